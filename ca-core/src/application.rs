@@ -1,0 +1,265 @@
+//! The life of an application for a certificate (steps 2 to 8 of the path).
+//!
+//! ```text
+//! submitted ──approve──▶ approved ──settle──▶ paid ──claim──▶ personalising ──issue──▶ issued ──deliver──▶ delivered ──activate──▶ active
+//!     ├─────reject────▶ rejected     └withdraw▶ withdrawn   ◀──────abandon──┘    ◀────────abandon───┘
+//!     └────withdraw───▶ withdrawn
+//! ```
+
+use ca_verifier::Serial;
+
+use crate::{AttemptId, PaymentId, Refusal, StaffId};
+
+/// Where an application stands, with what is known there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApplicationState {
+    /// Entered by a clerk, complete with its documents.
+    Submitted,
+    /// Approved by an officer who did not enter it.
+    Approved {
+        /// The officer.
+        by: StaffId,
+    },
+    /// Refused, with the rules that it broke.
+    Rejected {
+        /// The officer.
+        by: StaffId,
+        /// Why, for the unit to read.
+        reasons: String,
+    },
+    /// Taken back by the unit.
+    Withdrawn,
+    /// Paid in full.
+    Paid {
+        /// The payment that settled it.
+        payment: PaymentId,
+    },
+    /// A workstation has claimed it.
+    Personalising {
+        /// The payment that settled it.
+        payment: PaymentId,
+        /// The attempt that holds the claim.
+        attempt: AttemptId,
+    },
+    /// The certificate exists and is not yet in anybody's hands.
+    Issued {
+        /// The payment that settled it.
+        payment: PaymentId,
+        /// The attempt that made it.
+        attempt: AttemptId,
+        /// Its serial number.
+        serial: Serial,
+    },
+    /// Handed over; on hold until the holder activates it.
+    Delivered {
+        /// Its serial number.
+        serial: Serial,
+    },
+    /// Activated by the holder.
+    Active {
+        /// Its serial number.
+        serial: Serial,
+    },
+}
+
+/// What can be asked of an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApplicationCommand {
+    /// An officer approves.
+    Approve {
+        /// The officer.
+        by: StaffId,
+    },
+    /// An officer rejects.
+    Reject {
+        /// The officer.
+        by: StaffId,
+        /// Why.
+        reasons: String,
+    },
+    /// The unit takes it back.
+    Withdraw,
+    /// The whole fee has been paid.
+    Settle {
+        /// The payment.
+        payment: PaymentId,
+    },
+    /// A workstation starts.
+    Claim {
+        /// Its attempt.
+        attempt: AttemptId,
+    },
+    /// The certificate has been committed.
+    Issue {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The certificate.
+        serial: Serial,
+    },
+    /// An attempt ended without a certificate in anybody's hands; another may start. Nothing is paid twice.
+    Abandon {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// The token was handed over.
+    Deliver {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// The holder activated.
+    Activate {
+        /// The certificate.
+        serial: Serial,
+    },
+}
+
+impl ApplicationState {
+    /// The name that stands in the database, the log and the API.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Approved { .. } => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::Withdrawn => "withdrawn",
+            Self::Paid { .. } => "paid",
+            Self::Personalising { .. } => "personalising",
+            Self::Issued { .. } => "issued",
+            Self::Delivered { .. } => "delivered",
+            Self::Active { .. } => "active",
+        }
+    }
+
+    /// The next state. `entered_by` is who entered the application: the same person never decides it (I10).
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the rule; the application stays as it was.
+    pub fn transition(self, entered_by: &StaffId, command: ApplicationCommand) -> Result<Self, Refusal> {
+        use ApplicationCommand as C;
+        use ApplicationState as S;
+        match (self, command) {
+            (S::Submitted, C::Approve { by } | C::Reject { by, .. }) if by == *entered_by => {
+                Err(Refusal::SamePerson)
+            }
+            (S::Submitted, C::Approve { by }) => Ok(S::Approved { by }),
+            (S::Submitted, C::Reject { by, reasons }) => Ok(S::Rejected { by, reasons }),
+            (S::Submitted | S::Approved { .. }, C::Withdraw) => Ok(S::Withdrawn),
+            (S::Approved { .. }, C::Settle { payment }) => Ok(S::Paid { payment }),
+            (S::Paid { payment }, C::Claim { attempt }) => Ok(S::Personalising { payment, attempt }),
+            (S::Personalising { payment, attempt: held }, C::Issue { attempt, serial }) if held == attempt => {
+                Ok(S::Issued { payment, attempt, serial })
+            }
+            (
+                S::Personalising { payment, attempt: held } | S::Issued { payment, attempt: held, .. },
+                C::Abandon { attempt },
+            ) if held == attempt => Ok(S::Paid { payment }),
+            (S::Issued { attempt: held, serial, .. }, C::Deliver { attempt }) if held == attempt => {
+                Ok(S::Delivered { serial })
+            }
+            (S::Delivered { serial: held }, C::Activate { serial }) if held == serial => Ok(S::Active { serial }),
+            (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
+        }
+    }
+}
+
+impl ApplicationCommand {
+    /// The name that stands in the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "approve",
+            Self::Reject { .. } => "reject",
+            Self::Withdraw => "withdraw",
+            Self::Settle { .. } => "settle",
+            Self::Claim { .. } => "claim",
+            Self::Issue { .. } => "issue",
+            Self::Abandon { .. } => "abandon",
+            Self::Deliver { .. } => "deliver",
+            Self::Activate { .. } => "activate",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ca_verifier::Time;
+
+    use super::*;
+
+    fn staff(n: u8) -> StaffId {
+        StaffId::new(Time::from_secs(0), [n; 10])
+    }
+
+    fn every_state() -> Vec<ApplicationState> {
+        let (payment, attempt, serial) = known();
+        vec![
+            ApplicationState::Submitted,
+            ApplicationState::Approved { by: staff(2) },
+            ApplicationState::Rejected { by: staff(2), reasons: "documents".into() },
+            ApplicationState::Withdrawn,
+            ApplicationState::Paid { payment: payment.clone() },
+            ApplicationState::Personalising { payment: payment.clone(), attempt: attempt.clone() },
+            ApplicationState::Issued { payment, attempt, serial },
+            ApplicationState::Delivered { serial },
+            ApplicationState::Active { serial },
+        ]
+    }
+
+    fn every_command() -> Vec<ApplicationCommand> {
+        let (payment, attempt, serial) = known();
+        vec![
+            ApplicationCommand::Approve { by: staff(2) },
+            ApplicationCommand::Reject { by: staff(2), reasons: "documents".into() },
+            ApplicationCommand::Withdraw,
+            ApplicationCommand::Settle { payment },
+            ApplicationCommand::Claim { attempt: attempt.clone() },
+            ApplicationCommand::Issue { attempt: attempt.clone(), serial },
+            ApplicationCommand::Abandon { attempt: attempt.clone() },
+            ApplicationCommand::Deliver { attempt },
+            ApplicationCommand::Activate { serial },
+        ]
+    }
+
+    fn known() -> (PaymentId, AttemptId, Serial) {
+        let now = Time::from_secs(0);
+        (PaymentId::new(now, [7; 10]), AttemptId::new(now, [8; 10]), Serial::from_content(&[9]).unwrap())
+    }
+
+    #[test]
+    fn the_whole_table() {
+        let mut table = String::new();
+        for state in every_state() {
+            for command in every_command() {
+                let outcome = match state.clone().transition(&staff(1), command.clone()) {
+                    Ok(next) => next.name().to_owned(),
+                    Err(refusal) => format!("refused: {refusal}"),
+                };
+                table.push_str(&format!("{:<13} {:<8} {outcome}\n", state.name(), command.name()));
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn who_enters_does_not_decide() {
+        for command in [
+            ApplicationCommand::Approve { by: staff(1) },
+            ApplicationCommand::Reject { by: staff(1), reasons: String::new() },
+        ] {
+            assert_eq!(ApplicationState::Submitted.transition(&staff(1), command), Err(Refusal::SamePerson));
+        }
+    }
+
+    #[test]
+    fn a_foreign_attempt_moves_nothing() {
+        let (payment, attempt, serial) = known();
+        let other = AttemptId::new(Time::from_secs(1), [0; 10]);
+        let state = ApplicationState::Personalising { payment, attempt };
+        for command in [
+            ApplicationCommand::Issue { attempt: other.clone(), serial },
+            ApplicationCommand::Abandon { attempt: other.clone() },
+        ] {
+            assert!(state.clone().transition(&staff(1), command).is_err());
+        }
+    }
+}

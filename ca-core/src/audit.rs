@@ -1,0 +1,175 @@
+//! Audit entries: what was done or refused, by whom, to what. Each is written in the transaction of what it tells.
+
+use std::fmt;
+
+use ca_verifier::Time;
+
+use crate::{Error, StaffId};
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A member of staff, known by the certificate on their own token.
+    Staff(StaffId),
+    /// The holder of a unit certificate, by its serial number.
+    Holder(String),
+    /// A person at the server's own command line, by the operating system's user name.
+    Operator(String),
+    /// The program itself: `ceremony`, `recovery`, `crl`.
+    System(&'static str),
+}
+
+impl fmt::Display for Actor {
+    /// The form that stands in the log: `staff:…`, `holder:…`, `operator:…`, `system:…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Staff(id) => write!(f, "staff:{id}"),
+            Self::Holder(serial) => write!(f, "holder:{serial}"),
+            Self::Operator(user) => write!(f, "operator:{user}"),
+            Self::System(part) => write!(f, "system:{part}"),
+        }
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// What was done or refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action { $($(#[$doc])* $name),+ }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The name that stands in the log and in `policies/roles.toml`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+
+            /// From its name.
+            ///
+            /// # Errors
+            /// [`Error::Unknown`].
+            pub fn from_name(name: &str) -> Result<Self, Error> {
+                Self::ALL.iter().copied().find(|action| action.name() == name)
+                    .ok_or_else(|| Error::Unknown { what: "action", value: name.to_owned() })
+            }
+        }
+    };
+}
+
+actions! {
+    /// Keys and certificates of the CA were made.
+    Ceremony = "ceremony",
+    /// A member of staff was given a certificate and roles.
+    RegisterStaff = "register-staff",
+    /// A unit was registered.
+    RegisterUnit = "register-unit",
+    /// An agent was registered.
+    RegisterAgent = "register-agent",
+    /// An agent passed the training.
+    QualifyAgent = "qualify-agent",
+    /// An agent was confirmed for a unit.
+    ConfirmAgent = "confirm-agent",
+    /// An application was entered.
+    SubmitApplication = "submit-application",
+    /// An application was approved.
+    ApproveApplication = "approve-application",
+    /// An application was rejected.
+    RejectApplication = "reject-application",
+    /// An application was taken back.
+    WithdrawApplication = "withdraw-application",
+    /// A payment was recorded.
+    RecordPayment = "record-payment",
+    /// A workstation claimed an application.
+    ClaimApplication = "claim-application",
+    /// A step of personalisation.
+    Personalise = "personalise",
+    /// A certificate is about to be signed.
+    RecordIntent = "record-intent",
+    /// A certificate was signed, verified and stored.
+    IssueCertificate = "issue-certificate",
+    /// A serial number was burned: its signature's outcome is unknown.
+    BurnSerial = "burn-serial",
+    /// A token was handed over.
+    DeliverToken = "deliver-token",
+    /// A holder activated a certificate.
+    ActivateCertificate = "activate-certificate",
+    /// A certificate was put on hold.
+    HoldCertificate = "hold-certificate",
+    /// A hold was ended.
+    ReleaseCertificate = "release-certificate",
+    /// A certificate was revoked.
+    RevokeCertificate = "revoke-certificate",
+    /// A CRL was published.
+    PublishCrl = "publish-crl",
+    /// Records were read.
+    ReadRecords = "read-records",
+    /// The log was read.
+    ReadLog = "read-log",
+    /// A request came without a valid identity or right.
+    Authenticate = "authenticate",
+    /// The server started.
+    Start = "start",
+    /// The server stopped.
+    Stop = "stop",
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// Refused, and by which rule.
+    Refused(String),
+}
+
+/// One audit entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Time,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// To what kind of thing: `application`, `certificate`, `unit`, ...
+    pub object: &'static str,
+    /// Which one.
+    pub object_id: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Further facts, never a secret and never personal data in full.
+    pub detail: Vec<(&'static str, String)>,
+}
+
+impl AuditEntry {
+    /// An entry for something done.
+    #[must_use]
+    pub fn done(at: Time, actor: &Actor, action: Action, object: &'static str, object_id: impl fmt::Display) -> Self {
+        Self {
+            at,
+            actor: actor.clone(),
+            action,
+            object,
+            object_id: object_id.to_string(),
+            outcome: Outcome::Done,
+            detail: Vec::new(),
+        }
+    }
+
+    /// The same entry with one more fact.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.detail.push((name, value.to_string()));
+        self
+    }
+
+    /// The same entry as a refusal by `rule`.
+    #[must_use]
+    pub fn refused(mut self, rule: impl fmt::Display) -> Self {
+        self.outcome = Outcome::Refused(rule.to_string());
+        self
+    }
+}

@@ -1,0 +1,79 @@
+//! The crate's errors and refusals, with the values that were compared.
+
+/// Input that cannot be read, or a value outside its limits.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not one of our identifiers.
+    #[error("identifier: 32 lower-case hexadecimal characters are needed")]
+    Identifier,
+    /// A name that cannot stand in a certificate.
+    #[error("name: 1 to 100 characters without control, direction or zero-width characters are needed")]
+    Name,
+    /// 劳动保障证号.
+    #[error("labour number: eight digits are needed")]
+    LabourNumber,
+    /// Identity card: 17 digits and a check character.
+    #[error("identity card: 17 digits and a check character are needed")]
+    IdCardForm,
+    /// Identity card: impossible date of birth.
+    #[error("identity card: the date of birth does not exist")]
+    IdCardDate,
+    /// Identity card: check digit.
+    #[error("identity card: the check digit does not fit")]
+    IdCardCheck,
+    /// Years outside the tariff.
+    #[error("{asked} years asked, 1 to {most} can be bought")]
+    Years {
+        /// As asked.
+        asked: u16,
+        /// The tariff's limit.
+        most: u16,
+    },
+    /// Past 2^63 fen.
+    #[error("amount too large")]
+    Overflow,
+    /// A name that no list knows.
+    #[error("unknown {what}: {value}")]
+    Unknown {
+        /// What kind of name.
+        what: &'static str,
+        /// As given.
+        value: String,
+    },
+    /// See [`ca_verifier::Error`].
+    #[error(transparent)]
+    Verifier(#[from] ca_verifier::Error),
+}
+
+/// A rule that said no. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The command does not fit the state.
+    #[error("{command} is not possible in state {state}")]
+    WrongState {
+        /// Where it stands.
+        state: &'static str,
+        /// What was asked.
+        command: &'static str,
+    },
+    /// I10: who enters does not decide.
+    #[error("the person who entered an application cannot decide it")]
+    SamePerson,
+    /// I6: revoked stays revoked.
+    #[error("the certificate is revoked, for ever")]
+    Revoked,
+}
+
+impl Refusal {
+    /// The rule's name in the log and in problem documents.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::WrongState { .. } => "wrong-state",
+            Self::SamePerson => "same-person",
+            Self::Revoked => "revoked-for-ever",
+        }
+    }
+}

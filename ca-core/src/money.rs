@@ -1,0 +1,125 @@
+//! Money: integers in fen (1/100 yuan), never floats.
+
+use std::fmt;
+
+use crate::Error;
+
+/// An amount in fen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fen(i64);
+
+impl Fen {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// From fen.
+    #[must_use]
+    pub const fn new(fen: i64) -> Self {
+        Self(fen)
+    }
+
+    /// The amount in fen.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// Sum.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] past 2^63 fen.
+    pub fn plus(self, other: Self) -> Result<Self, Error> {
+        self.0.checked_add(other.0).map(Self).ok_or(Error::Overflow)
+    }
+
+    /// Product.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] past 2^63 fen.
+    pub fn times(self, count: u16) -> Result<Self, Error> {
+        self.0.checked_mul(i64::from(count)).map(Self).ok_or(Error::Overflow)
+    }
+}
+
+impl fmt::Display for Fen {
+    /// `¥1,234.00`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = (self.0.unsigned_abs() / 100).to_string();
+        let mut yuan = String::new();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index) % 3 == 0 {
+                yuan.push(',');
+            }
+            yuan.push(digit);
+        }
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}¥{yuan}.{:02}", self.0.unsigned_abs() % 100)
+    }
+}
+
+/// What a new certificate costs: the tariff of `policies/fees.toml` that a quote names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tariff {
+    /// The tariff's own version, kept with every order.
+    pub version: String,
+    /// One U-key.
+    pub token: Fen,
+    /// One year of the certificate with its electronic seal.
+    pub certificate_year: Fen,
+    /// Years that can be bought at once, at most.
+    pub years_max: u16,
+}
+
+/// One line of a quote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteLine {
+    /// What is paid for: `token` or `certificate-year`.
+    pub item: &'static str,
+    /// How many.
+    pub quantity: u16,
+    /// Price of one.
+    pub price: Fen,
+}
+
+impl Tariff {
+    /// The lines and the sum for a new certificate of `years` years on a new token.
+    ///
+    /// # Errors
+    /// [`Error::Years`] outside 1..=`years_max`; [`Error::Overflow`].
+    pub fn quote(&self, years: u16) -> Result<(Vec<QuoteLine>, Fen), Error> {
+        if years == 0 || years > self.years_max {
+            return Err(Error::Years { asked: years, most: self.years_max });
+        }
+        let lines = vec![
+            QuoteLine { item: "token", quantity: 1, price: self.token },
+            QuoteLine { item: "certificate-year", quantity: years, price: self.certificate_year },
+        ];
+        let mut total = Fen::ZERO;
+        for line in &lines {
+            total = total.plus(line.price.times(line.quantity)?)?;
+        }
+        Ok((lines, total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_the_guides_fees() {
+        let tariff = Tariff { version: "1".into(), token: Fen::new(5_000), certificate_year: Fen::new(15_000), years_max: 3 };
+        assert_eq!(tariff.quote(1).unwrap().1, Fen::new(20_000));
+        assert_eq!(tariff.quote(3).unwrap().1, Fen::new(50_000));
+        assert!(matches!(tariff.quote(0), Err(Error::Years { asked: 0, most: 3 })));
+        assert!(matches!(tariff.quote(4), Err(Error::Years { asked: 4, most: 3 })));
+    }
+
+    #[test]
+    fn prints_yuan() {
+        assert_eq!(Fen::new(123_400).to_string(), "¥1,234.00");
+        assert_eq!(Fen::new(-5).to_string(), "-¥0.05");
+        assert_eq!(Fen::new(100_000_000).to_string(), "¥1,000,000.00");
+        assert!(Fen::new(i64::MAX).plus(Fen::new(1)).is_err());
+    }
+}

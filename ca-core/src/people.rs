@@ -1,0 +1,236 @@
+//! Units, agents and staff, and the application that ties them (steps 1 and 2 of the path).
+
+use ca_verifier::{Time, Uscc};
+
+use crate::{AgentId, ApplicationId, ApplicationState, Error, Fen, OrderId, PaymentId, StaffId, UnitId};
+
+const NAME_CHARS_MAX: usize = 100;
+
+/// A legal or personal name: trimmed, without control characters, at most 100 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// [`Error::Name`] when empty, too long, with outer spaces, or with control, direction or zero-width characters.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let hidden = |c: char| {
+            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        };
+        if text.trim() != text || text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(hidden) {
+            return Err(Error::Name);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A unit (单位).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Our identifier.
+    pub id: UnitId,
+    /// Its unified social credit code.
+    pub uscc: Uscc,
+    /// 劳动保障证号: eight digits.
+    pub labour_no: String,
+    /// Its legal name.
+    pub name: Name,
+    /// Province, the subject's ST.
+    pub province: String,
+    /// City, the subject's L.
+    pub city: String,
+    /// Who registered it.
+    pub registered_by: StaffId,
+    /// When.
+    pub registered_at: Time,
+}
+
+impl Unit {
+    /// Checks 劳动保障证号.
+    ///
+    /// # Errors
+    /// [`Error::LabourNumber`] unless it is eight ASCII digits.
+    pub fn check_labour_no(text: &str) -> Result<(), Error> {
+        if text.len() == 8 && text.bytes().all(|c| c.is_ascii_digit()) { Ok(()) } else { Err(Error::LabourNumber) }
+    }
+}
+
+/// An agent (经办人).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Our identifier.
+    pub id: AgentId,
+    /// Name.
+    pub name: Name,
+    /// Identity card number (GB 11643), personal data: shown only through [`IdCard::masked`].
+    pub id_card: IdCard,
+    /// Passed the training, and when.
+    pub qualified_at: Option<Time>,
+}
+
+/// A resident identity card number (GB 11643-1999) whose date and check digit fit.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdCard(String);
+
+impl IdCard {
+    /// Reads 18 characters.
+    ///
+    /// # Errors
+    /// [`Error::IdCardForm`], [`Error::IdCardDate`], [`Error::IdCardCheck`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+        const CHECKS: &[u8; 11] = b"10X98765432";
+        let bytes: &[u8; 18] = text.as_bytes().try_into().map_err(|_| Error::IdCardForm)?;
+        let mut sum = 0;
+        for (character, weight) in bytes.iter().zip(WEIGHTS) {
+            sum += char::from(*character).to_digit(10).ok_or(Error::IdCardForm)? * weight;
+        }
+        let number = |range| text.get(range).and_then(|part: &str| part.parse::<u32>().ok()).unwrap_or(0);
+        let (year, month, day) = (number(6..10), number(10..12), number(12..14));
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            _ => 0,
+        };
+        if !(1900..=2100).contains(&year) || day == 0 || day > days {
+            return Err(Error::IdCardDate);
+        }
+        let expected = usize::try_from(sum % 11).ok().and_then(|index| CHECKS.get(index));
+        if expected == bytes.get(17) { Ok(Self(text.to_owned())) } else { Err(Error::IdCardCheck) }
+    }
+
+    /// The whole number, for storage only.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// First 6 and last 4 characters.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        format!("{}********{}", &self.0[..6], &self.0[14..])
+    }
+}
+
+impl std::fmt::Debug for IdCard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IdCard({})", self.masked())
+    }
+}
+
+/// One document that an application needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its key in `policies/documents.toml`.
+    pub kind: String,
+    /// SHA-256 of the scan.
+    pub sha256: [u8; 32],
+    /// Who saw it.
+    pub seen_by: StaffId,
+}
+
+/// An application for a new certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Our identifier.
+    pub id: ApplicationId,
+    /// For which unit.
+    pub unit: UnitId,
+    /// By which agent.
+    pub agent: AgentId,
+    /// Certificate profile, a file of `policies/profiles/`.
+    pub profile: String,
+    /// Years of validity.
+    pub years: u16,
+    /// What lies with it.
+    pub documents: Vec<Document>,
+    /// Who entered it.
+    pub entered_by: StaffId,
+    /// When.
+    pub entered_at: Time,
+    /// Where it stands.
+    pub state: ApplicationState,
+}
+
+/// What an application costs, fixed when it was quoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Our identifier.
+    pub id: OrderId,
+    /// For which application.
+    pub application: ApplicationId,
+    /// The tariff that was quoted.
+    pub tariff: String,
+    /// The sum, in CNY.
+    pub total: Fen,
+}
+
+/// A payment at the counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// Our identifier.
+    pub id: PaymentId,
+    /// For which order.
+    pub order: OrderId,
+    /// Number of the paper receipt: used once, for ever.
+    pub receipt_no: String,
+    /// How much, in CNY.
+    pub amount: Fen,
+    /// `cash`, `card` or `transfer`.
+    pub method: String,
+    /// Who took it.
+    pub cashier: StaffId,
+    /// When.
+    pub at: Time,
+}
+
+/// A member of staff: known by the certificate on their own token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staff {
+    /// Our identifier.
+    pub id: StaffId,
+    /// Name.
+    pub name: Name,
+    /// Names of `policies/roles.toml`.
+    pub roles: Vec<String>,
+    /// Serial number of the certificate, hexadecimal.
+    pub certificate: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_cards() {
+        for good in ["11010519491231002X", "440524188001010014"] {
+            let result = IdCard::parse(good);
+            // The second vector is a person born in 1880: right check digit, impossible applicant.
+            assert_eq!(result.is_ok(), good.starts_with("110105"), "{good}");
+        }
+        assert!(matches!(IdCard::parse("110105194912310021"), Err(Error::IdCardCheck)));
+        assert!(matches!(IdCard::parse("11010519490231002X"), Err(Error::IdCardDate)));
+        assert!(matches!(IdCard::parse("1101051949123100２X"), Err(Error::IdCardForm)));
+        assert_eq!(IdCard::parse("11010519491231002X").unwrap().masked(), "110105********002X");
+        assert!(!format!("{:?}", IdCard::parse("11010519491231002X").unwrap()).contains("19491231"));
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(Name::parse("南京签印科技有限公司").unwrap().as_str(), "南京签印科技有限公司");
+        for bad in ["", " 南京", "南京\n", "南\u{202e}京", "南\u{200b}京", &"南".repeat(101)] {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What is known of a certificate's status, in the words that CRL, OCSP and portal share.
+
+/// Why a certificate was revoked (CRLReason, RFC 5280 §5.3.1). `certificateHold` is no reason here but a
+/// standing of its own, and `removeFromCRL` belongs to delta CRLs, which we do not issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// 0: none given; left out of CRLs as RFC 5280 asks.
+    Unspecified,
+    /// 1: the key is or may be in other hands (lost or stolen token).
+    KeyCompromise,
+    /// 2: the CA's own key is compromised.
+    CaCompromise,
+    /// 3: name or other data of the unit changed.
+    AffiliationChanged,
+    /// 4: replaced by another certificate.
+    Superseded,
+    /// 5: the unit no longer needs it.
+    CessationOfOperation,
+    /// 9: a right that the certificate stated was withdrawn.
+    PrivilegeWithdrawn,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Unspecified,
+        Self::KeyCompromise,
+        Self::CaCompromise,
+        Self::AffiliationChanged,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// The number of CRLReason.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Unspecified => 0,
+            Self::KeyCompromise => 1,
+            Self::CaCompromise => 2,
+            Self::AffiliationChanged => 3,
+            Self::Superseded => 4,
+            Self::CessationOfOperation => 5,
+            Self::PrivilegeWithdrawn => 9,
+        }
+    }
+
+    /// RFC 5280's spelling.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "keyCompromise",
+            Self::CaCompromise => "cACompromise",
+            Self::AffiliationChanged => "affiliationChanged",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessationOfOperation",
+            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
+        }
+    }
+
+    /// From RFC 5280's spelling.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// From the number of CRLReason; `None` for certificateHold, removeFromCRL and unknown numbers.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+/// What a relying party may know of a certificate's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Usable.
+    Good,
+    /// Issued, but its holder has not activated it yet; published as certificateHold.
+    NotActivated,
+    /// On hold; can be released.
+    Held,
+    /// Revoked for ever.
+    Revoked(Reason),
+}
