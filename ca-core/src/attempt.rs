@@ -5,7 +5,7 @@
 //! attempt whose signature's outcome is unknown is abandoned (I3).
 //!
 //! ```text
-//! claimed ▶ bound ▶ initialised ▶ requested ▶ intended ▶ signed ▶ written ▶ proved ▶ delivered
+//! claimed ▶ bound ▶ initialised ▶ intended ▶ signed ▶ written ▶ proved ▶ delivered
 //!     any of them ──abandon──▶ abandoned
 //! ```
 
@@ -28,14 +28,7 @@ pub enum AttemptState {
         /// The token.
         token: String,
     },
-    /// The key pair is on the token and its CSR is here, checked.
-    Requested {
-        /// The token.
-        token: String,
-        /// The CSR, DER.
-        csr: Vec<u8>,
-    },
-    /// The intent is durable; a signature may exist.
+    /// The key pair is on the token, its CSR was validated and the intent is durable; a signature may exist.
     Intended {
         /// The token.
         token: String,
@@ -87,12 +80,7 @@ pub enum AttemptCommand {
     },
     /// PINs are set.
     Initialise,
-    /// The CSR arrived and was validated.
-    Request {
-        /// The CSR, DER.
-        csr: Vec<u8>,
-    },
-    /// The intent is being recorded.
+    /// The CSR was validated and the intent is being recorded.
     Intend {
         /// Its serial number.
         serial: Serial,
@@ -126,8 +114,7 @@ impl AttemptState {
         match (self, command) {
             (S::Claimed, C::Bind { token }) => Ok(S::Bound { token }),
             (S::Bound { token }, C::Initialise) => Ok(S::Initialised { token }),
-            (S::Initialised { token }, C::Request { csr }) => Ok(S::Requested { token, csr }),
-            (S::Requested { token, .. }, C::Intend { serial }) => Ok(S::Intended { token, serial }),
+            (S::Initialised { token }, C::Intend { serial }) => Ok(S::Intended { token, serial }),
             (S::Intended { token, serial: held }, C::Sign { serial }) if held == serial => {
                 Ok(S::Signed { token, serial })
             }
@@ -152,7 +139,6 @@ impl AttemptState {
             Self::Claimed | Self::Abandoned { .. } => None,
             Self::Bound { token }
             | Self::Initialised { token }
-            | Self::Requested { token, .. }
             | Self::Intended { token, .. }
             | Self::Signed { token, .. }
             | Self::Written { token, .. }
@@ -181,7 +167,6 @@ impl AttemptState {
             Self::Claimed => "claimed",
             Self::Bound { .. } => "bound",
             Self::Initialised { .. } => "initialised",
-            Self::Requested { .. } => "requested",
             Self::Intended { .. } => "intended",
             Self::Signed { .. } => "signed",
             Self::Written { .. } => "written",
@@ -199,7 +184,6 @@ impl AttemptCommand {
         match self {
             Self::Bind { .. } => "bind",
             Self::Initialise => "initialise",
-            Self::Request { .. } => "request",
             Self::Intend { .. } => "intend",
             Self::Sign { .. } => "sign",
             Self::Write => "write",
@@ -222,7 +206,6 @@ mod tests {
             AttemptState::Claimed,
             AttemptState::Bound { token: token() },
             AttemptState::Initialised { token: token() },
-            AttemptState::Requested { token: token(), csr: vec![0x30] },
             AttemptState::Intended { token: token(), serial },
             AttemptState::Signed { token: token(), serial },
             AttemptState::Written { token: token(), serial },
@@ -233,7 +216,6 @@ mod tests {
         let commands = [
             AttemptCommand::Bind { token: token() },
             AttemptCommand::Initialise,
-            AttemptCommand::Request { csr: vec![0x30] },
             AttemptCommand::Intend { serial },
             AttemptCommand::Sign { serial },
             AttemptCommand::Write,

@@ -10,6 +10,7 @@ mod audit;
 mod certificate;
 mod error;
 mod id;
+mod intent;
 mod money;
 mod people;
 
@@ -19,5 +20,6 @@ pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use certificate::{CertificateCommand, CertificateState};
 pub use error::{Error, Refusal};
 pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, StaffId, UnitId};
+pub use intent::{Intent, RecordedIntent};
 pub use money::{Fen, QuoteLine, Tariff};
 pub use people::{Agent, Application, Document, IdCard, Name, Order, Payment, Staff, Unit};

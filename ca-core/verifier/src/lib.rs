@@ -4,6 +4,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod error;
+pub mod oid;
 mod serial;
 mod standing;
 mod time;
