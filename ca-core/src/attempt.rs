@@ -122,7 +122,10 @@ impl AttemptState {
             (S::Written { token, serial }, C::Prove) => Ok(S::Proved { token, serial }),
             (S::Proved { token, serial }, C::Deliver) => Ok(S::Delivered { token, serial }),
             (state, C::Abandon { reason }) if !state.is_over() => Ok(S::Abandoned { reason }),
-            (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
+            (state, command) => Err(Refusal::WrongState {
+                state: state.name(),
+                command: command.name(),
+            }),
         }
     }
 
@@ -206,12 +209,29 @@ mod tests {
             AttemptState::Claimed,
             AttemptState::Bound { token: token() },
             AttemptState::Initialised { token: token() },
-            AttemptState::Intended { token: token(), serial },
-            AttemptState::Signed { token: token(), serial },
-            AttemptState::Written { token: token(), serial },
-            AttemptState::Proved { token: token(), serial },
-            AttemptState::Delivered { token: token(), serial },
-            AttemptState::Abandoned { reason: "pulled".into() },
+            AttemptState::Intended {
+                token: token(),
+                serial,
+            },
+            AttemptState::Signed {
+                token: token(),
+                serial,
+            },
+            AttemptState::Written {
+                token: token(),
+                serial,
+            },
+            AttemptState::Proved {
+                token: token(),
+                serial,
+            },
+            AttemptState::Delivered {
+                token: token(),
+                serial,
+            },
+            AttemptState::Abandoned {
+                reason: "pulled".into(),
+            },
         ];
         let commands = [
             AttemptCommand::Bind { token: token() },
@@ -221,7 +241,9 @@ mod tests {
             AttemptCommand::Write,
             AttemptCommand::Prove,
             AttemptCommand::Deliver,
-            AttemptCommand::Abandon { reason: "pulled".into() },
+            AttemptCommand::Abandon {
+                reason: "pulled".into(),
+            },
         ];
         let mut table = String::new();
         for state in &states {
@@ -230,7 +252,11 @@ mod tests {
                     Ok(next) => next.name().to_owned(),
                     Err(refusal) => format!("refused: {refusal}"),
                 };
-                table.push_str(&format!("{:<11} {:<10} {outcome}\n", state.name(), command.name()));
+                table.push_str(&format!(
+                    "{:<11} {:<10} {outcome}\n",
+                    state.name(),
+                    command.name()
+                ));
             }
         }
         insta::assert_snapshot!(table);
@@ -238,8 +264,13 @@ mod tests {
 
     #[test]
     fn another_serial_is_refused() {
-        let intended = AttemptState::Intended { token: "T1".into(), serial: Serial::from_content(&[9]).unwrap() };
-        let other = AttemptCommand::Sign { serial: Serial::from_content(&[8]).unwrap() };
+        let intended = AttemptState::Intended {
+            token: "T1".into(),
+            serial: Serial::from_content(&[9]).unwrap(),
+        };
+        let other = AttemptCommand::Sign {
+            serial: Serial::from_content(&[8]).unwrap(),
+        };
         assert!(intended.transition(other).is_err());
     }
 }

@@ -147,7 +147,13 @@ pub struct AuditEntry {
 impl AuditEntry {
     /// An entry for something done.
     #[must_use]
-    pub fn done(at: Time, actor: &Actor, action: Action, object: &'static str, object_id: impl fmt::Display) -> Self {
+    pub fn done(
+        at: Time,
+        actor: &Actor,
+        action: Action,
+        object: &'static str,
+        object_id: impl fmt::Display,
+    ) -> Self {
         Self {
             at,
             actor: actor.clone(),

@@ -41,6 +41,34 @@ pub enum Error {
         /// As given.
         value: String,
     },
+    /// A raw ECDSA signature of a length that P-256 does not have.
+    #[error("signature: 64 octets are needed, found {octets}")]
+    RawSignature {
+        /// As given.
+        octets: usize,
+    },
+    /// A signature that is not the key's over the message.
+    #[error("signature: it does not verify")]
+    Signature,
+    /// A certificate that cannot serve as what it should.
+    #[error("certificate of the {what}: {why}")]
+    Certificate {
+        /// `issuer` or `responder`.
+        what: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// An address that cannot stand in a certificate.
+    #[error("address: {schemes}, a host and visible ASCII are needed, found {found}")]
+    Url {
+        /// As given.
+        found: String,
+        /// Which schemes are possible here.
+        schemes: String,
+    },
+    /// Neither an IP address nor a DNS name.
+    #[error("host: an IP address or a lower-case DNS name without wildcard is needed")]
+    Host,
     /// See [`ca_verifier::Error`].
     #[error(transparent)]
     Verifier(#[from] ca_verifier::Error),

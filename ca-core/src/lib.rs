@@ -2,24 +2,58 @@
 //!
 //! Pure: no I/O, no clock, no randomness of its own; time, random octets and bytes are arguments.
 //! What deliberately does not live here: storage (`ca-store`), tokens (`hsm`), HTTP (`ca-server`).
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")
+)]
 
 mod application;
 mod attempt;
 mod audit;
 mod certificate;
+mod crl;
+mod csr;
+mod encode;
 mod error;
 mod id;
 mod intent;
+mod issuance;
+mod issuer;
+mod key;
+mod lint;
 mod money;
+mod ocsp;
 mod people;
+pub mod policy;
+mod presented;
+mod signature;
+mod subject;
+mod urls;
 
 pub use application::{ApplicationCommand, ApplicationState};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use certificate::{CertificateCommand, CertificateState};
+pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
+pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
+pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
 pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, StaffId, UnitId};
 pub use intent::{Intent, RecordedIntent};
+pub use issuance::{
+    CertificatePlan, IntentContext, IssueRefusal, Issued, IssuerRef, PlanKey, Prepared, prepare,
+};
+pub use issuer::Issuer;
+pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
+pub use lint::{Finding, LintContext, lint};
 pub use money::{Fen, QuoteLine, Tariff};
+pub use ocsp::{
+    CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
+    PreparedOcsp, Responder, ocsp_error,
+};
 pub use people::{Agent, Application, Document, IdCard, Name, Order, Payment, Staff, Unit};
+pub use policy::{Policies, PolicyError, Profile, Roles};
+pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
+pub use signature::{SignError, SignatureAlgorithm};
+pub use subject::{Host, Subject};
+pub use urls::Urls;

@@ -37,7 +37,10 @@ impl Fen {
     /// # Errors
     /// [`Error::Overflow`] past 2^63 fen.
     pub fn times(self, count: u16) -> Result<Self, Error> {
-        self.0.checked_mul(i64::from(count)).map(Self).ok_or(Error::Overflow)
+        self.0
+            .checked_mul(i64::from(count))
+            .map(Self)
+            .ok_or(Error::Overflow)
     }
 }
 
@@ -47,7 +50,7 @@ impl fmt::Display for Fen {
         let digits = (self.0.unsigned_abs() / 100).to_string();
         let mut yuan = String::new();
         for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index) % 3 == 0 {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
                 yuan.push(',');
             }
             yuan.push(digit);
@@ -88,11 +91,22 @@ impl Tariff {
     /// [`Error::Years`] outside 1..=`years_max`; [`Error::Overflow`].
     pub fn quote(&self, years: u16) -> Result<(Vec<QuoteLine>, Fen), Error> {
         if years == 0 || years > self.years_max {
-            return Err(Error::Years { asked: years, most: self.years_max });
+            return Err(Error::Years {
+                asked: years,
+                most: self.years_max,
+            });
         }
         let lines = vec![
-            QuoteLine { item: "token", quantity: 1, price: self.token },
-            QuoteLine { item: "certificate-year", quantity: years, price: self.certificate_year },
+            QuoteLine {
+                item: "token",
+                quantity: 1,
+                price: self.token,
+            },
+            QuoteLine {
+                item: "certificate-year",
+                quantity: years,
+                price: self.certificate_year,
+            },
         ];
         let mut total = Fen::ZERO;
         for line in &lines {
@@ -108,7 +122,12 @@ mod tests {
 
     #[test]
     fn quotes_the_guides_fees() {
-        let tariff = Tariff { version: "1".into(), token: Fen::new(5_000), certificate_year: Fen::new(15_000), years_max: 3 };
+        let tariff = Tariff {
+            version: "1".into(),
+            token: Fen::new(5_000),
+            certificate_year: Fen::new(15_000),
+            years_max: 3,
+        };
         assert_eq!(tariff.quote(1).unwrap().1, Fen::new(20_000));
         assert_eq!(tariff.quote(3).unwrap().1, Fen::new(50_000));
         assert!(matches!(tariff.quote(0), Err(Error::Years { asked: 0, most: 3 })));

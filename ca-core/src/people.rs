@@ -17,9 +17,14 @@ impl Name {
     /// [`Error::Name`] when empty, too long, with outer spaces, or with control, direction or zero-width characters.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let hidden = |c: char| {
-            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
         };
-        if text.trim() != text || text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(hidden) {
+        if text.trim() != text
+            || text.is_empty()
+            || text.chars().count() > NAME_CHARS_MAX
+            || text.chars().any(hidden)
+        {
             return Err(Error::Name);
         }
         Ok(Self(text.to_owned()))
@@ -47,8 +52,8 @@ pub struct Unit {
     pub province: String,
     /// City, the subject's L.
     pub city: String,
-    /// Who registered it.
-    pub registered_by: StaffId,
+    /// Who registered it, as the log writes it.
+    pub registered_by: String,
     /// When.
     pub registered_at: Time,
 }
@@ -59,7 +64,11 @@ impl Unit {
     /// # Errors
     /// [`Error::LabourNumber`] unless it is eight ASCII digits.
     pub fn check_labour_no(text: &str) -> Result<(), Error> {
-        if text.len() == 8 && text.bytes().all(|c| c.is_ascii_digit()) { Ok(()) } else { Err(Error::LabourNumber) }
+        if text.len() == 8 && text.bytes().all(|c| c.is_ascii_digit()) {
+            Ok(())
+        } else {
+            Err(Error::LabourNumber)
+        }
     }
 }
 
@@ -93,7 +102,11 @@ impl IdCard {
         for (character, weight) in bytes.iter().zip(WEIGHTS) {
             sum += char::from(*character).to_digit(10).ok_or(Error::IdCardForm)? * weight;
         }
-        let number = |range| text.get(range).and_then(|part: &str| part.parse::<u32>().ok()).unwrap_or(0);
+        let number = |range| {
+            text.get(range)
+                .and_then(|part: &str| part.parse::<u32>().ok())
+                .unwrap_or(0)
+        };
         let (year, month, day) = (number(6..10), number(10..12), number(12..14));
         let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let days = match month {
@@ -107,7 +120,11 @@ impl IdCard {
             return Err(Error::IdCardDate);
         }
         let expected = usize::try_from(sum % 11).ok().and_then(|index| CHECKS.get(index));
-        if expected == bytes.get(17) { Ok(Self(text.to_owned())) } else { Err(Error::IdCardCheck) }
+        if expected == bytes.get(17) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::IdCardCheck)
+        }
     }
 
     /// The whole number, for storage only.
@@ -219,17 +236,39 @@ mod tests {
             // The second vector is a person born in 1880: right check digit, impossible applicant.
             assert_eq!(result.is_ok(), good.starts_with("110105"), "{good}");
         }
-        assert!(matches!(IdCard::parse("110105194912310021"), Err(Error::IdCardCheck)));
-        assert!(matches!(IdCard::parse("11010519490231002X"), Err(Error::IdCardDate)));
-        assert!(matches!(IdCard::parse("1101051949123100２X"), Err(Error::IdCardForm)));
-        assert_eq!(IdCard::parse("11010519491231002X").unwrap().masked(), "110105********002X");
+        assert!(matches!(
+            IdCard::parse("110105194912310021"),
+            Err(Error::IdCardCheck)
+        ));
+        assert!(matches!(
+            IdCard::parse("11010519490231002X"),
+            Err(Error::IdCardDate)
+        ));
+        assert!(matches!(
+            IdCard::parse("1101051949123100２X"),
+            Err(Error::IdCardForm)
+        ));
+        assert_eq!(
+            IdCard::parse("11010519491231002X").unwrap().masked(),
+            "110105********002X"
+        );
         assert!(!format!("{:?}", IdCard::parse("11010519491231002X").unwrap()).contains("19491231"));
     }
 
     #[test]
     fn names() {
-        assert_eq!(Name::parse("南京签印科技有限公司").unwrap().as_str(), "南京签印科技有限公司");
-        for bad in ["", " 南京", "南京\n", "南\u{202e}京", "南\u{200b}京", &"南".repeat(101)] {
+        assert_eq!(
+            Name::parse("南京签印科技有限公司").unwrap().as_str(),
+            "南京签印科技有限公司"
+        );
+        for bad in [
+            "",
+            " 南京",
+            "南京\n",
+            "南\u{202e}京",
+            "南\u{200b}京",
+            &"南".repeat(101),
+        ] {
             assert!(Name::parse(bad).is_err(), "{bad:?}");
         }
     }

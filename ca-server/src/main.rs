@@ -1,2 +1,26 @@
-//! stub
-fn main() {}
+//! `ca-server`: HTTP, workers and command line of the CA, and the composition root of it all.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
+
+mod app;
+mod ca;
+mod ceremony;
+mod cli;
+mod config;
+mod files;
+mod http;
+mod listener;
+mod permit;
+mod policies;
+mod problem;
+mod protocol;
+mod rule;
+mod serve;
+mod wire;
+
+use std::process::ExitCode;
+
+pub(crate) use problem::Failure;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,2 +1,5 @@
-//! stub
-fn main() {}
+//! Program `ca-audit`: see the library.
+
+fn main() -> std::process::ExitCode {
+    ca_audit::main()
+}

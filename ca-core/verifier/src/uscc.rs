@@ -84,7 +84,14 @@ mod tests {
 
     #[test]
     fn refuses_other_forms() {
-        for code in ["", "91350100M000100Y4", "91350100M000100Y433", "91350100m000100Y43", "9135010OM000100Y43", "91350100M000100Y4３"] {
+        for code in [
+            "",
+            "91350100M000100Y4",
+            "91350100M000100Y433",
+            "91350100m000100Y43",
+            "9135010OM000100Y43",
+            "91350100M000100Y4３",
+        ] {
             assert!(matches!(Uscc::parse(code), Err(Error::UsccForm)), "{code}");
         }
     }

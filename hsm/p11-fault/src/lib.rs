@@ -1,1 +1,51 @@
-//! stub
+//! A PKCS#11 module for tests: forwards to a real one, writes down signatures, injects faults, plays an unplugged
+//! token. Never shipped.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `P11_FAULT_MODULE` | file of the real module |
+//! | `P11_FAULT_JOURNAL` | file that gets a line before and after each signature |
+//! | `P11_FAULT` | faults, separated by commas: `FUNCTION:NTH:before\|after:CKR` |
+//! | `P11_FAULT_GONE` | control file: while it exists, the tokens named in it (label or serial number, one a line; all when it is empty) are unplugged |
+//!
+//! `C_Sign:2:after:0x30` lets the second C_Sign of the process do its work and then answers CKR_DEVICE_ERROR. Calls
+//! that only ask for the length of a signature neither count nor stand in the journal.
+#![expect(unsafe_code, reason = "a C library: its whole interface is raw pointers of PKCS#11")]
+#![expect(non_snake_case, reason = "the functions have the standard's names")]
+
+mod fault;
+mod forward;
+mod journal;
+mod plug;
+mod real;
+
+use std::path::PathBuf;
+
+use cryptoki_sys::{CK_FUNCTION_LIST_PTR_PTR, CK_RV, CKR_ARGUMENTS_BAD, CKR_GENERAL_ERROR, CKR_OK};
+
+/// The built module, for tests of crates that have this one as a dev-dependency: it lies beside their own binaries.
+#[must_use]
+pub fn shared_library() -> Option<PathBuf> {
+    let name = format!("{}p11_fault{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let test = std::env::current_exe().ok()?;
+    test.ancestors().skip(1).take(3).map(|folder| folder.join(&name)).find(|file| file.exists())
+}
+
+/// The only symbol of a module (PKCS#11 v2.40 §5.4).
+///
+/// # Safety
+/// `list` is null or points to a pointer that can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
+    if list.is_null() {
+        return CKR_ARGUMENTS_BAD;
+    }
+    match forward::list() {
+        Some(ours) => {
+            // SAFETY: not null, and the caller's by contract.
+            unsafe { list.write(ours) };
+            CKR_OK
+        }
+        None => CKR_GENERAL_ERROR,
+    }
+}

@@ -1,0 +1,205 @@
+//! Rows of the export: the columns that some rule reads, and no others.
+//!
+//! Times are milliseconds since 1970, amounts are fen. A column that is missing makes the line malformed; NULL is not
+//! the same as missing.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::octets::{Digested, Octets};
+
+/// One row, by its table.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "table", rename_all = "snake_case")]
+pub(crate) enum Row {
+    Unit(Unit),
+    Application(Application),
+    FeeOrder(FeeOrder),
+    Payment(Payment),
+    Posting(Posting),
+    Attempt(Attempt),
+    PublicKey(PublicKey),
+    Intent(Intent),
+    OpenIntent(OpenIntent),
+    Certificate(Certificate),
+    Status(Status),
+    StatusEpoch(StatusEpoch),
+    CrlNumber(CrlNumber),
+    Crl(Crl),
+    CaCertificate(CaCertificate),
+    Audit(Audit),
+    /// A table that no rule reads.
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Unit {
+    pub(crate) id: String,
+    pub(crate) uscc: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Application {
+    pub(crate) id: String,
+    pub(crate) entered_by: String,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) decided_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) payment: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct FeeOrder {
+    pub(crate) id: String,
+    pub(crate) application: String,
+    pub(crate) total_fen: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Payment {
+    pub(crate) id: String,
+    pub(crate) fee_order: String,
+    pub(crate) amount_fen: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Posting {
+    pub(crate) id: i64,
+    pub(crate) payment: String,
+    pub(crate) amount_fen: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) id: String,
+    pub(crate) application: String,
+    pub(crate) state: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PublicKey {
+    pub(crate) spki_sha256: Octets,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) unit: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) serial: Octets,
+    pub(crate) issuer: String,
+    pub(crate) profile: String,
+    pub(crate) tbs: Digested,
+    pub(crate) spki_sha256: Octets,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) unit: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) application: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) token: Option<String>,
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
+    pub(crate) shard: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct OpenIntent {
+    pub(crate) serial: Octets,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Certificate {
+    pub(crate) serial: Octets,
+    pub(crate) der: Octets,
+    pub(crate) sha256: Octets,
+    pub(crate) issuer: String,
+    pub(crate) profile: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) unit: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) application: Option<String>,
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
+    pub(crate) shard: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) serial: Octets,
+    pub(crate) state: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct StatusEpoch {
+    pub(crate) epoch: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CrlNumber {
+    pub(crate) issuer: String,
+    pub(crate) shard: i64,
+    pub(crate) number: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Crl {
+    pub(crate) issuer: String,
+    pub(crate) shard: i64,
+    pub(crate) number: i64,
+    pub(crate) this_update: i64,
+    pub(crate) epoch: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CaCertificate {
+    pub(crate) name: String,
+    pub(crate) der: Octets,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Audit {
+    pub(crate) id: i64,
+    pub(crate) at: i64,
+    pub(crate) actor: String,
+    pub(crate) action: String,
+    pub(crate) object_id: String,
+    /// The rule that refused; `None` when it was done.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) rule: Option<String>,
+    pub(crate) detail: Detail,
+}
+
+/// Further facts of an entry; those that no rule reads are skipped.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Detail {
+    /// The state after a change of status.
+    #[serde(default)]
+    pub(crate) to: Option<String>,
+    /// What was paid, fen in digits.
+    #[serde(default)]
+    pub(crate) amount: Option<String>,
+}
+
+/// `Option` by itself would take a missing column for NULL.
+fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_column_is_not_null() {
+        let row = |text: &str| serde_json::from_str::<Row>(text);
+        assert!(row(r#"{"spki_sha256":"00","table":"public_key","token":null,"unit":null}"#).is_ok());
+        assert!(row(r#"{"spki_sha256":"00","table":"public_key","token":null}"#).is_err());
+        assert!(row(r#"{"spki_sha256":0,"table":"public_key","token":null,"unit":null}"#).is_err());
+        assert!(row(r#"{"table":"unit","id":"1","id":"2","uscc":"3"}"#).is_err());
+        assert!(row(r#"{"table":"unit","id":"1","uscc":"3"}x"#).is_err());
+        assert!(matches!(row(r#"{"table":"lease","name":"crl"}"#), Ok(Row::Other)));
+        assert!(row(r#"{"name":"crl"}"#).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! I8: one public key belongs to one unit and one token for ever.
+
+use super::text;
+use crate::{
+    Rule, Violation,
+    book::Book,
+    report::{Findings, Place},
+};
+
+pub(super) fn check(book: &Book, findings: &mut Findings) {
+    for (serial, intent) in &book.intents {
+        let Some(key) = book.keys.get(&intent.spki_sha256) else {
+            let id = intent.spki_sha256.to_string();
+            findings.add(
+                Rule::Key,
+                "intent",
+                serial,
+                Violation::ReferenceMissing {
+                    table: "public_key",
+                    id,
+                },
+            );
+            continue;
+        };
+        let row: Place<'_> = (Rule::Key, "intent", serial);
+        findings.compare(row, "unit", (text(&intent.unit), text(&key.unit)));
+        findings.compare(row, "token", (text(&intent.token), text(&key.token)));
+    }
+    for (serial, certificate) in &book.certificates {
+        let (Some(intent), Ok(facts)) = (book.intents.get(serial), &certificate.facts) else {
+            continue;
+        };
+        let row: Place<'_> = (Rule::Key, "certificate", serial);
+        findings.compare(
+            row,
+            "subjectPublicKeyInfo",
+            (&facts.spki_sha256, &intent.spki_sha256),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Export, differs};
+
+    #[test]
+    fn a_key_of_another_unit_or_token() {
+        for column in ["unit", "token"] {
+            let mut export = Export::clean();
+            let (serial, unit) = (export.serial.clone(), export.unit.clone());
+            let right = export.row("intent", "serial", &serial)[column]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            export.change("public_key", "unit", &unit, column, json!("other"));
+            let what = if column == "unit" { "unit" } else { "token" };
+            assert_eq!(
+                export.violations(Rule::Key),
+                [("intent", serial, differs(what, &right, "other"))]
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_bound_twice_or_not_at_all() {
+        let mut export = Export::clean();
+        let (unit, serial) = (export.unit.clone(), export.serial.clone());
+        let key = export.row("public_key", "unit", &unit);
+        let id = key["spki_sha256"].as_str().unwrap().to_owned();
+        export.add(key);
+        assert_eq!(
+            export.violations(Rule::Key),
+            [("public_key", id.clone(), Violation::Twice)]
+        );
+        export.remove("public_key", "unit", &unit);
+        let missing = Violation::ReferenceMissing {
+            table: "public_key",
+            id,
+        };
+        assert_eq!(export.violations(Rule::Key), [("intent", serial, missing)]);
+    }
+
+    #[test]
+    fn a_certificate_for_another_key() {
+        let mut export = Export::clean();
+        let serial = export.serial.clone();
+        let right = export.row("intent", "serial", &serial)["spki_sha256"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        export.change("intent", "serial", &serial, "spki_sha256", json!("ab"));
+        export.change("public_key", "spki_sha256", &right, "spki_sha256", json!("ab"));
+        let differs = differs("subjectPublicKeyInfo", &right, "ab");
+        assert_eq!(export.violations(Rule::Key), [("certificate", serial, differs)]);
+    }
+}

@@ -1,0 +1,312 @@
+//! I4: every state change stands in the log, and what the log says was done exists.
+
+use crate::{
+    Rule, Violation,
+    book::Book,
+    log::{Action, Event, Log},
+    octets::Octets,
+    report::Findings,
+};
+
+pub(super) fn check(book: &Book, findings: &mut Findings) {
+    for serial in book.intents.keys() {
+        once(
+            &book.log,
+            ("intent", &serial.to_string()),
+            Action::RecordIntent,
+            findings,
+        );
+    }
+    for serial in book.certificates.keys() {
+        once(
+            &book.log,
+            ("certificate", &serial.to_string()),
+            Action::IssueCertificate,
+            findings,
+        );
+    }
+    statuses(book, findings);
+    payments(book, findings);
+    applications(book, findings);
+    records(book, findings);
+}
+
+fn once(log: &Log, (table, object): (&'static str, &str), action: Action, findings: &mut Findings) {
+    let violation = match log.count(object, action) {
+        1 => return,
+        0 => Violation::EntryMissing {
+            action: action.name(),
+        },
+        count => Violation::EntryRepeated {
+            action: action.name(),
+            count,
+        },
+    };
+    findings.add(Rule::LogEntry, table, object, violation);
+}
+
+/// Follows the log from the first state to the last and compares.
+fn statuses(book: &Book, findings: &mut Findings) {
+    for (serial, status) in &book.statuses {
+        let name = serial.to_string();
+        if status.state == "burned" {
+            once(&book.log, ("status", &name), Action::BurnSerial, findings);
+            continue;
+        }
+        let of_application = book
+            .certificates
+            .get(serial)
+            .is_some_and(|known| known.row.application.is_some());
+        // Certificates of the CA itself and of staff are good from the start: nobody activates them.
+        let first = if of_application { "not-activated" } else { "good" };
+        let logged = book
+            .log
+            .of(&name)
+            .iter()
+            .filter(|event| is_change(event))
+            .fold(first, |_, event| event.fact.as_deref().unwrap_or("?"));
+        if status.state != logged {
+            let violation = Violation::StateNotLogged {
+                state: status.state.clone(),
+                logged: logged.to_owned(),
+            };
+            findings.add(Rule::LogEntry, "status", name, violation);
+        }
+    }
+}
+
+fn is_change(event: &Event) -> bool {
+    matches!(
+        event.action,
+        Action::ActivateCertificate
+            | Action::HoldCertificate
+            | Action::ReleaseCertificate
+            | Action::RevokeCertificate
+    )
+}
+
+fn payments(book: &Book, findings: &mut Findings) {
+    for (id, payment) in &book.payments {
+        // An order that is missing is a finding of I9.
+        let Some(order) = book.orders.get(&payment.fee_order) else {
+            continue;
+        };
+        let events = book.log.of(&order.application);
+        let amount = payment.amount_fen.to_string();
+        let mut logged = events
+            .iter()
+            .filter(|event| event.action == Action::RecordPayment)
+            .peekable();
+        let violation = match logged.peek() {
+            None => Violation::EntryMissing {
+                action: Action::RecordPayment.name(),
+            },
+            Some(first) => {
+                let found = first.fact.as_deref().unwrap_or("NULL").to_owned();
+                if logged.any(|event| event.fact.as_deref() == Some(&amount)) {
+                    continue;
+                }
+                Violation::Differs {
+                    what: "amount in the log",
+                    found,
+                    expected: amount,
+                }
+            }
+        };
+        findings.add(Rule::LogEntry, "payment", id, violation);
+    }
+}
+
+fn applications(book: &Book, findings: &mut Findings) {
+    for (id, application) in &book.applications {
+        let decided = match application.state.as_str() {
+            "submitted" => None,
+            "rejected" => Some(Action::RejectApplication),
+            "withdrawn" => Some(Action::WithdrawApplication),
+            _ => Some(Action::ApproveApplication),
+        };
+        once(
+            &book.log,
+            ("application", id),
+            Action::SubmitApplication,
+            findings,
+        );
+        if let Some(action) = decided {
+            once(&book.log, ("application", id), action, findings);
+        }
+    }
+}
+
+/// The other way round: a row that was removed leaves its entry behind.
+fn records(book: &Book, findings: &mut Findings) {
+    let paid: std::collections::BTreeSet<&str> = book
+        .payments
+        .values()
+        .filter_map(|payment| book.orders.get(&payment.fee_order))
+        .map(|order| order.application.as_str())
+        .collect();
+    for (object, events) in book.log.objects() {
+        let serial = hex::decode(object)
+            .map(|octets| Octets::new(&octets))
+            .unwrap_or_default();
+        for event in events {
+            let (table, exists) = match event.action {
+                Action::RecordIntent => ("intent", book.intents.contains_key(&serial)),
+                Action::IssueCertificate => ("certificate", book.certificates.contains_key(&serial)),
+                Action::BurnSerial => (
+                    "status",
+                    book.statuses
+                        .get(&serial)
+                        .is_some_and(|status| status.state == "burned"),
+                ),
+                Action::RecordPayment => ("payment", paid.contains(object)),
+                Action::SubmitApplication => ("application", book.applications.contains_key(object)),
+                _ => continue,
+            };
+            if !exists {
+                let violation = Violation::RecordMissing {
+                    action: event.action.name(),
+                    table,
+                };
+                findings.add(Rule::LogEntry, "audit", event.id, violation);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Export, differs};
+
+    fn missing(action: &'static str) -> Violation {
+        Violation::EntryMissing { action }
+    }
+
+    #[test]
+    fn a_change_that_is_not_in_the_log() {
+        for (action, table) in [
+            ("record-intent", "intent"),
+            ("issue-certificate", "certificate"),
+            ("record-payment", "payment"),
+            ("submit-application", "application"),
+            ("approve-application", "application"),
+        ] {
+            let mut export = Export::clean();
+            let object = if table.starts_with(['i', 'c']) {
+                &export.serial
+            } else {
+                &export.application
+            };
+            export.remove_entry(action, &object.clone());
+            let key = match table {
+                "payment" => export.payment.clone(),
+                "application" => export.application.clone(),
+                _ => export.serial.clone(),
+            };
+            assert_eq!(export.violations(Rule::LogEntry), [(table, key, missing(action))]);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_no_entry_of_what_was_done() {
+        let mut export = Export::clean();
+        let serial = export.serial.clone();
+        export.change_entry("issue-certificate", &serial, "rule", json!("csr"));
+        let found = export.violations(Rule::LogEntry);
+        assert_eq!(found, [("certificate", serial, missing("issue-certificate"))]);
+    }
+
+    #[test]
+    fn a_certificate_issued_twice_by_the_log() {
+        let mut export = Export::clean();
+        let serial = export.serial.clone();
+        export.log("issue-certificate", &serial, json!({}));
+        let twice = Violation::EntryRepeated {
+            action: "issue-certificate",
+            count: 2,
+        };
+        assert_eq!(
+            export.violations(Rule::LogEntry),
+            [("certificate", serial, twice)]
+        );
+    }
+
+    #[test]
+    fn a_state_that_the_log_does_not_lead_to() {
+        for state in ["revoked", "held", "not-activated"] {
+            let mut export = Export::clean();
+            let serial = export.serial.clone();
+            export.change("status", "serial", &serial, "state", json!(state));
+            let violation = Violation::StateNotLogged {
+                state: state.to_owned(),
+                logged: "good".to_owned(),
+            };
+            assert_eq!(export.violations(Rule::LogEntry), [("status", serial, violation)]);
+        }
+        let mut export = Export::clean();
+        let serial = export.serial.clone();
+        export.log(
+            "hold-certificate",
+            &serial,
+            json!({ "from": "good", "to": "held" }),
+        );
+        export.change("status", "serial", &serial, "state", json!("held"));
+        assert_eq!(export.violations(Rule::LogEntry), []);
+        export.remove_entry("activate-certificate", &serial);
+        export.change("status", "serial", &serial, "state", json!("good"));
+        export.remove_entry("hold-certificate", &serial);
+        let violation = Violation::StateNotLogged {
+            state: "good".to_owned(),
+            logged: "not-activated".to_owned(),
+        };
+        assert_eq!(export.violations(Rule::LogEntry), [("status", serial, violation)]);
+    }
+
+    #[test]
+    fn another_amount_in_the_log() {
+        let mut export = Export::clean();
+        let application = export.application.clone();
+        export.change_entry("record-payment", &application, "detail", json!({ "amount": "1" }));
+        let differs = differs("amount in the log", "1", "20000");
+        assert_eq!(
+            export.violations(Rule::LogEntry),
+            [("payment", export.payment.clone(), differs)]
+        );
+    }
+
+    #[test]
+    fn a_row_that_was_removed() {
+        let mut export = Export::clean();
+        for (action, table) in [
+            ("record-intent", "intent"),
+            ("issue-certificate", "certificate"),
+            ("burn-serial", "status"),
+            ("record-payment", "payment"),
+            ("submit-application", "application"),
+        ] {
+            let entry = export.log(action, "7f", json!({}));
+            let gone = Violation::RecordMissing { action, table };
+            assert_eq!(
+                export.violations(Rule::LogEntry),
+                [("audit", entry.to_string(), gone)]
+            );
+            export.remove_entry(action, "7f");
+        }
+    }
+
+    #[test]
+    fn a_burned_serial_needs_its_entry() {
+        let mut export = Export::clean();
+        export.add_burned();
+        assert_eq!(export.violations(Rule::LogEntry), []);
+        let serial = export.burned();
+        export.remove_entry("burn-serial", &serial);
+        assert_eq!(
+            export.violations(Rule::LogEntry),
+            [("status", serial, missing("burn-serial"))]
+        );
+    }
+}

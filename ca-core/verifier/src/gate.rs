@@ -1,0 +1,147 @@
+//! What a portal embeds: admit a connection once, check every request.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls_pki_types::CertificateDer;
+
+use crate::{
+    Crl, Error, Refusal, Serial, Source, Standing, StatusIndex, Time, Trust, Uscc, VerifiedPath,
+    issuer::sha256,
+};
+
+/// Path and status in one place, shared by all connections. A new CRL takes effect at the next request; no
+/// connection is dropped.
+#[derive(Debug)]
+pub struct Gate {
+    trust: Trust,
+    status: RwLock<Arc<StatusIndex>>,
+}
+
+/// A unit whose certificate is good at the time of the check. Only [`Gate::check`] makes one: ask for it in the
+/// signature of whatever only units may do. It is the answer for one request and must not be kept for the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedUnit {
+    uscc: Uscc,
+    name: String,
+    serial: Serial,
+    not_after: Time,
+}
+
+impl Gate {
+    /// A gate without any CRL: it refuses everybody until [`Gate::load_crl`] has succeeded.
+    #[must_use]
+    pub fn new(trust: Trust) -> Self {
+        Self { trust, status: RwLock::default() }
+    }
+
+    /// The CAs.
+    #[must_use]
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Checks a CRL with its issuer's certificate and takes it into use. Takes seconds of CPU for millions of
+    /// entries: call it on a thread that may block. The octets already in use cost one hash. Gives the distribution
+    /// point that the CRL is for.
+    ///
+    /// # Errors
+    /// As [`Crl::verify`] and [`StatusIndex::load`]; what was in use stays in use.
+    pub fn load_crl(&self, der: &[u8], issuer_der: &[u8], now: Time) -> Result<String, Error> {
+        if let Some(url) = self.index().holds(&sha256(der)) {
+            self.confirm_crl(url, now);
+            return Ok(url.to_owned());
+        }
+        let crl = Arc::new(Crl::verify(der, issuer_der)?);
+        let url = crl.url().to_owned();
+        let mut status = self.status.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = StatusIndex::clone(&status);
+        next.load(crl, now)?;
+        *status = Arc::new(next);
+        Ok(url)
+    }
+
+    /// Refuses also when no source has delivered or confirmed the CRL for `secs` seconds, though its nextUpdate
+    /// may be far away: whoever cuts the portal off then gains that much time only. There is no way to use a CRL
+    /// longer than its nextUpdate.
+    #[must_use]
+    pub fn refuse_unconfirmed_after(mut self, secs: i64) -> Self {
+        let status = StatusIndex::default().refuse_unconfirmed_after(secs);
+        self.status = RwLock::new(Arc::new(status));
+        self
+    }
+
+    /// Notes that the source of `url` still has the CRL in use as its newest (HTTP 304).
+    pub fn confirm_crl(&self, url: &str, now: Time) {
+        let mut status = self.status.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = StatusIndex::clone(&status);
+        next.confirm(url, now);
+        *status = Arc::new(next);
+    }
+
+    /// Once per connection, resumed ones too: verifies the path of what the peer presented, leaf first, as
+    /// rustls' `peer_certificates()` gives it. Costs some public-key operations.
+    ///
+    /// # Errors
+    /// [`Refusal::NoCertificate`], or as [`Trust::verify_path`].
+    pub fn admit(&self, peer: Option<&[CertificateDer<'_>]>, now: Time) -> Result<VerifiedPath, Refusal> {
+        let (leaf, presented) = peer.and_then(<[_]>::split_first).ok_or(Refusal::NoCertificate)?;
+        self.trust.verify_path(leaf, presented, now)
+    }
+
+    /// Once per request: validity again, and status. Costs two look-ups in memory.
+    ///
+    /// # Errors
+    /// [`Refusal::Expired`], [`Refusal::Revoked`], [`Refusal::Held`], [`Refusal::NotActivated`],
+    /// [`Refusal::StatusUnavailable`] and the other [`Refusal`]s of validity.
+    pub fn check(&self, path: &VerifiedPath, now: Time) -> Result<VerifiedUnit, Refusal> {
+        path.check_validity(now)?;
+        match self.index().standing(path, now)? {
+            Standing::Good => Ok(VerifiedUnit {
+                uscc: path.unit().uscc(),
+                name: path.unit().legal_name().to_owned(),
+                serial: path.unit().serial(),
+                not_after: path.unit().not_after(),
+            }),
+            Standing::NotActivated => Err(Refusal::NotActivated),
+            Standing::Held => Err(Refusal::Held),
+            Standing::Revoked(reason) => Err(Refusal::Revoked(reason)),
+        }
+    }
+
+    /// The sources of status in use and their age.
+    #[must_use]
+    pub fn status(&self) -> Vec<Source> {
+        self.index().sources()
+    }
+
+    fn index(&self) -> Arc<StatusIndex> {
+        // A poisoned lock holds a whole index all the same: it is replaced in one step.
+        Arc::clone(&self.status.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl VerifiedUnit {
+    /// The unit.
+    #[must_use]
+    pub const fn uscc(&self) -> Uscc {
+        self.uscc
+    }
+
+    /// Legal name for people's eyes; never an identity.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Serial number of the certificate.
+    #[must_use]
+    pub const fn serial(&self) -> Serial {
+        self.serial
+    }
+
+    /// Last second of the certificate's validity.
+    #[must_use]
+    pub const fn not_after(&self) -> Time {
+        self.not_after
+    }
+}

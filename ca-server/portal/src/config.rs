@@ -1,0 +1,249 @@
+//! `portal.toml`: read once at start, every value checked, errors name file and key.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ca_verifier::{Gate, Trust, server_config};
+use hyper::Uri;
+use rustls::ServerConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use serde::Deserialize;
+
+use crate::{ConfigFault, Error};
+
+const POLL_MS: (u64, u64) = (100, 3_600_000);
+const CONNECTIONS: (u64, u64) = (1, 1_000_000);
+const TIMEOUT_MS: (u64, u64) = (100, 600_000);
+const STATUS_AGE_SECS: (u64, u64) = (5, 86_400 * 366);
+
+/// The file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// ADDRESS:PORT; port 0 lets the system choose.
+    listen: String,
+    /// PEM: the portal's certificate, then the CAs below the root.
+    certificate: PathBuf,
+    /// PEM: its private key.
+    key: PathBuf,
+    /// PEM: trusted roots of unit certificates.
+    anchors: Vec<PathBuf>,
+    /// PEM: CAs below them.
+    #[serde(default)]
+    intermediates: Vec<PathBuf>,
+    /// Where status comes from.
+    crl: Vec<CrlTable>,
+    /// Milliseconds between two polls of a source.
+    #[serde(default = "default_poll_ms")]
+    poll_ms: u64,
+    /// Connections at once.
+    #[serde(default = "default_connections_max")]
+    connections_max: u64,
+    /// Milliseconds for a TLS handshake. A person types a PIN meanwhile: browsers ask for it before they send the
+    /// certificate.
+    #[serde(default = "default_handshake_timeout_ms")]
+    handshake_timeout_ms: u64,
+    /// Milliseconds for the first octets of TLS, for the head of a request, and between two requests.
+    #[serde(default = "default_idle_timeout_ms")]
+    idle_timeout_ms: u64,
+    /// Refuse when no source has confirmed the status for so long, though nextUpdate has not come.
+    status_age_max_secs: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CrlTable {
+    /// `http://…`: CRLs are signed, so plain HTTP is enough and has no circle of trust.
+    url: String,
+    /// PEM: the certificate of the CA that signs it.
+    issuer: PathBuf,
+}
+
+const fn default_poll_ms() -> u64 {
+    1000
+}
+
+const fn default_connections_max() -> u64 {
+    1024
+}
+
+const fn default_handshake_timeout_ms() -> u64 {
+    60_000
+}
+
+const fn default_idle_timeout_ms() -> u64 {
+    30_000
+}
+
+/// Everything that the portal needs, read and checked.
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: ServerConfig,
+    pub(crate) gate: Gate,
+    pub(crate) sources: Vec<CrlSource>,
+    pub(crate) poll: Duration,
+    pub(crate) limits: Limits,
+}
+
+/// What strangers may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connections_max: usize,
+    /// For the whole handshake.
+    pub(crate) handshake: Duration,
+    /// For the first octets and between requests.
+    pub(crate) idle: Duration,
+}
+
+/// One address that CRLs are fetched from. Addresses in certificates are never fetched.
+#[derive(Clone, Debug)]
+pub(crate) struct CrlSource {
+    pub(crate) url: Uri,
+    pub(crate) issuer: CertificateDer<'static>,
+}
+
+/// What environment or command line put in place of the file's values.
+#[derive(Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) listen: Option<String>,
+    pub(crate) poll_ms: Option<u64>,
+}
+
+impl Config {
+    /// Reads a configuration file and every file that it names; relative paths are relative to its folder.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with file and key.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        Self::read_with(path, Overrides::default())
+    }
+
+    pub(crate) fn read_with(path: &Path, overrides: Overrides) -> Result<Self, Error> {
+        let reader = Reader { path };
+        let text = fs::read_to_string(path).map_err(|cause| {
+            reader.fault("portal.toml", ConfigFault::Unreadable { file: path.to_owned(), cause })
+        })?;
+        let mut file: File = toml::from_str(&text)
+            .map_err(|error| reader.fault("portal.toml", ConfigFault::Syntax(error.to_string())))?;
+        file.listen = overrides.listen.unwrap_or(file.listen);
+        file.poll_ms = overrides.poll_ms.unwrap_or(file.poll_ms);
+        reader.check(&file)
+    }
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    fn check(&self, file: &File) -> Result<Config, Error> {
+        let anchors = self.certificates_of("anchors", &file.anchors)?;
+        let intermediates = self.certificates_of("intermediates", &file.intermediates)?;
+        let trust =
+            Trust::new(&anchors, &intermediates).map_err(|error| self.fault("anchors", error.into()))?;
+        let chain = self.certificates("certificate", &file.certificate)?;
+        let key = self.private_key("key", &file.key)?;
+        let mut tls = server_config(chain, key, &trust).map_err(|error| self.fault("key", error.into()))?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if file.crl.is_empty() {
+            return Err(self.fault("crl", ConfigFault::Empty));
+        }
+        let mut gate = Gate::new(trust);
+        if let Some(secs) = file.status_age_max_secs {
+            let secs = self.within("status_age_max_secs", secs, STATUS_AGE_SECS)?;
+            gate = gate.refuse_unconfirmed_after(i64::try_from(secs).unwrap_or(i64::MAX));
+        }
+        let connections_max = self.within("connections_max", file.connections_max, CONNECTIONS)?;
+        Ok(Config {
+            listen: self.address("listen", &file.listen)?,
+            tls,
+            gate,
+            sources: self.sources(&file.crl)?,
+            poll: Duration::from_millis(self.within("poll_ms", file.poll_ms, POLL_MS)?),
+            limits: Limits {
+                connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
+                handshake: self.milliseconds("handshake_timeout_ms", file.handshake_timeout_ms)?,
+                idle: self.milliseconds("idle_timeout_ms", file.idle_timeout_ms)?,
+            },
+        })
+    }
+
+    fn sources(&self, tables: &[CrlTable]) -> Result<Vec<CrlSource>, Error> {
+        let mut sources = Vec::new();
+        for (index, table) in tables.iter().enumerate() {
+            let url = table.url.parse::<Uri>().ok().filter(|url| {
+                url.scheme_str() == Some("http")
+                    && url.host().is_some_and(|host| !host.is_empty())
+                    && !table.url.contains('@')
+            });
+            let url = url.ok_or_else(|| {
+                self.fault(&format!("crl[{index}].url"), ConfigFault::Url(table.url.clone()))
+            })?;
+            let key = format!("crl[{index}].issuer");
+            let mut issuers = self.certificates(&key, &table.issuer)?;
+            let issuer = issuers.pop().ok_or_else(|| self.fault(&key, ConfigFault::Empty))?;
+            if !issuers.is_empty() {
+                return Err(self.fault(&key, ConfigFault::ManyCertificates(self.resolve(&table.issuer))));
+            }
+            sources.push(CrlSource { url, issuer });
+        }
+        Ok(sources)
+    }
+
+    fn certificates_of(&self, key: &str, files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, Error> {
+        let mut all = Vec::new();
+        for (index, file) in files.iter().enumerate() {
+            all.extend(self.certificates(&format!("{key}[{index}]"), file)?);
+        }
+        Ok(all)
+    }
+
+    fn certificates(&self, key: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+        let pem = self.file(key, file)?;
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match read {
+            Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+            _ => Err(self.fault(key, ConfigFault::NoCertificate(self.resolve(file)))),
+        }
+    }
+
+    fn private_key(&self, key: &str, file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+        let pem = self.file(key, file)?;
+        PrivateKeyDer::from_pem_slice(&pem)
+            .map_err(|_| self.fault(key, ConfigFault::NoKey(self.resolve(file))))
+    }
+
+    fn file(&self, key: &str, file: &Path) -> Result<Vec<u8>, Error> {
+        let file = self.resolve(file);
+        fs::read(&file).map_err(|cause| self.fault(key, ConfigFault::Unreadable { file, cause }))
+    }
+
+    fn resolve(&self, file: &Path) -> PathBuf {
+        self.path.parent().map_or_else(|| file.to_owned(), |folder| folder.join(file))
+    }
+
+    fn address(&self, key: &str, text: &str) -> Result<SocketAddr, Error> {
+        text.parse().map_err(|_| self.fault(key, ConfigFault::Address(text.to_owned())))
+    }
+
+    fn milliseconds(&self, key: &str, found: u64) -> Result<Duration, Error> {
+        self.within(key, found, TIMEOUT_MS).map(Duration::from_millis)
+    }
+
+    fn within(&self, key: &str, found: u64, (least, most): (u64, u64)) -> Result<u64, Error> {
+        if (least..=most).contains(&found) {
+            Ok(found)
+        } else {
+            Err(self.fault(key, ConfigFault::Range { found, least, most }))
+        }
+    }
+
+    fn fault(&self, key: &str, fault: ConfigFault) -> Error {
+        Error::Config { file: self.path.to_owned(), key: key.to_owned(), fault }
+    }
+}

@@ -1,0 +1,86 @@
+//! The crate's errors. Words for people are in `report`.
+
+use std::{io, path::PathBuf};
+
+/// Why the portal does not start or stops.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value of the configuration.
+    #[error("{}: {key}: {fault}", file.display())]
+    Config {
+        /// The configuration file.
+        file: PathBuf,
+        /// The key, with its index in a list.
+        key: String,
+        /// What is wrong.
+        fault: ConfigFault,
+    },
+    /// The address cannot be bound.
+    #[error("{address}: {cause}")]
+    Listen {
+        /// As configured.
+        address: String,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// The ready file cannot be written.
+    #[error("{}: {cause}", file.display())]
+    ReadyFile {
+        /// Its path.
+        file: PathBuf,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// The system refuses threads, timers or signals.
+    #[error("runtime: {0}")]
+    Runtime(io::Error),
+}
+
+/// What can be wrong with a value of the configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigFault {
+    /// A file cannot be read.
+    #[error("{}: {cause}", file.display())]
+    Unreadable {
+        /// The file that the value names.
+        file: PathBuf,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// Not TOML, an unknown key, a missing key or a wrong type; the text has line and column.
+    #[error("{0}")]
+    Syntax(String),
+    /// No certificate in a PEM file.
+    #[error("{}: no certificate in PEM", .0.display())]
+    NoCertificate(PathBuf),
+    /// No private key in a PEM file.
+    #[error("{}: no private key in PEM", .0.display())]
+    NoKey(PathBuf),
+    /// A PEM file with more than one certificate where one is meant.
+    #[error("{}: more than one certificate", .0.display())]
+    ManyCertificates(PathBuf),
+    /// Not an address with a port.
+    #[error("{0:?} is not ADDRESS:PORT")]
+    Address(String),
+    /// Not `http://host[:port]/path`.
+    #[error("{0:?} is not http://HOST[:PORT]/PATH")]
+    Url(String),
+    /// A number outside its range.
+    #[error("{found} is not in {least}..={most}")]
+    Range {
+        /// As configured.
+        found: u64,
+        /// The least that is allowed.
+        least: u64,
+        /// The most that is allowed.
+        most: u64,
+    },
+    /// A list that must not be empty.
+    #[error("must not be empty")]
+    Empty,
+    /// The verifier refuses the certificates or the key.
+    #[error("{0}")]
+    Verifier(#[from] ca_verifier::Error),
+}

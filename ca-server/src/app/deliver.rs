@@ -1,0 +1,155 @@
+//! Step 8, its end: hand-over, and activation by the holder.
+//!
+//! The activation code is computed from the application by a key in the HSM, so it is stored nowhere; it travels
+//! apart from the token, to the agent, and opens the certificate once.
+
+use std::sync::Arc;
+
+use ca_core::{Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AuditEntry, CertificateCommand,
+    CertificateState};
+use ca_verifier::Serial;
+use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, WriteSite};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{App, apply::advance};
+use crate::{
+    permit::{DeliverToken, Permit},
+    problem::{Failure, Problem},
+    rule::Rule,
+    wire,
+};
+
+const TRIES: usize = 3;
+/// Without 0, 1, I, L, O, U: nothing that can be misread over the telephone.
+const ALPHABET: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
+const CODE_CHARACTERS: usize = 10;
+
+/// What the holder gives.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Activation {
+    /// The activation code, with or without hyphens.
+    pub(crate) code: String,
+}
+
+impl App {
+    /// The token is in the holder's hands; the activation code goes out by another way.
+    pub(crate) async fn hand_over(
+        &self,
+        permit: Permit<DeliverToken>,
+        application: ApplicationId,
+    ) -> Result<Serial, Problem> {
+        let notice = hex::encode(wire::random::<16>()?);
+        self.store
+            .write(WriteSite::DeliverToken, move |tx| {
+                let now = wire::now();
+                let attempt =
+                    tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
+                let next = attempt.state.clone().transition(AttemptCommand::Deliver)?;
+                let serial = next.serial().ok_or_else(|| Failure::inconsistent("delivered without a serial"))?;
+                tx.move_attempt(&attempt.id, &attempt.state, &next)?;
+                let command = ApplicationCommand::Deliver { attempt: attempt.id.clone() };
+                advance(tx, &application, command)?;
+                let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
+                tx.insert_notice(&NoticeRecord {
+                    id: notice,
+                    recipient: known.agent.to_string(),
+                    template: "activation".to_owned(),
+                    application: Some(application.clone()),
+                    created_at: now,
+                })?;
+                let entry = AuditEntry::done(now, permit.actor(), Action::DeliverToken, "certificate", serial);
+                tx.append_audit(&entry.with("application", &application).with("token", next.token().unwrap_or("")))?;
+                Ok(serial)
+            })
+            .await
+    }
+
+    /// The holder has replaced the initial PIN and proves it by mutual TLS; the code shows that the message, too,
+    /// reached the right person.
+    pub(crate) async fn activate(self: &Arc<Self>, serial: Serial, given: Activation) -> Result<CertificateState, Problem> {
+        let record = self.store.read(|reader| reader.certificate(&serial))?;
+        let application = record.and_then(|record| record.application);
+        let application = application.ok_or_else(|| Problem::not_found("certificate"))?;
+        let wrong = self.wrong_codes(&serial)?;
+        if wrong >= TRIES {
+            return Err(Problem::new(Rule::ActivationLocked));
+        }
+        let expected = self.activation_code(&application).await?;
+        let given = given.code.replace(['-', ' '], "").to_ascii_uppercase();
+        // Three tries in all, so that the time of a comparison tells nobody anything.
+        if given != expected {
+            return Err(Problem::new(Rule::ActivationCode).with("left", TRIES - wrong - 1));
+        }
+        self.store
+            .write(WriteSite::ActivateCertificate, move |tx| {
+                let now = wire::now();
+                let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
+                let CertificateStatus::Issued(state) = status.state else {
+                    return Err(Problem::from(ca_core::Refusal::Revoked));
+                };
+                if state == CertificateState::Good {
+                    return Ok(state);
+                }
+                let next = state.transition(CertificateCommand::Activate)?;
+                advance(tx, &application, ApplicationCommand::Activate { serial })?;
+                tx.move_status(&serial, state, next, now)?;
+                let actor = Actor::Holder(serial.to_string());
+                tx.append_audit(&AuditEntry::done(now, &actor, Action::ActivateCertificate, "certificate", serial))?;
+                Ok(next)
+            })
+            .await
+    }
+
+    /// Wrong codes so far: the refusals in the log are the counter, so that none can be forgotten.
+    fn wrong_codes(&self, serial: &Serial) -> Result<usize, Problem> {
+        let filter = AuditFilter {
+            action: Some(Action::ActivateCertificate),
+            object_id: Some(serial.to_string()),
+            ..AuditFilter::default()
+        };
+        let entries = self.store.read(|reader| reader.audit_log(&filter))?;
+        let code = Rule::ActivationCode.name();
+        Ok(entries.iter().filter(|(_, record)| record.rule.as_deref() == Some(code)).count())
+    }
+
+    async fn activation_code(&self, application: &ApplicationId) -> Result<String, Problem> {
+        let secrets = self.ca.secrets();
+        let message = format!("qianyin-activation-v1:{application}");
+        let mac = tokio::task::spawn_blocking(move || secrets.hmac(message.as_bytes()))
+            .await
+            .map_err(Failure::inconsistent)?
+            .map_err(Failure::from)?;
+        Ok(mac.iter().take(CODE_CHARACTERS).map(|octet| char::from(ALPHABET[usize::from(*octet) % ALPHABET.len()])).collect())
+    }
+
+    /// Sends what waits in the outbox: one file a message, readable by the sending program only.
+    pub(crate) async fn send_notices(&self) -> Result<usize, Problem> {
+        let pending = self.store.read(|reader| reader.pending_notices(100))?;
+        let mut sent = 0;
+        for notice in pending {
+            let Some(application) = notice.application.clone() else { continue };
+            let code = self.activation_code(&application).await?;
+            let text = format!(
+                "【签印】您申请的单位证书已发放。激活码：{}-{}。请先修改 U-key 初始口令，再运行 ukey activate。请勿告诉他人。\n\
+                 Your unit certificate was handed over. Activation code: {0}-{1}. Replace the initial PIN, then run ukey activate. Tell nobody.\n",
+                &code[..5], &code[5..],
+            );
+            let file = self.config.notices.outbox.join(format!("{application}.txt"));
+            crate::files::write_secret(&file, text.as_bytes())?;
+            self.store
+                .write(WriteSite::StoreNotice, move |tx| {
+                    tx.mark_notice_sent(&notice.id, wire::now()).map_err(Problem::from)
+                })
+                .await?;
+            sent += 1;
+        }
+        Ok(sent)
+    }
+}
+
+/// The attempt's challenge: computed, so that a restart asks for the same one.
+pub(super) fn challenge_message(attempt: &AttemptId, serial: &Serial) -> String {
+    format!("qianyin-challenge-v1:{attempt}:{serial}")
+}

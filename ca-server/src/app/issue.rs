@@ -1,0 +1,200 @@
+//! Steps 6 and 7: intent committed → one signature → verified → certificate committed.
+//!
+//! ```text
+//! validate CSR ─▶ prepare (build, lint) ─▶ [tx: intent, key, attempt, log] ─▶ C_Sign ─▶ verify ─▶ [tx: certificate, status, attempt, log]
+//!                                              crash here: burned at start      ▲ crash here: burned, never signed again (I3)
+//! ```
+//! The signature's outcome is either in the second transaction or unknown; unknown is burned.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use ca_core::{Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
+    AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef, PlanKey, Prepared, Subject, Unit,
+    UntrustedCsr, ValidatedCsr};
+use ca_verifier::{Serial, Time};
+use ca_store::{WriteSite, kill_point};
+
+use super::{App, apply::advance};
+use crate::{
+    problem::{Failure, Problem},
+    rule::Rule,
+    wire,
+};
+
+/// CRL shard of every certificate, until there are more.
+pub(crate) const SHARD: u16 = 0;
+
+/// What is to be issued: a token's CSR for an attempt that holds a paid application.
+#[derive(Debug, Clone)]
+pub(crate) struct IssueOrder {
+    pub(crate) attempt: AttemptId,
+    pub(crate) application: ApplicationId,
+    /// Serial number of the token that holds the key.
+    pub(crate) token: String,
+    /// DER.
+    pub(crate) csr: Vec<u8>,
+    pub(crate) actor: Actor,
+}
+
+impl App {
+    /// Issues to the end, whether or not the caller stays: a connection that closes must not cut a signature short.
+    pub(crate) async fn issue(self: &Arc<Self>, order: IssueOrder) -> Result<Serial, Problem> {
+        let app = Arc::clone(self);
+        let work = tokio::spawn(async move { app.issue_to_the_end(order).await });
+        work.await.map_err(|error| Problem::from(Failure::inconsistent(error)))?
+    }
+
+    async fn issue_to_the_end(&self, order: IssueOrder) -> Result<Serial, Problem> {
+        let now = wire::now();
+        self.check_clock(now)?;
+        let csr = self.validate_csr(&order)?;
+        let prepared = self.prepare(&order, &csr, now)?;
+        let serial = prepared.intent().serial;
+        let recorded = self.record_intent(&order, &prepared, now).await?;
+        self.latest_intent.fetch_max(now.millis(), Ordering::Relaxed);
+        match self.sign_and_commit(&order, prepared, recorded).await {
+            Ok(()) => Ok(serial),
+            Err(problem) => self.after_unknown(&order, serial, problem).await,
+        }
+    }
+
+    /// I5: a clock that went back stops issuing, and nothing else.
+    fn check_clock(&self, now: Time) -> Result<(), Problem> {
+        if now.millis() + 1000 < self.latest_intent.load(Ordering::Relaxed) {
+            return Err(Problem::new(Rule::ClockBack));
+        }
+        Ok(())
+    }
+
+    fn validate_csr(&self, order: &IssueOrder) -> Result<ValidatedCsr, Problem> {
+        UntrustedCsr::read(&order.csr)
+            .and_then(|csr| csr.validate(self.policies.keys(), Some(order.attempt.as_str())))
+            .map_err(|refusal| Problem::new(Rule::Csr).with("rule", refusal.rule()).with("detail", refusal))
+    }
+
+    /// Subject and extensions come from the approved application and the profile, never from the CSR (I8).
+    fn prepare(&self, order: &IssueOrder, csr: &ValidatedCsr, now: Time) -> Result<Prepared, Problem> {
+        let (application, unit) = self.store.read(|reader| {
+            let application =
+                reader.application(&order.application)?.ok_or_else(|| Problem::not_found("application"))?;
+            let unit = reader.unit(&application.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+            Ok::<(Application, Unit), Problem>((application, unit))
+        })?;
+        let profile = self.policies.profile(&application.profile).map_err(Failure::inconsistent)?;
+        let not_before = Time::from_secs(now.secs());
+        let plan = CertificatePlan {
+            profile,
+            subject: Subject::unit(&unit, None).map_err(Failure::inconsistent)?,
+            serial: wire::serial(self.config.serial_prefix)?,
+            not_before,
+            not_after: wire::last_second(not_before, application.years)?,
+            key: PlanKey::Proven(csr),
+            issuer: IssuerRef::Ca(&self.ca.issuing),
+            urls: &self.ca.urls,
+            shard: SHARD,
+            context: IntentContext {
+                issuer: "issuing".to_owned(),
+                unit: Some(unit.id),
+                application: Some(application.id),
+                attempt: Some(order.attempt.clone()),
+                token: Some(order.token.clone()),
+                actor: order.actor.to_string(),
+                at: now,
+            },
+        };
+        ca_core::prepare(&plan).map_err(|refusal| Problem::new(Rule::Lint).with("findings", refusal))
+    }
+
+    async fn record_intent(
+        &self,
+        order: &IssueOrder,
+        prepared: &Prepared,
+        now: Time,
+    ) -> Result<ca_core::RecordedIntent, Problem> {
+        let intent = prepared.intent().clone();
+        let (order, serial) = (order.clone(), intent.serial);
+        self.store
+            .record_intent(intent, move |tx| {
+                let attempt = tx.attempt(&order.attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
+                let next = attempt.state.clone().transition(AttemptCommand::Intend { serial })?;
+                tx.move_attempt(&order.attempt, &attempt.state, &next)?;
+                let entry = AuditEntry::done(now, &order.actor, Action::RecordIntent, "certificate", serial);
+                tx.append_audit(&entry.with("attempt", &order.attempt).with("application", &order.application))?;
+                Ok::<(), Problem>(())
+            })
+            .await
+    }
+
+    async fn sign_and_commit(
+        &self,
+        order: &IssueOrder,
+        prepared: Prepared,
+        recorded: ca_core::RecordedIntent,
+    ) -> Result<(), Problem> {
+        let intent = prepared.intent().clone();
+        let signer = self.ca.issuing_signer();
+        // The token may take long or hang: never on a thread that serves others.
+        let issued: Issued = tokio::task::spawn_blocking(move || {
+            prepared.sign(recorded, |tbs| {
+                kill_point("sign:before");
+                let signature = signer.sign(tbs);
+                kill_point("sign:after");
+                signature
+            })
+        })
+        .await
+        .map_err(Failure::inconsistent)?
+        .map_err(Failure::inconsistent)?;
+        let order = order.clone();
+        self.store
+            .write(WriteSite::CommitIssued, move |tx| {
+                let (serial, now) = (intent.serial, wire::now());
+                tx.commit_issued(&intent, issued.der(), CertificateState::NotActivated, now)?;
+                let attempt = tx.attempt(&order.attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
+                let next = attempt.state.clone().transition(AttemptCommand::Sign { serial })?;
+                tx.move_attempt(&order.attempt, &attempt.state, &next)?;
+                advance(tx, &order.application, ApplicationCommand::Issue { attempt: order.attempt.clone(), serial })?;
+                let entry = AuditEntry::done(now, &order.actor, Action::IssueCertificate, "certificate", serial);
+                tx.append_audit(&entry.with("sha256", hex::encode(issued.sha256())))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The second transaction did not answer "done". Either it is there all the same, or the serial is burned.
+    async fn after_unknown(&self, order: &IssueOrder, serial: Serial, problem: Problem) -> Result<Serial, Problem> {
+        tracing::error!(%serial, cause = ?problem.cause(), "signature's outcome is unknown");
+        if self.store.read(|reader| reader.certificate(&serial))?.is_some() {
+            return Ok(serial);
+        }
+        self.burn(serial, Some((&order.attempt, &order.application)), "signature's outcome is unknown").await?;
+        Err(Problem::new(Rule::SignatureUnknown))
+    }
+
+    /// Burns a serial number: it will never be signed again and never be "good". The application may try anew.
+    pub(crate) async fn burn(
+        &self,
+        serial: Serial,
+        of: Option<(&AttemptId, &ApplicationId)>,
+        reason: &'static str,
+    ) -> Result<(), Problem> {
+        let of = of.map(|(attempt, application)| (attempt.clone(), application.clone()));
+        self.store
+            .write(WriteSite::BurnSerial, move |tx| {
+                let now = wire::now();
+                tx.burn(&serial, now)?;
+                if let Some((attempt, application)) = of {
+                    let known = tx.attempt(&attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
+                    if !matches!(known.state, AttemptState::Abandoned { .. }) {
+                        let next = known.state.clone().transition(AttemptCommand::Abandon { reason: reason.into() })?;
+                        tx.move_attempt(&attempt, &known.state, &next)?;
+                        advance(tx, &application, ApplicationCommand::Abandon { attempt: attempt.clone() })?;
+                    }
+                }
+                let entry = AuditEntry::done(now, &Actor::System("issue"), Action::BurnSerial, "certificate", serial);
+                tx.append_audit(&entry.with("reason", reason))?;
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,142 @@
+//! The use cases: the only place where core, store and tokens meet. One file a step of the path (ARCHITECTURE.md).
+//!
+//! A use case asks for a [`Permit`](crate::permit::Permit), decides with ca-core, and changes state and log in one
+//! transaction. What a rule refuses is logged too, by [`App::audited`].
+
+mod apply;
+mod crl;
+mod deliver;
+mod enroll;
+mod issue;
+mod ocsp;
+mod pay;
+mod personalise;
+mod recover;
+pub(crate) mod status;
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Mutex, atomic::AtomicI64},
+    time::Instant,
+};
+
+use arc_swap::ArcSwapOption;
+use ca_core::{Action, Actor, AuditEntry, Policies};
+use ca_verifier::{Serial, Time};
+use ca_store::{Store, WriteSite};
+
+pub(crate) use self::{
+    apply::NewApplication,
+    crl::PublishedCrl,
+    deliver::Activation,
+    enroll::{NewAgent, NewUnit},
+    issue::IssueOrder,
+    ocsp::AnswerCache,
+    pay::NewPayment,
+    personalise::{Claim, Exchange},
+};
+use crate::{ca::Ca, config::Config, problem::Problem, wire};
+
+/// Everything a use case needs.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) policies: Policies,
+    pub(crate) ca: Ca,
+    /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
+    pub(crate) published: ArcSwapOption<PublishedCrl>,
+    pub(crate) answers: AnswerCache,
+    /// Since when the served CRL lists a certificate that waits to be written to its token.
+    listed: Mutex<HashMap<Serial, Instant>>,
+    /// The latest time that an intent carries, in milliseconds: the clock may not fall behind it (I5).
+    latest_intent: AtomicI64,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca) -> Self {
+        Self {
+            config,
+            store,
+            policies,
+            ca,
+            published: ArcSwapOption::empty(),
+            answers: AnswerCache::default(),
+            listed: Mutex::default(),
+            latest_intent: AtomicI64::new(0),
+        }
+    }
+
+    /// See [`audited`].
+    pub(crate) async fn audited<T>(
+        &self,
+        about: About<'_>,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        audited(&self.store, about, work).await
+    }
+}
+
+/// Runs a use case and, when a rule refuses, writes the refusal to the log. Nothing else was changed then.
+pub(crate) async fn audited<T>(
+    store: &Store,
+    about: About<'_>,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let problem = match work.await {
+        Ok(value) => return Ok(value),
+        Err(problem) => problem,
+    };
+    if problem.rule.status() < 500 {
+        let mut entry = AuditEntry::done(wire::now(), about.actor, about.action, about.object, about.id)
+            .refused(problem.rule.name());
+        for (name, value) in problem.facts() {
+            entry = entry.with(name, value);
+        }
+        store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await?;
+    }
+    Err(problem)
+}
+
+/// What a use case is about, for the log.
+#[derive(Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) action: Action,
+    pub(crate) object: &'static str,
+    pub(crate) id: &'a str,
+}
+
+/// A thing made by a request that carries an idempotency key: made now, or made before by the same request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Made<T> {
+    /// Made now.
+    Now(T),
+    /// Made by an earlier sending of this request.
+    Before(T),
+}
+
+/// The key that makes a repeated request harmless, and the digest of what was asked with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Once {
+    pub(crate) key: String,
+    pub(crate) request_sha256: [u8; 32],
+}
+
+/// Claims the key for `resource` inside the transaction that makes it.
+///
+/// Gives the earlier resource when the same request was done before.
+fn once(
+    tx: &mut ca_store::Tx<'_>,
+    actor: &Actor,
+    once: &Once,
+    resource: &str,
+    now: Time,
+) -> Result<Option<String>, Problem> {
+    use crate::rule::Rule;
+    match tx.claim_idempotency(&actor.to_string(), &once.key, &once.request_sha256, resource, now)? {
+        ca_store::Claim::Fresh => Ok(None),
+        ca_store::Claim::Replay { resource } => Ok(Some(resource)),
+        ca_store::Claim::Mismatch => Err(Problem::new(Rule::IdempotencyKeyReused)),
+    }
+}

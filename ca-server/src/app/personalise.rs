@@ -1,0 +1,448 @@
+//! Step 5 and the token's side of step 8: the server drives a workstation, one idempotent command at a time.
+//!
+//! The attempt's row says which command comes next, so it does not matter which side crashed: the workstation asks,
+//! the row answers. A command that failed is sent again only when its cause may be gone: after the token was
+//! inserted anew, or when the clerk says so. So no PIN is tried twice.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use ca_core::{Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
+    CertificateCommand};
+use ca_verifier::{Reason, Serial};
+use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{App, IssueOrder, apply::advance, deliver::challenge_message};
+use crate::{
+    permit::{ClaimApplication, Permit, Personalise},
+    problem::{Failure, Problem},
+    protocol::{Command, Done, Failed, KeyOrigin, Outcome, Report, Step, TokenSeen},
+    rule::Rule,
+    wire,
+};
+
+const LEASE_SECS: i64 = 24 * 3600;
+
+/// A clerk puts an application and a blank token together.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Claim {
+    /// Name of the workstation that has the token.
+    pub(crate) workstation: String,
+    /// The blank token, by its serial number.
+    pub(crate) token: String,
+}
+
+/// What a workstation tells at each exchange.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Exchange {
+    pub(crate) tokens: Vec<TokenSeen>,
+    pub(crate) report: Option<Report>,
+}
+
+impl App {
+    /// Claims a paid application; on an application that this workstation holds already, clears its last failure.
+    pub(crate) async fn claim(
+        &self,
+        permit: Permit<ClaimApplication>,
+        application: ApplicationId,
+        claim: Claim,
+    ) -> Result<AttemptId, Problem> {
+        let now = wire::now();
+        let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let id = AttemptId::new(now, wire::random()?);
+        self.store
+            .write(WriteSite::ClaimApplication, move |tx| {
+                if let Some(held) = tx.live_attempt_of(&application)? {
+                    if held.workstation == claim.workstation && held.wanted_token.as_deref() == Some(&claim.token) {
+                        tx.touch_attempt(&held.id, now.plus_secs(LEASE_SECS), "")?;
+                        return Ok(held.id);
+                    }
+                    return Err(Problem::new(Rule::WorkstationBusy));
+                }
+                if tx.live_attempt_of_workstation(&claim.workstation)?.is_some() {
+                    return Err(Problem::new(Rule::WorkstationBusy));
+                }
+                if tx.token_in_use(&claim.token)? {
+                    return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
+                }
+                advance(tx, &application, ApplicationCommand::Claim { attempt: id.clone() })?;
+                tx.insert_attempt(&AttemptRecord {
+                    id: id.clone(),
+                    application: application.clone(),
+                    workstation: claim.workstation.clone(),
+                    clerk,
+                    wanted_token: Some(claim.token.clone()),
+                    state: AttemptState::Claimed,
+                    created_at: now,
+                    lease_until: now.plus_secs(LEASE_SECS),
+                    note: String::new(),
+                })?;
+                let entry = AuditEntry::done(now, permit.actor(), Action::ClaimApplication, "application", &application);
+                let entry = entry.with("attempt", &id).with("workstation", claim.workstation);
+                tx.append_audit(&entry.with("token", claim.token))?;
+                Ok(id)
+            })
+            .await
+    }
+
+    /// Gives up an attempt that nobody has in hands. Its certificate, if any, is revoked; nothing is paid twice.
+    pub(crate) async fn abandon(
+        &self,
+        permit: Permit<ClaimApplication>,
+        application: ApplicationId,
+        reason: String,
+    ) -> Result<(), Problem> {
+        if reason.trim().is_empty() || reason.chars().count() > 200 {
+            return Err(Problem::field("reason", "1 to 200 characters are needed"));
+        }
+        self.store
+            .write(WriteSite::AbandonAttempt, move |tx| {
+                let now = wire::now();
+                let held = tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
+                let next = held.state.clone().transition(AttemptCommand::Abandon { reason: reason.clone() })?;
+                tx.move_attempt(&held.id, &held.state, &next)?;
+                advance(tx, &application, ApplicationCommand::Abandon { attempt: held.id.clone() })?;
+                if let Some(serial) = held.state.serial() {
+                    withdraw_certificate(tx, permit.actor(), serial, now)?;
+                }
+                let entry = AuditEntry::done(now, permit.actor(), Action::Personalise, "attempt", &held.id);
+                tx.append_audit(&entry.with("step", "abandon").with("reason", reason))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// One exchange with a workstation: takes its report, gives the next command if there is one.
+    pub(crate) async fn exchange(
+        self: &Arc<Self>,
+        permit: &Permit<Personalise>,
+        workstation: &str,
+        exchange: Exchange,
+    ) -> Result<Option<Command>, Problem> {
+        let Some(mut attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? else {
+            return Ok(None);
+        };
+        if permit.staff() != Some(&attempt.clerk) {
+            return Err(Problem::new(Rule::NotPermitted).with("action", "exchange"));
+        }
+        if let Some(report) = exchange.report.filter(|report| report.attempt == attempt.id.as_str()) {
+            self.take_report(permit, &attempt, report).await?;
+            let fresh = self.store.read(|reader| reader.attempt(&attempt.id))?;
+            attempt = fresh.ok_or_else(|| Problem::not_found("attempt"))?;
+        }
+        self.next_command(permit, attempt, &exchange.tokens).await
+    }
+
+    async fn next_command(
+        &self,
+        permit: &Permit<Personalise>,
+        attempt: AttemptRecord,
+        tokens: &[TokenSeen],
+    ) -> Result<Option<Command>, Problem> {
+        let wanted = attempt.state.token().or(attempt.wanted_token.as_deref()).unwrap_or_default().to_owned();
+        let present = tokens.iter().any(|token| token.serial == wanted);
+        if !present {
+            return self.wait_for_token(attempt, &wanted).await.map(|()| None);
+        }
+        if is_failure(&attempt.note) && !is_absence(&attempt.note) {
+            return Ok(None);
+        }
+        if !attempt.note.is_empty() {
+            self.note(&attempt, String::new()).await?;
+        }
+        let id = attempt.id.clone();
+        let step = match attempt.state {
+            AttemptState::Claimed => {
+                self.step(permit, &attempt, AttemptCommand::Bind { token: wanted.clone() }, "bind").await?;
+                self.initialise(&wanted).await?
+            }
+            AttemptState::Bound { .. } => self.initialise(&wanted).await?,
+            AttemptState::Initialised { .. } => Step::Request {
+                cka_id: hex::encode(id.cka_id()),
+                algorithm: "ec-p256".to_owned(),
+                user_pin: self.policies.tokens().initial_pin().to_owned(),
+                subject_cn: id.to_string(),
+            },
+            // In flight, or burned by the next start: never signed again from here.
+            AttemptState::Intended { .. } => return Ok(None),
+            AttemptState::Signed { serial, .. } => match self.write_step(&id, serial)? {
+                Some(step) => step,
+                None => return Ok(None),
+            },
+            AttemptState::Written { serial, .. } => Step::Prove {
+                cka_id: hex::encode(id.cka_id()),
+                challenge: BASE64.encode(self.challenge(&id, &serial).await?),
+                user_pin: self.policies.tokens().initial_pin().to_owned(),
+            },
+            AttemptState::Proved { .. } | AttemptState::Delivered { .. } | AttemptState::Abandoned { .. } => {
+                return Ok(None);
+            }
+        };
+        Ok(Some(Command { attempt: id.to_string(), token: wanted, step }))
+    }
+
+    async fn initialise(&self, token: &str) -> Result<Step, Problem> {
+        let rules = self.policies.tokens();
+        Ok(Step::Initialise {
+            label: format!("QY {token}"),
+            factory_so_pin: rules.factory_so_pin().to_owned(),
+            so_pin: self.so_pin(token).await?,
+            user_pin: rules.initial_pin().to_owned(),
+        })
+    }
+
+    /// The token's SO PIN: computed by a key in the HSM from the token's serial number, stored nowhere.
+    async fn so_pin(&self, token: &str) -> Result<String, Problem> {
+        let mac = self.hmac(format!("qianyin-so-pin-v1:{token}")).await?;
+        Ok(hex::encode(&mac[..8]))
+    }
+
+    async fn challenge(&self, attempt: &AttemptId, serial: &Serial) -> Result<[u8; 32], Problem> {
+        self.hmac(challenge_message(attempt, serial)).await
+    }
+
+    async fn hmac(&self, message: String) -> Result<[u8; 32], Problem> {
+        let secrets = self.ca.secrets();
+        let mac = tokio::task::spawn_blocking(move || secrets.hmac(message.as_bytes()));
+        Ok(mac.await.map_err(Failure::inconsistent)?.map_err(Failure::from)?)
+    }
+
+    /// A certificate leaves the server only when relying parties already refuse it: its hold stands in the served
+    /// CRL, for as long as a portal may take to fetch that.
+    fn write_step(&self, id: &AttemptId, serial: Serial) -> Result<Option<Step>, Problem> {
+        if !self.published.load().as_ref().is_some_and(|crl| crl.lists(&serial)) || !self.listed_long_enough(serial) {
+            return Ok(None);
+        }
+        let record = self.store.read(|reader| reader.certificate(&serial))?;
+        let record = record.ok_or_else(|| Problem::not_found("certificate"))?;
+        Ok(Some(Step::Write {
+            cka_id: hex::encode(id.cka_id()),
+            certificate: BASE64.encode(record.der),
+            label: "Qianyin unit certificate".to_owned(),
+            user_pin: self.policies.tokens().initial_pin().to_owned(),
+        }))
+    }
+
+    /// Counted from when this process first looked and found it listed: after a restart it waits again.
+    fn listed_long_enough(&self, serial: Serial) -> bool {
+        let lag = Duration::from_secs(u64::try_from(self.policies.status().portal_lag_secs()).unwrap_or(u64::MAX));
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let long_enough = listed.entry(serial).or_insert_with(Instant::now).elapsed() > lag;
+        if long_enough {
+            listed.remove(&serial);
+        }
+        long_enough
+    }
+
+    async fn take_report(
+        self: &Arc<Self>,
+        permit: &Permit<Personalise>,
+        attempt: &AttemptRecord,
+        report: Report,
+    ) -> Result<(), Problem> {
+        let done = match report.outcome {
+            Outcome::Failed(failed) => return self.take_failure(permit, attempt, &report.command, failed).await,
+            Outcome::Done(done) => done,
+        };
+        match (report.command.as_str(), &attempt.state) {
+            ("initialise", AttemptState::Bound { .. }) => {
+                self.step(permit, attempt, AttemptCommand::Initialise, "initialise").await
+            }
+            ("request", AttemptState::Initialised { token }) => self.take_csr(permit, attempt, token.clone(), done).await,
+            ("write", AttemptState::Signed { serial, .. }) => {
+                let record = self.store.read(|reader| reader.certificate(serial))?;
+                if record.is_none_or(|record| done.certificate.as_deref() != Some(&BASE64.encode(record.der))) {
+                    return self.refuse_step(permit, attempt, "write", Problem::new(Rule::ReadBack)).await;
+                }
+                self.step(permit, attempt, AttemptCommand::Write, "write").await
+            }
+            ("prove", AttemptState::Written { serial, .. }) => {
+                let serial = *serial;
+                if !self.proves(&attempt.id, &serial, &done).await? {
+                    return self.refuse_step(permit, attempt, "prove", Problem::new(Rule::Challenge)).await;
+                }
+                self.step(permit, attempt, AttemptCommand::Prove, "prove").await
+            }
+            // An answer to a question asked before a crash: the row has moved on, nothing is to be done.
+            _ => Ok(()),
+        }
+    }
+
+    async fn take_csr(
+        self: &Arc<Self>,
+        permit: &Permit<Personalise>,
+        attempt: &AttemptRecord,
+        token: String,
+        done: Done,
+    ) -> Result<(), Problem> {
+        let origin = done.attributes.unwrap_or_default();
+        if let Some(lack) = lack_of_origin(&origin) {
+            let problem = Problem::new(Rule::KeyNotOnToken).with("detail", lack);
+            return self.refuse_step(permit, attempt, "request", problem).await;
+        }
+        let csr = done.csr.and_then(|csr| BASE64.decode(csr).ok()).unwrap_or_default();
+        let order = IssueOrder {
+            attempt: attempt.id.clone(),
+            application: attempt.application.clone(),
+            token,
+            csr,
+            actor: permit.actor().clone(),
+        };
+        match self.issue(order).await {
+            Ok(_) => Ok(()),
+            Err(problem) if problem.rule == Rule::SignatureUnknown => Ok(()),
+            Err(problem) if problem.rule.status() < 500 => self.refuse_step(permit, attempt, "request", problem).await,
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn proves(&self, attempt: &AttemptId, serial: &Serial, done: &Done) -> Result<bool, Problem> {
+        let record = self.store.read(|reader| reader.certificate(serial))?;
+        let record = record.ok_or_else(|| Problem::not_found("certificate"))?;
+        let message = [ca_core::PROVE_CONTEXT, &self.challenge(attempt, serial).await?].concat();
+        let signature = done.signature.as_deref().and_then(|text| BASE64.decode(text).ok()).unwrap_or_default();
+        Ok(ca_core::verify_with_certificate(&record.der, &message, &signature).is_ok())
+    }
+
+    async fn step(
+        &self,
+        permit: &Permit<Personalise>,
+        attempt: &AttemptRecord,
+        command: AttemptCommand,
+        step: &'static str,
+    ) -> Result<(), Problem> {
+        let (id, actor) = (attempt.id.clone(), permit.actor().clone());
+        self.store
+            .write(WriteSite::AdvanceAttempt, move |tx| {
+                let known = tx.attempt(&id)?.ok_or_else(|| Problem::not_found("attempt"))?;
+                let next = known.state.clone().transition(command)?;
+                tx.move_attempt(&id, &known.state, &next)?;
+                let entry = AuditEntry::done(wire::now(), &actor, Action::Personalise, "attempt", &id);
+                tx.append_audit(&entry.with("step", step))?;
+                Ok::<_, Problem>(())
+            })
+            .await
+    }
+
+    async fn take_failure(
+        &self,
+        permit: &Permit<Personalise>,
+        attempt: &AttemptRecord,
+        command: &str,
+        failed: Failed,
+    ) -> Result<(), Problem> {
+        let (zh, en) = advice(&failed.code);
+        let problem = Problem::new(Rule::TokenFailed)
+            .with("code", &failed.code)
+            .with("detail", format!("{command}: {}", failed.message))
+            .with("advice_zh", zh)
+            .with("advice_en", en);
+        self.refuse_step(permit, attempt, "token", problem).await
+    }
+
+    /// The step did not succeed: the attempt stays where it is, the counter sees why, the log keeps it.
+    async fn refuse_step(
+        &self,
+        permit: &Permit<Personalise>,
+        attempt: &AttemptRecord,
+        step: &'static str,
+        problem: Problem,
+    ) -> Result<(), Problem> {
+        let (id, actor) = (attempt.id.clone(), permit.actor().clone());
+        let code = problem.facts().iter().find(|(name, _)| *name == "code").map_or("", |(_, code)| code);
+        let note = format!("{FAILED}{code}\n{problem}");
+        let lease = attempt.lease_until;
+        self.store
+            .write(WriteSite::AdvanceAttempt, move |tx| {
+                tx.touch_attempt(&id, lease, &note)?;
+                let entry = AuditEntry::done(wire::now(), &actor, Action::Personalise, "attempt", &id);
+                let mut entry = entry.with("step", step).refused(problem.rule.name());
+                for (name, value) in problem.facts() {
+                    entry = entry.with(name, value);
+                }
+                tx.append_audit(&entry)?;
+                Ok::<_, Problem>(())
+            })
+            .await
+    }
+
+    async fn wait_for_token(&self, attempt: AttemptRecord, wanted: &str) -> Result<(), Problem> {
+        if is_failure(&attempt.note) {
+            return Ok(());
+        }
+        let problem = Problem::new(Rule::TokenMissing).with("token", wanted);
+        self.note(&attempt, format!("{FAILED}token-absent\n{problem}")).await
+    }
+
+    async fn note(&self, attempt: &AttemptRecord, note: String) -> Result<(), Problem> {
+        let (id, lease) = (attempt.id.clone(), attempt.lease_until);
+        self.store
+            .write(WriteSite::AdvanceAttempt, move |tx| {
+                tx.touch_attempt(&id, lease, &note).map_err(Problem::from)
+            })
+            .await
+    }
+}
+
+const FAILED: &str = "failed:";
+
+fn is_failure(note: &str) -> bool {
+    note.starts_with(FAILED)
+}
+
+fn is_absence(note: &str) -> bool {
+    note.starts_with("failed:token-absent") || note.starts_with("failed:token-removed")
+}
+
+/// A certificate that nobody got: revoked, so that whatever became of the token it is no use.
+fn withdraw_certificate(
+    tx: &mut ca_store::Tx<'_>,
+    actor: &Actor,
+    serial: Serial,
+    now: ca_verifier::Time,
+) -> Result<(), Problem> {
+    match tx.status(&serial)?.map(|record| record.state) {
+        Some(CertificateStatus::Issued(state)) => {
+            let reason = Reason::CessationOfOperation;
+            let next = state.transition(CertificateCommand::Revoke { reason, at: now })?;
+            tx.move_status(&serial, state, next, now)?;
+            let entry = AuditEntry::done(now, actor, Action::RevokeCertificate, "certificate", serial);
+            tx.append_audit(&entry.with("from", state.name()).with("reason", reason.name()).with("to", next.name()))?;
+            Ok(())
+        }
+        Some(CertificateStatus::Burned { .. }) => Ok(()),
+        // The intent is recorded and its signature may be under way: that task burns or commits, not we.
+        None => Err(Problem::new(Rule::Busy)),
+    }
+}
+
+fn lack_of_origin(origin: &KeyOrigin) -> Option<&'static str> {
+    match origin {
+        KeyOrigin { local: false, .. } => Some("CKA_LOCAL is false"),
+        KeyOrigin { sensitive: false, .. } | KeyOrigin { always_sensitive: false, .. } => {
+            Some("CKA_ALWAYS_SENSITIVE is false")
+        }
+        KeyOrigin { extractable: true, .. } | KeyOrigin { never_extractable: false, .. } => {
+            Some("CKA_NEVER_EXTRACTABLE is false")
+        }
+        _ => None,
+    }
+}
+
+fn advice(code: &str) -> (&'static str, &'static str) {
+    match code {
+        "token-absent" | "token-removed" => ("请重新插入该 U-key，将自动继续。", "Insert the token again; work goes on by itself."),
+        "wrong-pin" => ("未再次尝试。请换一个 U-key，或核对口令后点继续。", "It was not tried again. Take another token, or check the PIN and go on."),
+        "pin-locked" => ("请换一个 U-key，此 U-key 需解锁。", "Take another token; this one must be unlocked."),
+        "token-full" => ("请换一个空白 U-key。", "Take a blank token."),
+        "write-protected" => ("请换一个可写的 U-key。", "Take a token that can be written."),
+        "not-initialised" => ("请换一个已出厂初始化的 U-key。", "Take a token that the vendor has initialised."),
+        _ => ("请换一个 U-key 重试；仍失败请联系管理员。", "Try another token; if that fails too, ask the administrator."),
+    }
+}

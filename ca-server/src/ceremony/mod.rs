@@ -1,0 +1,311 @@
+//! The key ceremony: from one reviewed file to root, issuing CA, OCSP signer, log key and TLS certificates.
+//!
+//! Keys of the CA are born on their tokens and stay there, which is read back from the tokens. The last act is one
+//! transaction that registers the certificates: before it nothing counts, and what failed on the way removes the
+//! keys that it made, so the ceremony can be held again. After it a second ceremony refuses.
+
+mod keys;
+mod plan;
+mod report;
+
+use std::path::Path;
+
+use ca_core::{Action, Actor, AuditEntry, CertificatePlan, CertificateState, CrlPlan, CrlScope, Host, Intent, IntentContext, Issuer, IssuerRef,
+    Name, PlanKey, Policies, Subject, SubjectKey, Urls};
+use ca_verifier::Time;
+use ca_store::{CrlRecord, Store, WriteSite};
+
+use self::keys::{CaKey, Keys};
+pub(crate) use self::plan::{CaPlan, Person, Plan, TlsPlan, UrlPlan};
+use crate::{
+    ca::{self, label}, files,
+    policies,
+    problem::Failure,
+    wire,
+};
+
+/// Days of the root's CRL: it is renewed at a ceremony, not by the server.
+const ROOT_CRL_DAYS: i64 = 365;
+
+/// Holds the ceremony. Gives the report's path.
+pub(crate) async fn hold(plan: &Plan) -> Result<std::path::PathBuf, Failure> {
+    crate::config::enter(&plan.environment)?;
+    let policies = policies::load(&plan.policies)?;
+    std::fs::create_dir_all(&plan.output).map_err(|error| Failure::file(&plan.output, error))?;
+    let database = plan.database_url();
+    Store::migrate(&database)?;
+    let store = Store::open(&database)?;
+    refuse_second(&store, plan)?;
+    let keys = Keys::generate(plan)?;
+    let held = Ceremony { plan, policies: &policies, store: &store, keys: &keys }.hold().await;
+    if held.is_err() {
+        keys.remove();
+    }
+    held
+}
+
+fn refuse_second(store: &Store, plan: &Plan) -> Result<(), Failure> {
+    let registered = store.read(|reader| reader.ca_certificate(label::ROOT))?;
+    let config = plan.output.join(CONFIG_FILE);
+    if registered.is_none() && !config.exists() {
+        return Ok(());
+    }
+    let where_ = if registered.is_some() { plan.database.clone() } else { config.display().to_string() };
+    Err(Failure::Refused(format!(
+        "密钥仪式已经举行过（{where_}），没有做任何更改。如确需新的 CA，请换用新的目录、数据库和密码卡。\n\
+         The key ceremony has been held already ({where_}); nothing was changed. For another CA take another folder, database and tokens."
+    )))
+}
+
+/// Name of the server's configuration in the output folder.
+pub(crate) const CONFIG_FILE: &str = "ca-server.toml";
+
+struct Ceremony<'a> {
+    plan: &'a Plan,
+    policies: &'a Policies,
+    store: &'a Store,
+    keys: &'a Keys,
+}
+
+/// What is to be certified.
+struct Wanted<'a> {
+    profile: &'a str,
+    subject: Subject,
+    key: SubjectKey,
+    years: u16,
+    issuer: IssuerRef<'a>,
+    issuer_name: &'a str,
+}
+
+impl Ceremony<'_> {
+    async fn hold(&self) -> Result<std::path::PathBuf, Failure> {
+        let plan = self.plan;
+        let urls = ca::urls(&plan.urls.status, &plan.urls.cps)?;
+        let root = self.certify_root(&urls).await?;
+        let root_issuer = Issuer::load(&root).map_err(Failure::inconsistent)?;
+        let issuing = self.certify_issuing(&urls, &root_issuer).await?;
+        let issuer = Issuer::load(&issuing).map_err(Failure::inconsistent)?;
+        let responder = self.certify_responder(&urls, &issuer).await?;
+        let server = self.certify_tls(&urls, &issuer, &plan.server, "server").await?;
+        let portal = self.certify_tls(&urls, &issuer, &plan.portal, "portal").await?;
+        let root_crl = self.root_crl(&root_issuer)?;
+        let made = [
+            (label::ROOT, root), (label::ISSUING, issuing), (label::OCSP, responder),
+            ("server", server), ("portal", portal),
+        ];
+        self.write_files(&made)?;
+        let report = report::write(plan, self.policies, self.keys, &made)?;
+        self.register(&made, root_crl).await?;
+        Ok(report)
+    }
+
+    async fn certify_root(&self, urls: &Urls) -> Result<Vec<u8>, Failure> {
+        let key = self.subject_key(&self.keys.root)?;
+                let wanted = Wanted {
+            profile: "root-ca",
+            subject: ca_subject(&self.plan.root)?,
+            key,
+            years: self.plan.root.years,
+            issuer: IssuerRef::SelfSigned,
+            issuer_name: label::ROOT,
+        };
+        self.certify(wanted, urls, &self.keys.root).await
+    }
+
+    async fn certify_issuing(&self, urls: &Urls, root: &Issuer) -> Result<Vec<u8>, Failure> {
+        let key = self.subject_key(&self.keys.issuing)?;
+        let wanted = Wanted {
+            profile: "issuing-ca",
+            subject: ca_subject(&self.plan.issuing)?,
+            key,
+            years: self.plan.issuing.years,
+            issuer: IssuerRef::Ca(root),
+            issuer_name: label::ROOT,
+        };
+        self.certify(wanted, urls, &self.keys.root).await
+    }
+
+    async fn certify_responder(&self, urls: &Urls, issuing: &Issuer) -> Result<Vec<u8>, Failure> {
+        let key = self.subject_key(&self.keys.ocsp)?;
+        let name = format!("{} OCSP", self.plan.issuing.common_name);
+        let wanted = Wanted {
+            profile: "ocsp-signer",
+            subject: authority(&self.plan.issuing.organization, &name)?,
+            key,
+            years: self.plan.responder_years,
+            issuer: IssuerRef::Ca(issuing),
+            issuer_name: label::ISSUING,
+        };
+        self.certify(wanted, urls, &self.keys.issuing).await
+    }
+
+    /// TLS servers are no CA: their keys are files, made here, readable by their owner only.
+    async fn certify_tls(&self, urls: &Urls, issuing: &Issuer, tls: &TlsPlan, name: &str) -> Result<Vec<u8>, Failure> {
+        let pair = rcgen::KeyPair::generate().map_err(Failure::inconsistent)?;
+        let spki = rcgen::PublicKeyData::subject_public_key_info(&pair);
+        let key = SubjectKey::from_spki(&spki, self.policies.keys()).map_err(Failure::inconsistent)?;
+        let organization = Name::parse(&self.plan.issuing.organization).map_err(Failure::inconsistent)?;
+        let hosts = tls.names.iter().map(|name| Host::parse(name)).collect::<Result<_, _>>();
+        let subject = hosts.and_then(|hosts| Subject::server(&organization, hosts)).map_err(Failure::inconsistent)?;
+        let wanted = Wanted {
+            profile: "tls-server",
+            subject,
+            key,
+            years: tls.years,
+            issuer: IssuerRef::Ca(issuing),
+            issuer_name: label::ISSUING,
+        };
+        let der = self.certify(wanted, urls, &self.keys.issuing).await?;
+        files::write_secret(&self.plan.output.join(format!("{name}.key")), pair.serialize_pem().as_bytes())?;
+        Ok(der)
+    }
+
+    fn subject_key(&self, key: &CaKey) -> Result<SubjectKey, Failure> {
+        SubjectKey::from_spki(&key.spki()?, self.policies.keys()).map_err(Failure::inconsistent)
+    }
+
+    /// The order of issuing holds here too: intent, one signature, certificate.
+    async fn certify(&self, wanted: Wanted<'_>, urls: &Urls, signer: &CaKey) -> Result<Vec<u8>, Failure> {
+        let now = wire::now();
+        let not_before = Time::from_secs(now.secs());
+        let profile = self.policies.profile(wanted.profile).map_err(Failure::inconsistent)?;
+        let prepared = ca_core::prepare(&CertificatePlan {
+            profile,
+            subject: wanted.subject,
+            serial: wire::serial(self.plan.serial_prefix)?,
+            not_before,
+            not_after: wire::last_second(not_before, wanted.years)?,
+            key: PlanKey::Own(&wanted.key),
+            issuer: wanted.issuer,
+            urls,
+            shard: 0,
+            context: IntentContext {
+                issuer: wanted.issuer_name.to_owned(),
+                unit: None,
+                application: None,
+                attempt: None,
+                token: None,
+                actor: Actor::System("ceremony").to_string(),
+                at: now,
+            },
+        })
+        .map_err(Failure::inconsistent)?;
+        let intent = prepared.intent().clone();
+        let entry = audit(&intent, Action::RecordIntent, now);
+        let recorded =
+            self.store.record_intent(intent.clone(), move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?)).await?;
+        let issued = prepared.sign(recorded, |tbs| signer.sign(tbs)).map_err(Failure::inconsistent)?;
+        let der = issued.der().to_vec();
+        self.store
+            .write(WriteSite::CommitIssued, move |tx| {
+                let now = wire::now();
+                tx.commit_issued(&intent, issued.der(), CertificateState::Good, now)?;
+                tx.append_audit(&audit(&intent, Action::IssueCertificate, now))?;
+                Ok::<_, Failure>(())
+            })
+            .await?;
+        Ok(der)
+    }
+
+    /// The root's CRL says of the issuing CA what OCSP does not; its life is long, because the root's token is away.
+    fn root_crl(&self, root: &Issuer) -> Result<CrlRecord, Failure> {
+        let now = Time::from_secs(wire::now().secs());
+        let next_update = now.plus_secs(ROOT_CRL_DAYS * 86_400);
+        let prepared = CrlPlan {
+            issuer: root,
+            scope: CrlScope::All,
+            number: 1,
+            this_update: now,
+            next_update,
+            epoch: 0,
+            entries: std::iter::empty(),
+        }
+        .prepare()
+        .map_err(Failure::inconsistent)?;
+        let signed = prepared.sign(|tbs| self.keys.root.sign(tbs)).map_err(Failure::inconsistent)?;
+        Ok(CrlRecord {
+            issuer: label::ROOT.to_owned(),
+            shard: 0,
+            number: 1,
+            this_update: now,
+            next_update,
+            epoch: 0,
+            der: signed.into_der(),
+        })
+    }
+
+    fn write_files(&self, made: &[(&'static str, Vec<u8>)]) -> Result<(), Failure> {
+        let pem = |name: &str| made.iter().find(|(known, _)| *known == name).map(|(_, der)| certificate_pem(der));
+        let pem = |name: &str| pem(name).unwrap_or_default();
+        let chain = format!("{}{}", pem(label::ISSUING), pem(label::ROOT));
+        let output = &self.plan.output;
+        for (file, text) in [
+            ("root.pem", pem(label::ROOT)),
+            ("issuing.pem", pem(label::ISSUING)),
+            ("chain.pem", chain),
+            ("ocsp.pem", pem(label::OCSP)),
+            ("server.pem", pem("server") + &pem(label::ISSUING)),
+            ("portal.pem", pem("portal") + &pem(label::ISSUING)),
+        ] {
+            files::write_public(&output.join(file), text.as_bytes())?;
+        }
+        let config = toml::to_string_pretty(&self.plan.server_config()).map_err(Failure::inconsistent)?;
+        files::write_public(&output.join(CONFIG_FILE), config.as_bytes())
+    }
+
+    async fn register(&self, made: &[(&'static str, Vec<u8>)], root_crl: CrlRecord) -> Result<(), Failure> {
+        let made: Vec<(&'static str, Vec<u8>)> = made.to_vec();
+        let title = self.plan.title.clone();
+        let people: Vec<String> =
+            self.plan.people.iter().map(|person| format!("{} ({})", person.name, person.role)).collect();
+        self.store
+            .write(WriteSite::Ceremony, move |tx| {
+                let now = wire::now();
+                for (name, der) in &made {
+                    tx.insert_ca_certificate(name, der, now)?;
+                }
+                tx.next_crl_number(label::ROOT, 0)?;
+                tx.insert_crl(&root_crl)?;
+                let entry = AuditEntry::done(now, &Actor::System("ceremony"), Action::Ceremony, "ca", title);
+                tx.append_audit(&entry.with("people", people.join(", ")))?;
+                Ok::<_, Failure>(())
+            })
+            .await
+    }
+}
+
+fn ca_subject(plan: &CaPlan) -> Result<Subject, Failure> {
+    authority(&plan.organization, &plan.common_name)
+}
+
+fn authority(organization: &str, common_name: &str) -> Result<Subject, Failure> {
+    let name = |text| Name::parse(text).map_err(Failure::inconsistent);
+    Ok(Subject::authority(&name(organization)?, &name(common_name)?))
+}
+
+fn audit(intent: &Intent, action: Action, now: Time) -> AuditEntry {
+    AuditEntry::done(now, &Actor::System("ceremony"), action, "certificate", intent.serial)
+        .with("profile", &intent.profile)
+}
+
+/// PEM of a certificate (RFC 7468).
+pub(crate) fn certificate_pem(der: &[u8]) -> String {
+    pem("CERTIFICATE", der)
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let text = STANDARD.encode(der);
+    let mut lines = format!("-----BEGIN {kind}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        lines.push_str(std::str::from_utf8(line).unwrap_or_default());
+        lines.push('\n');
+    }
+    lines.push_str(&format!("-----END {kind}-----\n"));
+    lines
+}
+
+/// Where a ceremony's report lies.
+pub(crate) fn report_path(output: &Path) -> std::path::PathBuf {
+    output.join("ceremony-report.json")
+}

@@ -1,0 +1,148 @@
+//! `init`: a demonstration CA. SoftHSM2 tokens stand for the HSM; the rest is the same ceremony as in production.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use hsm::{Module, Pin, SoPin, TokenSerial};
+
+use super::{Out, Stop};
+use crate::{
+    ceremony::{self, CONFIG_FILE, CaPlan, Person, Plan, TlsPlan, UrlPlan},
+    config, files,
+    problem::Failure,
+    wire,
+};
+
+const SOFTHSM_CONF: &str = "SOFTHSM2_CONF";
+const DEFAULT_MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+const ROOT_TOKEN: &str = "qianyin-root";
+const ISSUING_TOKEN: &str = "qianyin-issuing";
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// Folder of the demonstration | 演示目录
+    #[arg(long, default_value = "var/demo")]
+    dir: PathBuf,
+    /// Folder of the policies | 策略目录
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+    /// PKCS#11 module | PKCS#11 模块
+    #[arg(long, env = "PKCS11_MODULE", default_value = DEFAULT_MODULE)]
+    module: PathBuf,
+}
+
+impl Init {
+    /// With the module of the environment.
+    pub(super) fn at(dir: &Path, policies: &Path) -> Self {
+        let module = std::env::var_os("PKCS11_MODULE").unwrap_or_else(|| DEFAULT_MODULE.into());
+        Self { dir: dir.to_owned(), policies: policies.to_owned(), module: module.into() }
+    }
+
+    pub(super) async fn run(self, out: &Out) -> Result<(), Stop> {
+        if self.dir.join(CONFIG_FILE).exists() {
+            let dir = self.dir.display();
+            return Err(Failure::Refused(format!(
+                "{dir} 中已有一个 CA，没有做任何更改。要重新开始，请先删除该目录。\n\
+                 There is a CA in {dir}; nothing was changed. To begin anew, delete that folder first."
+            ))
+            .into());
+        }
+        let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::Io);
+        let dir = absolute(&self.dir)?;
+        let conf = dir.join("hsm/softhsm2.conf");
+        let tokens = dir.join("hsm/tokens");
+        std::fs::create_dir_all(&tokens).map_err(|error| Failure::file(&tokens, error))?;
+        let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
+        files::write_public(&conf, text.as_bytes())?;
+        // PKCS#11 modules read their environment once, so it must be right before the module is loaded.
+        let environment = [(SOFTHSM_CONF.to_owned(), conf.display().to_string())].into();
+        config::enter(&environment)?;
+        for token in [ROOT_TOKEN, ISSUING_TOKEN] {
+            init_token(&self.module, &dir, token)?;
+        }
+        let plan = demonstration(&dir, &absolute(&self.policies)?, &self.module, environment)?;
+        let file = dir.join("ceremony.toml");
+        let text = toml::to_string_pretty(&plan).map_err(Failure::inconsistent)?;
+        files::write_public(&file, text.as_bytes())?;
+        let report = ceremony::hold(&Plan::load(&file)?).await?;
+        write_ports(&dir, &plan)?;
+        out.say(
+            &format!("演示 CA 已建立：{}\n密钥仪式报告：{}", dir.display(), report.display()),
+            &format!("Demonstration CA: {}\nCeremony report: {}", dir.display(), report.display()),
+        );
+        Ok(())
+    }
+}
+
+fn pin_file(dir: &Path, token: &str) -> PathBuf {
+    dir.join(format!("hsm/{token}.pin"))
+}
+
+fn init_token(module: &Path, dir: &Path, label: &str) -> Result<(), Failure> {
+    let secret = || Ok::<_, Failure>(hex::encode(wire::random::<8>()?));
+    let (pin, so_pin) = (secret()?, secret()?);
+    files::write_secret(&pin_file(dir, label), pin.as_bytes())?;
+    files::write_secret(&dir.join(format!("hsm/{label}.so-pin")), so_pin.as_bytes())?;
+    let so_pin = SoPin::new(so_pin)?;
+    let token = Module::load(module)?.token(&TokenSerial::new(""))?.init(&so_pin, label)?;
+    token.so_session(&so_pin)?.init_user_pin(&Pin::new(pin)?)?;
+    Ok(())
+}
+
+fn demonstration(
+    dir: &Path,
+    policies: &Path,
+    module: &Path,
+    environment: std::collections::BTreeMap<String, String>,
+) -> Result<Plan, Failure> {
+    let [http, https, portal] = free_ports()?;
+    let ca = |token: &str, common_name: &str, years| CaPlan {
+        token: token.to_owned(),
+        pin_file: pin_file(dir, token),
+        key: "ec-p256".to_owned(),
+        organization: "签印演示".to_owned(),
+        common_name: common_name.to_owned(),
+        years,
+    };
+    let tls = |listen| TlsPlan { listen, names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()], years: 1 };
+    let person = |name: &str, role: &str| Person { name: name.to_owned(), role: role.to_owned() };
+    let base = format!("http://localhost:{}", http.port());
+    Ok(Plan {
+        title: "签印演示 CA / Qianyin demonstration CA".to_owned(),
+        people: vec![person("演示管理员", "administrator"), person("演示见证人", "witness")],
+        module: module.to_owned(),
+        environment,
+        database: format!("sqlite:{}", dir.join("ca.db").display()),
+        policies: policies.to_owned(),
+        output: dir.to_owned(),
+        serial_prefix: 1,
+        root: ca(ROOT_TOKEN, "签印演示根 Qianyin Demo Root", 20),
+        issuing: ca(ISSUING_TOKEN, "签印演示签发 Qianyin Demo Issuing", 10),
+        responder_years: 1,
+        server: tls(https),
+        portal: tls(portal),
+        urls: UrlPlan { listen: http, status: base.clone(), cps: format!("{base}/cps") },
+    })
+}
+
+/// Three ports that nobody uses now, held together so that they differ.
+fn free_ports() -> Result<[SocketAddr; 3], Failure> {
+    let held: Vec<TcpListener> =
+        (0..3).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+    let mut ports = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3];
+    for (port, listener) in ports.iter_mut().zip(&held) {
+        *port = listener.local_addr()?;
+    }
+    Ok(ports)
+}
+
+fn write_ports(dir: &Path, plan: &Plan) -> Result<(), Failure> {
+    let text = format!(
+        "CA_HTTP={}\nCA_HTTPS={}\nPORTAL_HTTPS={}\n",
+        plan.urls.listen, plan.server.listen, plan.portal.listen
+    );
+    files::write_public(&dir.join("ports.env"), text.as_bytes())
+}

@@ -1,0 +1,213 @@
+//! The command line. Exit status: 0 success, 1 refused or failed, 2 usage.
+
+mod bench;
+mod export;
+mod import;
+mod init;
+mod log;
+mod revoke;
+mod staff;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::{ceremony, config::Config, problem::{Failure, Problem}, rule::Language, serve};
+
+/// Qianyin (签印): an open certificate authority for organisations.
+/// 签印：面向单位的开放认证机构。
+#[derive(Parser)]
+#[command(name = "ca-server", version)]
+struct Arguments {
+    /// Language of messages; default: from LANG, else zh | 消息语言
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Tag>,
+    /// Machine-readable output | 供程序读取的输出
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Tag {
+    Zh,
+    En,
+}
+
+/// Which server.
+#[derive(Args)]
+struct Server {
+    /// Configuration file | 配置文件
+    #[arg(long, env = "QIANYIN_CONFIG", default_value = "var/demo/ca-server.toml")]
+    config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a demonstration CA on SoftHSM2 tokens | 建立演示用 CA
+    Init(init::Init),
+    /// Hold the key ceremony that FILE describes | 按文件举行密钥仪式
+    Ceremony {
+        /// The reviewed plan, TOML | 经审核的计划文件
+        file: PathBuf,
+    },
+    /// Serve HTTP and HTTPS, with the workers | 启动服务
+    Serve(Server),
+    /// Bring the database's schema up to date | 升级数据库结构
+    Migrate {
+        /// sqlite:PATH or postgres://…; default: DATABASE_URL | 数据库地址
+        #[arg(long, env = "DATABASE_URL")]
+        database: String,
+    },
+    /// Import units and agents from a TOML file | 从文件导入单位和经办人
+    Import(import::Import),
+    /// Members of staff and their certificates | 工作人员及其证书
+    #[command(subcommand)]
+    Staff(staff::Staff),
+    /// Revoke a certificate for ever | 吊销证书
+    Revoke(revoke::Revoke),
+    /// Put a certificate on hold | 冻结证书
+    Hold(revoke::Change),
+    /// End a hold | 解冻证书
+    Release(revoke::Change),
+    /// The audit log | 审计日志
+    #[command(subcommand)]
+    Log(log::Log),
+    /// Everything in the database as JSON Lines, for ca-audit | 导出数据供审计
+    Export(export::Export),
+    /// Measure issuing on this machine with a throw-away CA | 用临时 CA 测量签发速度
+    Bench(bench::Bench),
+    /// Check configuration, policies, database, token, CRL | 检查运行环境
+    Doctor(Server),
+}
+
+pub(crate) fn main() -> ExitCode {
+    let matches = Arguments::command().get_matches();
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .init();
+    let language = match arguments.lang {
+        Some(Tag::Zh) => Language::Zh,
+        Some(Tag::En) => Language::En,
+        None => Language::from_tag(&std::env::var("LANG").unwrap_or_default()),
+    };
+    let out = Out { language, json: arguments.json };
+    match run(arguments.command, &out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Refused(problem)) => {
+            if let Some(cause) = problem.cause() {
+                tracing::error!(%cause, "failed");
+            }
+            let (situation, remedy) = problem.texts(language);
+            eprintln!("{situation}\n{remedy} [{}]", problem.rule.name());
+            ExitCode::FAILURE
+        }
+        Err(Stop::Failed(failure)) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How results are shown.
+struct Out {
+    language: Language,
+    json: bool,
+}
+
+impl Out {
+    fn say(&self, zh: &str, en: &str) {
+        println!("{}", self.choose(zh, en));
+    }
+
+    fn choose<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        match self.language {
+            Language::Zh => zh,
+            Language::En => en,
+        }
+    }
+}
+
+/// Why a command ends with status 1.
+enum Stop {
+    Refused(Problem),
+    Failed(Failure),
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn run(command: Command, out: &Out) -> Result<(), Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Io)?;
+    match command {
+        Command::Init(init) => runtime.block_on(init.run(out)),
+        Command::Ceremony { file } => {
+            let plan = ceremony::Plan::load(&file)?;
+            let report = runtime.block_on(ceremony::hold(&plan))?;
+            out.say(&format!("密钥仪式完成，报告：{}", report.display()), &format!("The ceremony is done; report: {}", report.display()));
+            Ok(())
+        }
+        Command::Serve(server) => Ok(runtime.block_on(serve::serve(Config::load(&server.config)?))?),
+        Command::Migrate { database } => {
+            let applied = ca_store::Store::migrate(&database).map_err(Failure::Store)?;
+            for name in &applied {
+                println!("{name}");
+            }
+            out.say(&format!("已应用 {} 个迁移。", applied.len()), &format!("{} migrations applied.", applied.len()));
+            Ok(())
+        }
+        Command::Import(import) => runtime.block_on(import.run(out)),
+        Command::Staff(staff) => runtime.block_on(staff.run(out)),
+        Command::Revoke(revoke) => runtime.block_on(revoke.run(out)),
+        Command::Hold(change) => runtime.block_on(change.hold(out)),
+        Command::Release(change) => runtime.block_on(change.release(out)),
+        Command::Log(log) => log.run(out),
+        Command::Export(export) => export.run(),
+        Command::Bench(bench) => runtime.block_on(bench.run(out)),
+        Command::Doctor(server) => doctor(&server, out),
+    }
+}
+
+fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
+    let config = Config::load(&server.config)?;
+    out.say("配置正常", "configuration: ok");
+    let app = serve::open(config)?;
+    out.say("策略、数据库、密码卡正常", "policies, database, token: ok");
+    let (epoch, crl) = app.store.read(|reader| {
+        Ok::<_, Failure>((reader.epoch()?, reader.latest_crl(crate::ca::label::ISSUING, 0)?))
+    })?;
+    let Some(crl) = crl else {
+        return Err(Failure::Refused("还没有 CRL；请启动 ca-server serve。\nThere is no CRL yet; start ca-server serve.".into()).into());
+    };
+    if crl.next_update < crate::wire::now() {
+        let text = format!("CRL 已过期（{0}）；请启动 ca-server serve。\nThe CRL has run out ({0}); start ca-server serve.", crl.next_update);
+        return Err(Failure::Refused(text).into());
+    }
+    let (number, next) = (crl.number, crl.next_update);
+    out.say(
+        &format!("CRL 编号 {number}，有效至 {next}，状态版本 {epoch}"),
+        &format!("CRL number {number}, good until {next}, status epoch {epoch}"),
+    );
+    Ok(())
+}
+
+/// The system's user, for the log.
+fn operator() -> String {
+    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned())
+}

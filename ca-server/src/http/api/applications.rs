@@ -1,0 +1,269 @@
+//! Applications: submit, decide, pay, personalise, hand over.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::Response,
+};
+use ca_core::{Action, Application, ApplicationId, ApplicationState};
+use ca_store::{ApplicationFilter, AttemptRecord};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{MadeView, made};
+use crate::{
+    app::{About, App, Claim, NewApplication, NewPayment},
+    http::problem::{Body, IdempotencyKey},
+    permit::{
+        ApproveApplication, ClaimApplication, DeliverToken, Permission, Permit, ReadRecords, RecordPayment,
+        RejectApplication, SubmitApplication, WithdrawApplication,
+    },
+    problem::Problem,
+};
+
+/// An application and how far it has come.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ApplicationView {
+    id: String,
+    unit: String,
+    agent: String,
+    profile: String,
+    years: u16,
+    state: &'static str,
+    entered_by: String,
+    entered_at: String,
+    /// The whole fee, in fen.
+    fee_fen: Option<i64>,
+    /// Serial number of the certificate, once there is one.
+    serial: Option<String>,
+    personalisation: Option<AttemptView>,
+}
+
+/// The attempt that holds an application.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AttemptView {
+    attempt: String,
+    workstation: String,
+    token: Option<String>,
+    state: &'static str,
+    /// Why it does not go on, in Chinese and English; empty when it does.
+    note: String,
+}
+
+impl From<AttemptRecord> for AttemptView {
+    fn from(attempt: AttemptRecord) -> Self {
+        Self {
+            attempt: attempt.id.to_string(),
+            workstation: attempt.workstation,
+            token: attempt.state.token().map(str::to_owned).or(attempt.wanted_token),
+            state: attempt.state.name(),
+            note: attempt.note,
+        }
+    }
+}
+
+fn serial_of(state: &ApplicationState) -> Option<String> {
+    match state {
+        ApplicationState::Issued { serial, .. }
+        | ApplicationState::Delivered { serial }
+        | ApplicationState::Active { serial } => Some(serial.to_string()),
+        _ => None,
+    }
+}
+
+fn view(application: Application, fee: Option<i64>, attempt: Option<AttemptRecord>) -> ApplicationView {
+    ApplicationView {
+        id: application.id.to_string(),
+        unit: application.unit.to_string(),
+        agent: application.agent.to_string(),
+        profile: application.profile,
+        years: application.years,
+        state: application.state.name(),
+        entered_by: application.entered_by.to_string(),
+        entered_at: application.entered_at.to_string(),
+        fee_fen: fee,
+        serial: serial_of(&application.state),
+        personalisation: attempt.map(AttemptView::from),
+    }
+}
+
+/// Where an application stands now.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StateView {
+    state: &'static str,
+}
+
+/// Enter an application.
+#[utoipa::path(post, path = "/api/v1/applications", request_body = NewApplication,
+    params(("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = MadeView), (status = 422, description = "which gate is closed")))]
+pub(super) async fn submit(
+    permit: Permit<SubmitApplication>,
+    State(app): State<Arc<App>>,
+    key: IdempotencyKey,
+    body: Body<NewApplication>,
+) -> Result<Response, Problem> {
+    let actor = permit.actor().clone();
+    let uscc = body.value.uscc.clone();
+    let about = About { actor: &actor, action: Action::SubmitApplication, object: "unit", id: &uscc };
+    let once = key.once(&body);
+    app.audited(about, app.submit(permit, body.value, once)).await.map(made)
+}
+
+/// Which applications.
+#[derive(Deserialize, IntoParams)]
+pub(super) struct ListQuery {
+    /// Only those in this state.
+    state: Option<String>,
+    /// Only those after this identifier.
+    after: Option<String>,
+}
+
+/// Applications, oldest first, 100 at a time.
+#[utoipa::path(get, path = "/api/v1/applications", params(ListQuery),
+    responses((status = 200, body = [ApplicationView])))]
+pub(super) async fn list(
+    _permit: Permit<ReadRecords>,
+    State(app): State<Arc<App>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Vec<ApplicationView>>, Problem> {
+    let after = query.after.as_deref().map(ApplicationId::parse).transpose()?;
+    let filter = ApplicationFilter { state: query.state, unit: None, after, limit: 100 };
+    let found = app.store.read(|reader| reader.applications(&filter))?;
+    Ok(Json(found.into_iter().map(|application| view(application, None, None)).collect()))
+}
+
+/// One application.
+#[utoipa::path(get, path = "/api/v1/applications/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = ApplicationView)))]
+pub(super) async fn application(
+    _permit: Permit<ReadRecords>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<ApplicationView>, Problem> {
+    let id = ApplicationId::parse(&id)?;
+    app.store.read(|reader| {
+        let application = reader.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
+        let fee = reader.order_of(&id)?.map(|order| order.total.get());
+        Ok(Json(view(application, fee, reader.live_attempt_of(&id)?)))
+    })
+}
+
+fn about<'a, P: Permission>(permit: &'a Permit<P>, action: Action, id: &'a str) -> About<'a> {
+    About { actor: permit.actor(), action, object: "application", id }
+}
+
+/// Approve. Never by whoever entered it.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/approval", params(("id" = String, Path)),
+    responses((status = 200, body = StateView), (status = 403, description = "the same person")))]
+pub(super) async fn approve(
+    permit: Permit<ApproveApplication>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<StateView>, Problem> {
+    let work = async { app.approve(permit.clone(), ApplicationId::parse(&id)?).await };
+    let state = app.audited(about(&permit, Action::ApproveApplication, &id), work).await?;
+    Ok(Json(StateView { state: state.name() }))
+}
+
+/// Why an application is rejected or given up.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reasons {
+    /// For the unit and the log to read.
+    reasons: String,
+}
+
+/// Reject, with reasons.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/rejection", request_body = Reasons,
+    params(("id" = String, Path)), responses((status = 200, body = StateView)))]
+pub(super) async fn reject(
+    permit: Permit<RejectApplication>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<Reasons>,
+) -> Result<Json<StateView>, Problem> {
+    let work = async { app.reject(permit.clone(), ApplicationId::parse(&id)?, body.value.reasons).await };
+    let state = app.audited(about(&permit, Action::RejectApplication, &id), work).await?;
+    Ok(Json(StateView { state: state.name() }))
+}
+
+/// Take back.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/withdrawal", params(("id" = String, Path)),
+    responses((status = 200, body = StateView)))]
+pub(super) async fn withdraw(
+    permit: Permit<WithdrawApplication>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<StateView>, Problem> {
+    let work = async { app.withdraw(permit.clone(), ApplicationId::parse(&id)?).await };
+    let state = app.audited(about(&permit, Action::WithdrawApplication, &id), work).await?;
+    Ok(Json(StateView { state: state.name() }))
+}
+
+/// Record a payment at the counter: the whole fee, once.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/payments", request_body = NewPayment,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = MadeView), (status = 409, description = "paid already"),
+        (status = 422, description = "short, too much, or another currency")))]
+pub(super) async fn pay(
+    permit: Permit<RecordPayment>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    key: IdempotencyKey,
+    body: Body<NewPayment>,
+) -> Result<Response, Problem> {
+    let once = key.once(&body);
+    let work = async { app.record_payment(permit.clone(), ApplicationId::parse(&id)?, body.value, once).await };
+    app.audited(about(&permit, Action::RecordPayment, &id), work).await.map(made)
+}
+
+/// Put the application and a blank token at a workstation together; or go on after a failure.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/personalisation", request_body = Claim,
+    params(("id" = String, Path)), responses((status = 202, body = MadeView)))]
+pub(super) async fn claim(
+    permit: Permit<ClaimApplication>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<Claim>,
+) -> Result<(StatusCode, Json<MadeView>), Problem> {
+    let work = async { app.claim(permit.clone(), ApplicationId::parse(&id)?, body.value).await };
+    let attempt = app.audited(about(&permit, Action::ClaimApplication, &id), work).await?;
+    Ok((StatusCode::ACCEPTED, Json(MadeView { id: attempt.to_string() })))
+}
+
+/// Give up the attempt at a token; the application is paid still and can be claimed again.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/personalisation/abandonment", request_body = Reasons,
+    params(("id" = String, Path)), responses((status = 204)))]
+pub(super) async fn abandon(
+    permit: Permit<ClaimApplication>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<Reasons>,
+) -> Result<StatusCode, Problem> {
+    let work = async { app.abandon(permit.clone(), ApplicationId::parse(&id)?, body.value.reasons).await };
+    app.audited(about(&permit, Action::Personalise, &id), work).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// The certificate that was handed over.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HandOverView {
+    /// Serial number.
+    serial: String,
+}
+
+/// Record that the token is in the holder's hands. The activation code goes to the agent.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/hand-over", params(("id" = String, Path)),
+    responses((status = 200, body = HandOverView)))]
+pub(super) async fn hand_over(
+    permit: Permit<DeliverToken>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<HandOverView>, Problem> {
+    let work = async { app.hand_over(permit.clone(), ApplicationId::parse(&id)?).await };
+    let serial = app.audited(about(&permit, Action::DeliverToken, &id), work).await?;
+    Ok(Json(HandOverView { serial: serial.to_string() }))
+}

@@ -1,0 +1,68 @@
+//! `/api/v1`: each handler takes a permit, calls one use case, shows one view.
+
+mod applications;
+mod certificates;
+mod log;
+mod people;
+mod workstations;
+
+use std::sync::Arc;
+
+use axum::{Json, http::StatusCode, response::{IntoResponse, Response}};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(crate) use self::log::LogView;
+use crate::app::{App, Made};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Qianyin (签印)",
+        description = "Certificate authority for organisations. Staff and holders are known by their client certificate; \
+                       errors are problem documents (RFC 9457) in Chinese and English."
+    )
+)]
+struct Document;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(people::register_unit))
+        .routes(routes!(people::unit))
+        .routes(routes!(people::register_agent))
+        .routes(routes!(people::qualify_agent))
+        .routes(routes!(people::confirm_agent))
+        .routes(routes!(applications::submit, applications::list))
+        .routes(routes!(applications::application))
+        .routes(routes!(applications::approve))
+        .routes(routes!(applications::reject))
+        .routes(routes!(applications::withdraw))
+        .routes(routes!(applications::pay))
+        .routes(routes!(applications::claim))
+        .routes(routes!(applications::abandon))
+        .routes(routes!(applications::hand_over))
+        .routes(routes!(workstations::exchange))
+        .routes(routes!(workstations::activate))
+        .routes(routes!(certificates::certificate))
+        .routes(routes!(certificates::hold))
+        .routes(routes!(certificates::release))
+        .routes(routes!(certificates::revoke))
+        .routes(routes!(log::log))
+}
+
+/// What was made.
+#[derive(Serialize, ToSchema)]
+struct MadeView {
+    /// Its identifier.
+    id: String,
+}
+
+/// 201 for what was made now, 200 for what the same request had made before.
+fn made<T: ToString>(made: Made<T>) -> Response {
+    let (status, id) = match made {
+        Made::Now(id) => (StatusCode::CREATED, id),
+        Made::Before(id) => (StatusCode::OK, id),
+    };
+    (status, Json(MadeView { id: id.to_string() })).into_response()
+}

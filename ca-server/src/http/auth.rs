@@ -1,0 +1,109 @@
+//! Who is asking: the client certificate of the connection, looked up and checked in the live status each time.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::request::Parts,
+};
+use ca_core::{Action, Actor, AuditEntry, CertificateState, Staff};
+use ca_verifier::Serial;
+use ca_store::{CertificateStatus, WriteSite};
+
+use crate::{
+    app::App,
+    permit::{Permission, Permit},
+    problem::Problem,
+    rule::Rule,
+    wire,
+};
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Its certificate, DER: TLS has proved that it holds the key, and nothing else.
+    pub(crate) certificate: Option<Arc<[u8]>>,
+}
+
+/// The serial number of a certificate that is, octet for octet, one that we issued.
+async fn issued_certificate(parts: &mut Parts, app: &App) -> Result<(Serial, CertificateStatus), Problem> {
+    let peer = ConnectInfo::<Peer>::from_request_parts(parts, app).await;
+    let peer = peer.map_err(|_| Problem::new(Rule::NoCertificate))?;
+    let der = peer.0.certificate.ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+    let unknown = || Problem::new(Rule::UnknownCertificate);
+    let serial = ca_core::serial_of_certificate(&der).map_err(|_| unknown())?;
+    app.store.read(|reader| {
+        let record = reader.certificate(&serial)?.ok_or_else(unknown)?;
+        if record.der.as_slice() != &*der {
+            return Err(unknown());
+        }
+        let status = reader.status(&serial)?.ok_or_else(unknown)?;
+        if wire::now() > status.not_after {
+            return Err(Problem::new(Rule::CertificateNotGood).with("state", "expired"));
+        }
+        Ok((serial, status.state))
+    })
+}
+
+async fn staff(parts: &mut Parts, app: &App) -> Result<Staff, Problem> {
+    let (serial, state) = issued_certificate(parts, app).await?;
+    match state {
+        CertificateStatus::Issued(CertificateState::Good) => {}
+        CertificateStatus::Issued(state) => {
+            return Err(Problem::new(Rule::CertificateNotGood).with("state", state.name()));
+        }
+        CertificateStatus::Burned { .. } => return Err(Problem::new(Rule::UnknownCertificate)),
+    }
+    let known = app.store.read(|reader| reader.staff_by_certificate(&serial.to_string()))?;
+    known.ok_or_else(|| Problem::new(Rule::UnknownCertificate))
+}
+
+impl<P: Permission> FromRequestParts<Arc<App>> for Permit<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let refused = match staff(parts, app).await {
+            Ok(staff) => match Self::of_staff(&staff, app.policies.roles()) {
+                Some(permit) => return Ok(permit),
+                None => (
+                    Actor::Staff(staff.id),
+                    Problem::new(Rule::NotPermitted).with("action", P::ACTION.name()),
+                ),
+            },
+            Err(problem) => (Actor::System("http"), problem),
+        };
+        log_refusal(app, refused.0, &refused.1, P::ACTION, parts.uri.path()).await?;
+        Err(refused.1)
+    }
+}
+
+async fn log_refusal(
+    app: &App,
+    actor: Actor,
+    problem: &Problem,
+    wanted: Action,
+    path: &str,
+) -> Result<(), Problem> {
+    let entry = AuditEntry::done(wire::now(), &actor, Action::Authenticate, "path", path)
+        .with("wanted", wanted.name())
+        .refused(problem.rule.name());
+    app.store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await
+}
+
+/// The holder of a unit certificate, whatever its status: activation is for those that are not good yet.
+pub(super) struct Holder(pub(super) Serial);
+
+impl FromRequestParts<Arc<App>> for Holder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match issued_certificate(parts, app).await {
+            Ok((serial, _)) => Ok(Self(serial)),
+            Err(problem) => {
+                let actor = Actor::System("http");
+                log_refusal(app, actor, &problem, Action::ActivateCertificate, parts.uri.path()).await?;
+                Err(problem)
+            }
+        }
+    }
+}

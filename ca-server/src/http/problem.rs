@@ -1,0 +1,91 @@
+//! Problem documents (RFC 9457) with both languages, and the extractors that refuse with them.
+
+use axum::{
+    Json,
+    extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
+    http::{StatusCode, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use ring::digest::{SHA256, digest};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::API_BODY_MAX;
+use crate::{
+    app::Once,
+    problem::Problem,
+    rule::{Language, Rule},
+};
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if let Some(cause) = self.cause() {
+            tracing::error!(problem = self.rule.name(), facts = ?self.facts(), %cause, "failed");
+        }
+        let (zh, zh_remedy) = self.texts(Language::Zh);
+        let (en, en_remedy) = self.texts(Language::En);
+        let facts: Map<String, Value> =
+            self.facts().iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
+        let document = json!({
+            "type": format!("/problems/{}", self.rule.name()),
+            "title": self.rule.name(),
+            "status": self.rule.status(),
+            "detail": format!("{zh} {en}"),
+            "situation": { "zh": zh, "en": en },
+            "remedy": { "zh": zh_remedy, "en": en_remedy },
+            "facts": facts,
+        });
+        let status = StatusCode::from_u16(self.rule.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], document.to_string()).into_response()
+    }
+}
+
+/// Any other path.
+pub(super) async fn no_such_path(uri: Uri) -> Problem {
+    Problem::not_found(uri.path())
+}
+
+/// A JSON body, within the limit, without unknown members; with the digest of its octets.
+pub(super) struct Body<T> {
+    pub(super) value: T,
+    sha256: [u8; 32],
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let octets = axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
+            match rejection.into_response().status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Rule::TooLarge).with("limit", API_BODY_MAX),
+                _ => Problem::new(Rule::Malformed).with("detail", "the body did not arrive"),
+            }
+        })?;
+        let Json(value) = Json::from_bytes(&octets).map_err(|rejection: JsonRejection| {
+            Problem::new(Rule::Malformed).with("detail", rejection.body_text())
+        })?;
+        let sha256 = digest(&SHA256, &octets).as_ref().try_into().unwrap_or_default();
+        Ok(Self { value, sha256 })
+    }
+}
+
+/// The Idempotency-Key of a request that makes or charges something.
+pub(super) struct IdempotencyKey(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let key = parts.headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or("");
+        if key.is_empty() || key.len() > 100 {
+            return Err(Problem::new(Rule::IdempotencyKeyMissing));
+        }
+        Ok(Self(format!("{} {} {key}", parts.method, parts.uri.path())))
+    }
+}
+
+impl IdempotencyKey {
+    pub(super) fn once<T>(self, body: &Body<T>) -> Once {
+        Once { key: self.0, request_sha256: body.sha256 }
+    }
+}

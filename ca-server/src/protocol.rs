@@ -1,0 +1,85 @@
+//! The words of the exchange between server and workstation, as JSON. `ukey::protocol` has the other side's.
+
+use serde::{Deserialize, Serialize};
+
+/// A token that the workstation sees.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct TokenSeen {
+    pub(crate) serial: String,
+}
+
+/// One command; repeating it does no harm.
+#[derive(Serialize)]
+pub(crate) struct Command {
+    /// The attempt that it belongs to.
+    pub(crate) attempt: String,
+    /// Serial number of the token that it is for.
+    pub(crate) token: String,
+    #[serde(flatten)]
+    pub(crate) step: Step,
+}
+
+/// What is to be done. No `Debug`: some carry PINs.
+#[derive(Serialize)]
+#[serde(tag = "command", rename_all = "lowercase")]
+pub(crate) enum Step {
+    /// Set SO PIN, user PIN and label.
+    Initialise { label: String, factory_so_pin: String, so_pin: String, user_pin: String },
+    /// Make the key pair if it is not there, and sign a CSR.
+    Request { cka_id: String, algorithm: String, user_pin: String, subject_cn: String },
+    /// Write the certificate and read it back.
+    Write { cka_id: String, certificate: String, label: String, user_pin: String },
+    /// Sign the challenge.
+    Prove { cka_id: String, challenge: String, user_pin: String },
+}
+
+/// What became of a command.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) attempt: String,
+    pub(crate) command: String,
+    pub(crate) outcome: Outcome,
+}
+
+/// Done or failed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    /// With its results.
+    Done(Done),
+    /// With a code.
+    Failed(Failed),
+}
+
+/// Results, by command.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Done {
+    pub(crate) csr: Option<String>,
+    pub(crate) attributes: Option<KeyOrigin>,
+    pub(crate) certificate: Option<String>,
+    pub(crate) signature: Option<String>,
+}
+
+/// What the token says of the key pair: CKA_LOCAL and its kin. What it does not say counts against it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct KeyOrigin {
+    pub(crate) local: bool,
+    pub(crate) sensitive: bool,
+    pub(crate) always_sensitive: bool,
+    #[serde(default = "yes")]
+    pub(crate) extractable: bool,
+    pub(crate) never_extractable: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Why a command failed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Failed {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}

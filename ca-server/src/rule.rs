@@ -1,0 +1,210 @@
+//! Every rule that can say no, with what people are told: what happened and what to do, in Chinese and English.
+//! The only place where such texts are made. `{name}` is replaced by the fact of that name.
+
+macro_rules! rules {
+    ($($name:ident $text:literal $status:literal
+        $zh:literal $zh_remedy:literal
+        $en:literal $en_remedy:literal;)+) => {
+        /// A rule that said no.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Rule { $(#[doc = $en] $name),+ }
+
+        impl Rule {
+            /// Every rule.
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its name in problem documents and in the log.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+
+            /// The HTTP status.
+            pub(crate) fn status(self) -> u16 {
+                match self { $(Self::$name => $status),+ }
+            }
+
+            /// Situation and remedy.
+            pub(crate) fn texts(self, language: Language) -> (&'static str, &'static str) {
+                match (self, language) {
+                    $((Self::$name, Language::Zh) => ($zh, $zh_remedy),
+                      (Self::$name, Language::En) => ($en, $en_remedy),)+
+                }
+            }
+        }
+    };
+}
+
+/// A language of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// 简体中文.
+    Zh,
+    /// English.
+    En,
+}
+
+impl Language {
+    /// From `--lang`, `LANG` or `Accept-Language`: English when it starts so, else Chinese.
+    pub(crate) fn from_tag(tag: &str) -> Self {
+        if tag.trim_start().to_ascii_lowercase().starts_with("en") { Self::En } else { Self::Zh }
+    }
+}
+
+rules! {
+    Malformed "request.malformed" 400
+        "请求无法读取：{detail}" "请按接口文档 /api/openapi.json 更正后重发。"
+        "The request cannot be read: {detail}" "Correct it by /api/openapi.json and send it again.";
+    TooLarge "request.too-large" 413
+        "请求超过 {limit} 字节的上限。" "请缩小后重发；扫描件只传 SHA-256。"
+        "The request is larger than {limit} bytes." "Send less; of scans only the SHA-256 is sent.";
+    NotFound "not-found" 404
+        "没有找到 {object}。" "请核对编号。"
+        "{object} was not found." "Check the identifier.";
+    IdempotencyKeyMissing "idempotency-key.missing" 400
+        "缺少 Idempotency-Key 请求头。" "请为每次操作生成一个不重复的值，重发时用同一个值。"
+        "The Idempotency-Key header is missing." "Make one value for each operation and keep it when you send again.";
+    IdempotencyKeyReused "idempotency-key.reused" 422
+        "这个 Idempotency-Key 已用于另一个请求。" "请换一个新的值。"
+        "This Idempotency-Key was used for another request." "Use a new value.";
+    NoCertificate "auth.no-certificate" 401
+        "没有出示证书。" "请插入您的 U-key 后重试。"
+        "No certificate was presented." "Insert your U-key and try again.";
+    UnknownCertificate "auth.unknown-certificate" 403
+        "出示的证书不是本机构签发给工作人员的。" "请使用本机构发给您的 U-key。"
+        "The certificate was not issued to a member of staff here." "Use the U-key that you were given here.";
+    CertificateNotGood "auth.certificate-not-good" 403
+        "您的证书状态为 {state}，不能使用。" "请联系管理员。"
+        "Your certificate is {state} and cannot be used." "Ask the administrator.";
+    NotPermitted "auth.not-permitted" 403
+        "您的岗位不能执行此操作（{action}）。" "请由有权限的同事办理。"
+        "Your role may not do this ({action})." "Ask a colleague whose role may.";
+    UsccForm "uscc.form" 422
+        "统一社会信用代码应为 18 位，且不含 I、O、S、V、Z。" "请对照营业执照重新输入，注意数字 0 与字母 O。"
+        "A unified social credit code has 18 characters, none of I, O, S, V, Z." "Type it again from the licence; mind 0 and O.";
+    UsccCheck "uscc.check-digit" 422
+        "统一社会信用代码的校验位是 {found}，应为 {expected}。" "请对照营业执照重新输入。"
+        "The code's check digit is {found}, computed {expected}." "Type it again from the licence.";
+    Field "field.invalid" 422
+        "字段 {field} 不符合要求：{detail}" "请更正后重发。"
+        "Field {field} is not acceptable: {detail}" "Correct it and send it again.";
+    Duplicate "duplicate" 409
+        "{object} 已经登记过。" "请查询已有记录，不要重复登记。"
+        "{object} is registered already." "Look up the record that is there.";
+    UnitUnknown "unit.unknown" 422
+        "没有登记过单位 {uscc}。" "请先在柜台登记单位。"
+        "Unit {uscc} is not registered." "Register the unit at the counter first.";
+    AgentUnknown "agent.unknown" 422
+        "没有登记过该经办人。" "请先在柜台登记经办人。"
+        "The agent is not registered." "Register the agent at the counter first.";
+    AgentNotQualified "agent.not-qualified" 422
+        "经办人尚未通过培训。" "请先安排并通过培训。"
+        "The agent has not passed the training." "Let the agent pass the training first.";
+    AgentNotConfirmed "agent.not-confirmed" 422
+        "经办人尚未被确认代理该单位。" "请先提交经办人确认申请表。"
+        "The agent is not confirmed for this unit." "Confirm the pair of agent and unit first.";
+    DocumentMissing "document.missing" 422
+        "缺少材料：{documents}" "请补齐后再提交。"
+        "Documents are missing: {documents}" "Add them and submit again.";
+    YearsOutside "years.outside-tariff" 422
+        "不能购买 {asked} 年，只能购买 1 至 {most} 年。" "请更改年限。"
+        "{asked} years cannot be bought, only 1 to {most}." "Choose another number of years.";
+    SamePerson "same-person" 403
+        "录入人不能审核自己录入的申请。" "请由另一位审核人员办理。"
+        "Who entered an application cannot decide it." "Another officer must decide it.";
+    WrongState "wrong-state" 409
+        "当前状态为 {state}，不能执行 {command}。" "请刷新查看当前状态和下一步。"
+        "In state {state}, {command} is not possible." "Look at the current state and its next step.";
+    Stale "stale" 409
+        "别人刚刚更改了 {object}。" "请刷新后再操作。"
+        "Somebody else has just changed {object}." "Look again, then act.";
+    Currency "payment.currency" 422
+        "币种为 {found}，只收人民币（CNY）。" "请按人民币收款。"
+        "The currency is {found}; only CNY is taken." "Take the payment in yuan.";
+    PaymentShort "payment.short" 422
+        "应收 {due}，实收 {paid}。" "请收足全款后再登记。"
+        "{due} is due, {paid} was given." "Take the whole sum, then record it.";
+    PaymentOver "payment.over" 422
+        "应收 {due}，实收 {paid}，多收了款项。" "请退还多收部分，按应收金额登记。"
+        "{due} is due, {paid} was given: too much." "Give back the rest and record what is due.";
+    PaidAlready "payment.doubled" 409
+        "该申请已经付清，或收据号已用过。" "请勿重复收款；核对收据号。"
+        "It is paid already, or the receipt number was used." "Do not take money twice; check the receipt number.";
+    TokenMissing "token.absent" 409
+        "工作站上没有序列号为 {token} 的 U-key。" "请插入该 U-key。"
+        "The token with serial number {token} is not at the workstation." "Insert that token.";
+    TokenTaken "token.taken" 409
+        "U-key {token} 已用于另一份证书或正在使用。" "请换一个空白 U-key。"
+        "Token {token} carries another certificate or is in use." "Take a blank token.";
+    WorkstationBusy "workstation.busy" 409
+        "该工作站正在办理另一份申请。" "请等待其完成，或先放弃它。"
+        "This workstation is working on another application." "Wait for it, or abandon it first.";
+    KeyUsed "key.used" 409
+        "该公钥已经用过。" "请在 U-key 上重新生成密钥。"
+        "This public key was used before." "Make a new key pair on the token.";
+    Csr "csr.refused" 422
+        "证书请求被拒绝（{rule}）：{detail}" "请在 U-key 上重新生成证书请求。"
+        "The certificate request is refused ({rule}): {detail}" "Make a new request on the token.";
+    Lint "certificate.lint" 500
+        "待签证书不符合规则：{findings}" "没有签名，也没有收费变化；请联系管理员。"
+        "The certificate to be signed breaks rules: {findings}" "Nothing was signed; ask the administrator.";
+    KeyNotOnToken "key.origin" 422
+        "密钥不是在 U-key 内生成，或可以导出：{detail}" "请换用合格的 U-key。"
+        "The key was not born on the token or can leave it: {detail}" "Use another token.";
+    TokenFailed "token.failed" 409
+        "U-key 操作失败（{code}）：{detail}" "{advice_zh}"
+        "The token failed ({code}): {detail}" "{advice_en}";
+    SignatureUnknown "signature.unknown" 503
+        "签名结果不明，该序列号已作废。" "请重新开始制证；不会重复收费。"
+        "The outcome of the signature is unknown; its serial number is burned." "Start again; nothing is charged twice.";
+    ReadBack "token.read-back" 409
+        "从 U-key 读回的证书与签发的不一致。" "请换一个 U-key 重新制证。"
+        "What was read back from the token is not what was written." "Start again with another token.";
+    Challenge "token.challenge" 409
+        "U-key 没有用证书的密钥正确签名。" "请换一个 U-key 重新制证。"
+        "The token did not sign the challenge with the certificate's key." "Start again with another token.";
+    ActivationCode "activation.code" 422
+        "激活码不正确，还可以再试 {left} 次。" "请核对短信中的激活码。"
+        "The activation code is wrong; {left} tries are left." "Check the code in the message.";
+    ActivationLocked "activation.locked" 403
+        "激活码已错 3 次。" "请携带 U-key 和身份证件到柜台办理。"
+        "Three wrong activation codes." "Come to the counter with the U-key and your identity card.";
+    RevokedForEver "revoked-for-ever" 409
+        "证书已吊销，不能恢复。" "请申请新证书。"
+        "The certificate is revoked, for ever." "Apply for a new certificate.";
+    ReasonUnknown "reason.unknown" 422
+        "不认识的吊销原因：{found}" "可用：keyCompromise、affiliationChanged、superseded、cessationOfOperation、privilegeWithdrawn、unspecified。"
+        "Unknown revocation reason: {found}" "Use keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn or unspecified.";
+    ClockBack "clock.back" 503
+        "系统时钟倒退，已停止签发。" "请校准时钟；证书状态查询不受影响。"
+        "The clock went back; issuing has stopped." "Set the clock right; status is still served.";
+    Busy "busy" 503
+        "系统繁忙。" "请稍候用同一个 Idempotency-Key 重发。"
+        "The server is busy." "Send the same request, with the same Idempotency-Key, a little later.";
+    Internal "internal" 500
+        "服务器内部错误，编号 {id}。" "请把编号告诉管理员；重发是安全的。"
+        "Internal error {id}." "Tell the administrator the number; sending again is safe.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_has_its_own_name_and_both_languages() {
+        let names: HashSet<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+        assert_eq!(names.len(), Rule::ALL.len());
+        for rule in Rule::ALL {
+            let ((zh, zh_remedy), (en, en_remedy)) = (rule.texts(Language::Zh), rule.texts(Language::En));
+            assert!(zh.chars().any(|c| c > '\u{2e80}') && en.is_ascii(), "{rule:?}");
+            assert!(!zh_remedy.is_empty() && !en_remedy.is_empty(), "{rule:?}");
+            assert_eq!(placeholders(zh), placeholders(en), "{rule:?}");
+        }
+    }
+
+    fn placeholders(text: &str) -> HashSet<&str> {
+        text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
+    }
+}

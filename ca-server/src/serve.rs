@@ -1,0 +1,126 @@
+//! The running server: both listeners and the workers, until it is asked to stop.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use ca_core::{Action, Actor, AuditEntry};
+use ca_store::{Store, WriteSite};
+use ca_verifier::Trust;
+use tokio::sync::watch;
+
+use crate::{
+    app::App, ca::{Ca, label}, config::Config, http, listener, policies, problem::{Failure, Problem}, wire,
+};
+
+/// How soon a change of status that any process made is seen.
+const STATUS_POLL: Duration = Duration::from_millis(200);
+const NOTICE_POLL: Duration = Duration::from_millis(500);
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Opens everything that a use case needs.
+pub(crate) fn open(config: Config) -> Result<App, Failure> {
+    crate::config::enter(&config.hsm.environment)?;
+    let policies = policies::load(&config.policies)?;
+    let store = Store::open(&config.database)?;
+    let certificates: HashMap<String, Vec<u8>> =
+        store.read(|reader| reader.ca_certificates())?.into_iter().collect();
+    if certificates.is_empty() {
+        return Err(Failure::Refused(
+            "还没有举行密钥仪式。请先运行 ca-server init 或 ca-server ceremony。\n\
+             No key ceremony has been held. Run ca-server init or ca-server ceremony first."
+                .to_owned(),
+        ));
+    }
+    let ca = Ca::open(&config, certificates)?;
+    Ok(App::new(config, store, policies, ca))
+}
+
+/// Serves until SIGINT or SIGTERM.
+pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
+    let app = Arc::new(open(config)?);
+    let burned = app.recover().await.map_err(stopped)?;
+    note(&app, Action::Start, burned).await?;
+    let holder = hex::encode(wire::random::<8>()?);
+    app.refresh_crl(&holder).await.map_err(stopped)?;
+
+    let (stop, stopping) = watch::channel(false);
+    let plain = tokio::net::TcpListener::bind(app.config.listen.http).await?;
+    let secure = tokio::net::TcpListener::bind(app.config.listen.https).await?;
+    let tls = tls_config(&app)?;
+    println!("ca-server ready http://{} https://{}", plain.local_addr()?, secure.local_addr()?);
+    let workers = [
+        tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
+        tokio::spawn(send_notices(Arc::clone(&app), stopping.clone())),
+    ];
+    let status = http::status_router(Arc::clone(&app)).into_make_service();
+    let api = http::api_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
+    let status = axum::serve(plain, status).with_graceful_shutdown(told(stopping.clone()));
+    let api = axum::serve(listener::TlsListener::new(secure, tls), api).with_graceful_shutdown(told(stopping));
+    let serving = async { tokio::try_join!(status.into_future(), api.into_future()) };
+    tokio::select! {
+        ended = serving => { ended?; }
+        () = asked_to_stop() => {
+            tracing::info!("stopping");
+            let _ = stop.send(true);
+            // Kept-alive connections without a request must not hold the server up.
+            tokio::time::sleep(DRAIN.min(Duration::from_millis(300))).await;
+        }
+    }
+    for worker in workers {
+        let _ = tokio::time::timeout(DRAIN, worker).await;
+    }
+    note(&app, Action::Stop, 0).await
+}
+
+fn tls_config(app: &App) -> Result<Arc<rustls::ServerConfig>, Failure> {
+    let certificate = |name: &str| {
+        let der = app.ca.certificate(name).ok_or_else(|| Failure::inconsistent(format!("no certificate {name}")))?;
+        Ok::<_, Failure>(rustls::pki_types::CertificateDer::from(der.to_vec()))
+    };
+    let (root, issuing) = (certificate(label::ROOT)?, certificate(label::ISSUING)?);
+    let trust = Trust::new(&[root], &[issuing]).map_err(Failure::inconsistent)?;
+    listener::server_config(&app.config.tls.chain, &app.config.tls.key, &trust)
+}
+
+async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        match app.refresh_crl(&holder).await {
+            Ok(_) => {}
+            // The CRL that is served stays; it says itself until when it is good.
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "CRL: {}", problem.rule.name()),
+        }
+        tokio::time::sleep(STATUS_POLL).await;
+    }
+}
+
+async fn send_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        if let Err(problem) = app.send_notices().await {
+            tracing::error!(cause = ?problem.cause(), "notices: {}", problem.rule.name());
+        }
+        tokio::time::sleep(NOTICE_POLL).await;
+    }
+}
+
+async fn note(app: &App, action: Action, burned: usize) -> Result<(), Failure> {
+    let entry = AuditEntry::done(wire::now(), &Actor::System("server"), action, "server", env!("CARGO_PKG_VERSION"))
+        .with("policies", hex::encode(app.policies.sha256()))
+        .with("burned", burned);
+    app.store.write(WriteSite::AppendAudit, move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?)).await
+}
+
+fn stopped(problem: Problem) -> Failure {
+    Failure::Refused(problem.cause().map_or_else(|| problem.to_string(), |cause| format!("{problem}\n{cause}")))
+}
+
+async fn told(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender is gone: that, too, is the end.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn asked_to_stop() {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,147 @@
+//! The whole database as text, for the auditor's own program: JSON Lines, one object a row.
+//!
+//! Each object has the member `table` and one member a column: text as text, integers as integers, octets as
+//! lower-case hexadecimal, JSON as JSON, nothing as `null`. Tables come in the order of [`TABLES`], rows in the order
+//! of their keys: the same contents give the same octets on both databases. Identity card numbers leave masked.
+
+use std::io::Write;
+
+use diesel::{
+    QueryResult, QueryableByName, RunQueryDsl, connection::DefaultLoadingMode, pg::PgRowByRowLoadingMode, sql_query,
+    sql_types::Text,
+};
+
+use crate::{Reader, Store, StoreError, connection::AnyConnection};
+
+/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json` or `:masked`
+/// follows. A test compares them with the schema.
+pub(crate) const TABLES: &[(&str, &str, &str)] = &[
+    ("setting", "name", "name value"),
+    ("ca_certificate", "name", "name der:hex at"),
+    ("staff", "id", "id name roles:json certificate"),
+    ("unit", "id", "id uscc labour_no name province city registered_by registered_at"),
+    ("agent", "id", "id name id_card:masked qualified_at"),
+    ("agent_unit", "agent, unit", "agent unit confirmed_at confirmed_by"),
+    (
+        "application",
+        "id",
+        "id unit agent profile years entered_by entered_at state decided_by reasons payment attempt serial:hex",
+    ),
+    ("application_document", "application, position", "application position kind sha256:hex seen_by"),
+    ("fee_order", "id", "id application tariff total_fen"),
+    ("payment", "id", "id fee_order receipt_no amount_fen method cashier at"),
+    ("posting", "id", "id payment debit credit amount_fen at"),
+    (
+        "attempt",
+        "id",
+        "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note",
+    ),
+    ("public_key", "spki_sha256", "spki_sha256:hex unit token attempt bound_at"),
+    (
+        "intent",
+        "serial",
+        "serial:hex issuer profile profile_sha256:hex tbs:hex spki_sha256:hex unit application attempt token \
+         not_before not_after shard actor at",
+    ),
+    ("open_intent", "serial", "serial:hex"),
+    (
+        "certificate",
+        "serial",
+        "serial:hex der:hex sha256:hex issuer profile unit application not_before not_after shard issued_at",
+    ),
+    ("status", "serial", "serial:hex issuer shard state activated reason revoked_at not_after changed_at"),
+    ("status_epoch", "id", "id epoch"),
+    ("crl_number", "issuer, shard", "issuer shard number"),
+    ("crl", "issuer, shard, number", "issuer shard number this_update next_update epoch der:hex"),
+    ("lease", "name", "name holder fence until"),
+    ("audit", "id", "id at actor action object object_id rule detail:json"),
+    ("idempotency", "actor, request_key", "actor request_key request_sha256:hex resource at"),
+    ("notice", "id", "id recipient template application created_at sent_at"),
+];
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+impl Store {
+    /// Writes everything to `sink`, from one snapshot, without holding more than a few rows. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the sink or the database fails, [`StoreError::Corrupt`].
+    pub fn export(&self, sink: &mut dyn Write) -> Result<(), StoreError> {
+        self.read(|reader| TABLES.iter().try_for_each(|table| reader.export(table, sink)))?;
+        sink.flush().map_err(StoreError::unavailable)
+    }
+}
+
+impl Reader<'_> {
+    fn export(
+        &mut self,
+        (table, key, columns): &(&'static str, &str, &str),
+        sink: &mut dyn Write,
+    ) -> Result<(), StoreError> {
+        self.run(|connection| {
+            Ok(match connection {
+                AnyConnection::Postgres(connection) => {
+                    let query = sql_query(select("json_build_object", table, key, columns, in_postgres));
+                    // Row by row: libpq would otherwise hold the whole table.
+                    pour(table, query.load_iter::<Line, PgRowByRowLoadingMode>(connection)?, sink)
+                }
+                AnyConnection::Sqlite(connection) => {
+                    let query = sql_query(select("json_object", table, key, columns, in_sqlite));
+                    pour(table, query.load_iter::<Line, DefaultLoadingMode>(connection)?, sink)
+                }
+            })
+        })?
+    }
+}
+
+fn select(object: &str, table: &str, key: &str, columns: &str, expression: fn(&str, &str) -> String) -> String {
+    let mut members = format!("'table', '{table}'");
+    for column in columns.split_whitespace() {
+        let (name, form) = column.split_once(':').unwrap_or((column, ""));
+        members.push_str(&format!(", '{name}', {}", expression(name, form)));
+    }
+    format!("SELECT CAST({object}({members}) AS TEXT) AS line FROM {table} ORDER BY {key}")
+}
+
+fn in_postgres(name: &str, form: &str) -> String {
+    match form {
+        "hex" => format!("encode({name}, 'hex')"),
+        "json" => format!("{name}::json"),
+        _ => in_both(name, form),
+    }
+}
+
+fn in_sqlite(name: &str, form: &str) -> String {
+    match form {
+        // hex(NULL) is the empty string.
+        "hex" => format!("iif({name} IS NULL, NULL, lower(hex({name})))"),
+        "json" => format!("json({name})"),
+        _ => in_both(name, form),
+    }
+}
+
+fn in_both(name: &str, form: &str) -> String {
+    match form {
+        "masked" => format!("substr({name}, 1, 6) || '********' || substr({name}, 15)"),
+        _ => name.to_owned(),
+    }
+}
+
+fn pour(
+    table: &'static str,
+    rows: impl Iterator<Item = QueryResult<Line>>,
+    sink: &mut dyn Write,
+) -> Result<(), StoreError> {
+    for row in rows {
+        let row = row?;
+        // Read and written again: the databases differ in spaces and escapes.
+        let object: serde_json::Value = serde_json::from_str(&row.line)
+            .map_err(|_| StoreError::Corrupt { table, id: "a row that is not JSON".to_owned() })?;
+        writeln!(sink, "{object}").map_err(StoreError::unavailable)?;
+    }
+    Ok(())
+}

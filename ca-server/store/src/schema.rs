@@ -1,0 +1,272 @@
+//! The tables, for diesel's query builder. The migrations are their source; a test compares the names.
+
+diesel::table! {
+    unit (id) {
+        id -> Text,
+        uscc -> Text,
+        labour_no -> Text,
+        name -> Text,
+        province -> Text,
+        city -> Text,
+        registered_by -> Text,
+        registered_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    agent (id) {
+        id -> Text,
+        name -> Text,
+        id_card -> Text,
+        qualified_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    agent_unit (agent, unit) {
+        agent -> Text,
+        unit -> Text,
+        confirmed_at -> BigInt,
+        confirmed_by -> Text,
+    }
+}
+
+diesel::table! {
+    staff (id) {
+        id -> Text,
+        name -> Text,
+        roles -> Text,
+        certificate -> Text,
+    }
+}
+
+diesel::table! {
+    application (id) {
+        id -> Text,
+        unit -> Text,
+        agent -> Text,
+        profile -> Text,
+        years -> Integer,
+        entered_by -> Text,
+        entered_at -> BigInt,
+        state -> Text,
+        decided_by -> Nullable<Text>,
+        reasons -> Nullable<Text>,
+        payment -> Nullable<Text>,
+        attempt -> Nullable<Text>,
+        serial -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    application_document (application, position) {
+        application -> Text,
+        position -> Integer,
+        kind -> Text,
+        sha256 -> Binary,
+        seen_by -> Text,
+    }
+}
+
+diesel::table! {
+    fee_order (id) {
+        id -> Text,
+        application -> Text,
+        tariff -> Text,
+        total_fen -> BigInt,
+    }
+}
+
+diesel::table! {
+    payment (id) {
+        id -> Text,
+        fee_order -> Text,
+        receipt_no -> Text,
+        amount_fen -> BigInt,
+        method -> Text,
+        cashier -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    posting (id) {
+        id -> BigInt,
+        payment -> Text,
+        debit -> Text,
+        credit -> Text,
+        amount_fen -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    attempt (id) {
+        id -> Text,
+        application -> Text,
+        workstation -> Text,
+        clerk -> Text,
+        wanted_token -> Nullable<Text>,
+        state -> Text,
+        token -> Nullable<Text>,
+        serial -> Nullable<Binary>,
+        reason -> Nullable<Text>,
+        created_at -> BigInt,
+        lease_until -> BigInt,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    public_key (spki_sha256) {
+        spki_sha256 -> Binary,
+        unit -> Nullable<Text>,
+        token -> Nullable<Text>,
+        attempt -> Nullable<Text>,
+        bound_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    intent (serial) {
+        serial -> Binary,
+        issuer -> Text,
+        profile -> Text,
+        profile_sha256 -> Binary,
+        tbs -> Binary,
+        spki_sha256 -> Binary,
+        unit -> Nullable<Text>,
+        application -> Nullable<Text>,
+        attempt -> Nullable<Text>,
+        token -> Nullable<Text>,
+        not_before -> BigInt,
+        not_after -> BigInt,
+        shard -> Integer,
+        actor -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    open_intent (serial) {
+        serial -> Binary,
+    }
+}
+
+diesel::table! {
+    certificate (serial) {
+        serial -> Binary,
+        der -> Binary,
+        sha256 -> Binary,
+        issuer -> Text,
+        profile -> Text,
+        unit -> Nullable<Text>,
+        application -> Nullable<Text>,
+        not_before -> BigInt,
+        not_after -> BigInt,
+        shard -> Integer,
+        issued_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    status (serial) {
+        serial -> Binary,
+        issuer -> Text,
+        shard -> Integer,
+        state -> Text,
+        activated -> Nullable<SmallInt>,
+        reason -> Nullable<Text>,
+        revoked_at -> Nullable<BigInt>,
+        not_after -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    status_epoch (id) {
+        id -> Integer,
+        epoch -> BigInt,
+    }
+}
+
+diesel::table! {
+    crl_number (issuer, shard) {
+        issuer -> Text,
+        shard -> Integer,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    crl (issuer, shard, number) {
+        issuer -> Text,
+        shard -> Integer,
+        number -> BigInt,
+        this_update -> BigInt,
+        next_update -> BigInt,
+        epoch -> BigInt,
+        der -> Binary,
+    }
+}
+
+diesel::table! {
+    lease (name) {
+        name -> Text,
+        holder -> Text,
+        fence -> BigInt,
+        until -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        object -> Text,
+        object_id -> Text,
+        rule -> Nullable<Text>,
+        detail -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency (actor, request_key) {
+        actor -> Text,
+        request_key -> Text,
+        request_sha256 -> Binary,
+        resource -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notice (id) {
+        id -> Text,
+        recipient -> Text,
+        template -> Text,
+        application -> Nullable<Text>,
+        created_at -> BigInt,
+        sent_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    ca_certificate (name) {
+        name -> Text,
+        der -> Binary,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    setting (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::joinable!(open_intent -> intent (serial));
+diesel::allow_tables_to_appear_in_same_query!(intent, open_intent);

@@ -1,0 +1,67 @@
+//! Every write of the product, by name: the crash tests kill the program at each of them.
+
+macro_rules! sites {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// What a transaction is for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum WriteSite { $($(#[$doc])* $name),+ }
+
+        impl WriteSite {
+            /// Every site; a crash test that leaves one out fails.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The name that stands in `QIANYIN_CRASH`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+        }
+    };
+}
+
+sites! {
+    /// Step 1: a unit.
+    RegisterUnit = "register-unit",
+    /// Step 1: an agent.
+    RegisterAgent = "register-agent",
+    /// Step 1: an agent's training.
+    QualifyAgent = "qualify-agent",
+    /// Step 1: an agent of a unit.
+    ConfirmAgent = "confirm-agent",
+    /// A member of staff.
+    RegisterStaff = "register-staff",
+    /// Step 2: an application with its order.
+    SubmitApplication = "submit-application",
+    /// Step 3: approval, rejection, withdrawal.
+    DecideApplication = "decide-application",
+    /// Step 4: a payment.
+    RecordPayment = "record-payment",
+    /// Step 5: a workstation takes an application.
+    ClaimApplication = "claim-application",
+    /// Step 5: a step of personalisation.
+    AdvanceAttempt = "advance-attempt",
+    /// Step 6: before the signature.
+    RecordIntent = "record-intent",
+    /// Step 6: after the signature.
+    CommitIssued = "commit-issued",
+    /// Step 6: a signature whose outcome is unknown.
+    BurnSerial = "burn-serial",
+    /// Step 6: an attempt given up.
+    AbandonAttempt = "abandon-attempt",
+    /// Step 8: hand-over.
+    DeliverToken = "deliver-token",
+    /// Step 8: activation.
+    ActivateCertificate = "activate-certificate",
+    /// Steps 9 and 11: hold, release, revoke.
+    ChangeStatus = "change-status",
+    /// Step 9: a CRL, its number, its lease.
+    PublishCrl = "publish-crl",
+    /// The outbox.
+    StoreNotice = "store-notice",
+    /// Keys and certificates of the CA itself.
+    Ceremony = "ceremony",
+    /// Log entries that change nothing else: refusals, reads, starts.
+    AppendAudit = "append-audit",
+    /// Records that come from files.
+    Import = "import",
+}

@@ -1,0 +1,257 @@
+//! Applications with their documents (steps 2 to 8). Columns after `state` hold what the state knows.
+
+use ca_core::{
+    AgentId, Application, ApplicationId, ApplicationState, AttemptId, Document, PaymentId, StaffId, UnitId};
+use ca_verifier::Time;
+use diesel::prelude::*;
+
+use super::{digest, intact, serial};
+use crate::{
+    Reader, StoreError, Tx,
+   
+    schema::{application, application_document},
+    tx::{all, change_one, insert, one, run},
+    statement::{Column, Shift, Value},
+};
+
+/// Which applications to list. The default lists nothing: `limit` is zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApplicationFilter {
+    /// Only in the state of this name.
+    pub state: Option<String>,
+    /// Only of this unit.
+    pub unit: Option<UnitId>,
+    /// Only after this one: the last of the page before.
+    pub after: Option<ApplicationId>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = application, treat_none_as_default_value = false)]
+struct Row {
+    id: String,
+    unit: String,
+    agent: String,
+    profile: String,
+    years: i32,
+    entered_by: String,
+    entered_at: i64,
+    #[diesel(embed)]
+    state: StateColumns,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = application, treat_none_as_default_value = false)]
+struct StateColumns {
+    state: String,
+    decided_by: Option<String>,
+    reasons: Option<String>,
+    payment: Option<String>,
+    attempt: Option<String>,
+    serial: Option<Vec<u8>>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = application_document)]
+struct DocumentRow {
+    application: String,
+    position: i32,
+    kind: String,
+    sha256: Vec<u8>,
+    seen_by: String,
+}
+
+impl Reader<'_> {
+    /// An application with its documents.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn application(&mut self, id: &ApplicationId) -> Result<Option<Application>, StoreError> {
+        let query = application::table.find(id.as_str());
+        let Some(row) = one!(self, Row, query)? else { return Ok(None) };
+        let query = application_document::table
+            .filter(application_document::application.eq(id.as_str()))
+            .order(application_document::position);
+        let documents = all!(self, DocumentRow, query)?;
+        assemble(row, documents).map(Some)
+    }
+
+    /// Applications in the order of entry.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn applications(&mut self, filter: &ApplicationFilter) -> Result<Vec<Application>, StoreError> {
+        let rows: Vec<Row> = run!(self, connection => {
+            let mut query = application::table.into_boxed();
+            if let Some(state) = &filter.state {
+                query = query.filter(application::state.eq(state));
+            }
+            if let Some(unit) = &filter.unit {
+                query = query.filter(application::unit.eq(unit.as_str()));
+            }
+            if let Some(after) = &filter.after {
+                query = query.filter(application::id.gt(after.as_str()));
+            }
+            query.order(application::id).limit(filter.limit).select(Row::as_select()).load(connection)
+        })?;
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let query = application_document::table
+            .filter(application_document::application.eq_any(ids))
+            .order((application_document::application, application_document::position));
+        let mut documents = all!(self, DocumentRow, query)?.into_iter().peekable();
+        rows.into_iter()
+            .map(|row| {
+                let mut own = Vec::new();
+                while let Some(document) = documents.next_if(|document| document.application == row.id) {
+                    own.push(document);
+                }
+                assemble(row, own)
+            })
+            .collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Enters an application with its documents.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] `application`; [`StoreError::NotFound`] without unit or agent.
+    pub fn insert_application(&mut self, new: &Application) -> Result<(), StoreError> {
+        let row = Row {
+            id: new.id.to_string(),
+            unit: new.unit.to_string(),
+            agent: new.agent.to_string(),
+            profile: new.profile.clone(),
+            years: i32::from(new.years),
+            entered_by: new.entered_by.to_string(),
+            entered_at: new.entered_at.millis(),
+            state: StateColumns::from(&new.state),
+        };
+        insert!(self, application::table, &row)?;
+        for (position, document) in (0..).zip(&new.documents) {
+            let row = DocumentRow {
+                application: row.id.clone(),
+                position,
+                kind: document.kind.clone(),
+                sha256: document.sha256.to_vec(),
+                seen_by: document.seen_by.to_string(),
+            };
+            insert!(self, application_document::table, &row)?;
+        }
+        Ok(())
+    }
+
+    /// Moves an application, if it is still in exactly the state that was read.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `application`.
+    pub fn move_application(
+        &mut self,
+        id: &ApplicationId,
+        from: &ApplicationState,
+        to: &ApplicationState,
+    ) -> Result<(), StoreError> {
+        let shift = Shift::new(
+            "application",
+            ("id", Value::Text(Some(id.to_string()))),
+            StateColumns::from(from).into_columns(),
+            StateColumns::from(to).into_columns(),
+        );
+        change_one!(self, "application", shift)
+    }
+}
+
+fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreError> {
+    let id = row.id;
+    let documents = documents.into_iter().map(|document| {
+        Ok(Document {
+            kind: document.kind,
+            sha256: digest(document.sha256, "application_document", &id)?,
+            seen_by: intact(StaffId::parse(&document.seen_by), "application_document", &id)?,
+        })
+    });
+    Ok(Application {
+        documents: documents.collect::<Result<_, StoreError>>()?,
+        unit: intact(UnitId::parse(&row.unit), "application", &id)?,
+        agent: intact(AgentId::parse(&row.agent), "application", &id)?,
+        profile: row.profile,
+        years: intact(row.years.try_into(), "application", &id)?,
+        entered_by: intact(StaffId::parse(&row.entered_by), "application", &id)?,
+        entered_at: Time::from_millis(row.entered_at),
+        state: row.state.read(&id)?,
+        id: intact(ApplicationId::parse(&id), "application", &id)?,
+    })
+}
+
+impl From<&ApplicationState> for StateColumns {
+    fn from(state: &ApplicationState) -> Self {
+        use ApplicationState as S;
+        let mut columns = Self {
+            state: state.name().to_owned(),
+            decided_by: None,
+            reasons: None,
+            payment: None,
+            attempt: None,
+            serial: None,
+        };
+        match state {
+            S::Submitted | S::Withdrawn => {}
+            S::Approved { by } => columns.decided_by = Some(by.to_string()),
+            S::Rejected { by, reasons } => {
+                columns.decided_by = Some(by.to_string());
+                columns.reasons = Some(reasons.clone());
+            }
+            S::Paid { payment } => columns.payment = Some(payment.to_string()),
+            S::Personalising { payment, attempt } => {
+                columns.payment = Some(payment.to_string());
+                columns.attempt = Some(attempt.to_string());
+            }
+            S::Issued { payment, attempt, serial } => {
+                columns.payment = Some(payment.to_string());
+                columns.attempt = Some(attempt.to_string());
+                columns.serial = Some(serial.as_bytes().to_vec());
+            }
+            S::Delivered { serial } | S::Active { serial } => columns.serial = Some(serial.as_bytes().to_vec()),
+        }
+        columns
+    }
+}
+
+impl StateColumns {
+    fn into_columns(self) -> Vec<Column> {
+        vec![
+            ("state", Value::Text(Some(self.state))),
+            ("decided_by", Value::Text(self.decided_by)),
+            ("reasons", Value::Text(self.reasons)),
+            ("payment", Value::Text(self.payment)),
+            ("attempt", Value::Text(self.attempt)),
+            ("serial", Value::Octets(self.serial)),
+        ]
+    }
+
+    fn read(self, id: &str) -> Result<ApplicationState, StoreError> {
+        use ApplicationState as S;
+        let staff = |text: String| intact(StaffId::parse(&text), "application", id);
+        let paid = |text: String| intact(PaymentId::parse(&text), "application", id);
+        let held = |text: String| intact(AttemptId::parse(&text), "application", id);
+        let number = |content: Vec<u8>| serial(&content, "application", id);
+        let known = (self.decided_by, self.reasons, self.payment, self.attempt, self.serial);
+        Ok(match (self.state.as_str(), known) {
+            ("submitted", (None, None, None, None, None)) => S::Submitted,
+            ("approved", (Some(by), None, None, None, None)) => S::Approved { by: staff(by)? },
+            ("rejected", (Some(by), Some(reasons), None, None, None)) => S::Rejected { by: staff(by)?, reasons },
+            ("withdrawn", (None, None, None, None, None)) => S::Withdrawn,
+            ("paid", (None, None, Some(payment), None, None)) => S::Paid { payment: paid(payment)? },
+            ("personalising", (None, None, Some(payment), Some(attempt), None)) => {
+                S::Personalising { payment: paid(payment)?, attempt: held(attempt)? }
+            }
+            ("issued", (None, None, Some(payment), Some(attempt), Some(content))) => {
+                S::Issued { payment: paid(payment)?, attempt: held(attempt)?, serial: number(content)? }
+            }
+            ("delivered", (None, None, None, None, Some(content))) => S::Delivered { serial: number(content)? },
+            ("active", (None, None, None, None, Some(content))) => S::Active { serial: number(content)? },
+            _ => return Err(StoreError::Corrupt { table: "application", id: id.to_owned() }),
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! A small world that the tests share: one unit, one agent, and as many applications as asked.
+
+use ca_core::{
+    Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, AuditEntry,
+    Document, Fen, IdCard, Intent, Name, Order, OrderId, Payment, PaymentId, StaffId, Unit, UnitId,
+};
+use ca_store::{AttemptRecord, Store, StoreError, Tx, WriteSite};
+use ca_verifier::{Serial, Time, Uscc};
+
+pub const NOW: Time = Time::from_secs(1_795_392_000);
+
+/// Ten octets that differ by number.
+pub fn octets(number: u32) -> [u8; 10] {
+    let mut octets = [7; 10];
+    octets[..4].copy_from_slice(&number.to_be_bytes());
+    octets
+}
+
+pub fn digest(number: u32) -> [u8; 32] {
+    let mut digest = [9; 32];
+    // Spread over the index, as real digests are.
+    digest[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
+    digest[4..8].copy_from_slice(&number.to_be_bytes());
+    digest
+}
+
+pub fn serial(number: u32) -> Serial {
+    let mut random = [3; 17];
+    random[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
+    random[4..8].copy_from_slice(&number.to_be_bytes());
+    Serial::from_random(1, &random).unwrap()
+}
+
+pub fn clerk() -> StaffId {
+    StaffId::new(NOW, octets(1))
+}
+
+pub fn unit() -> Unit {
+    Unit {
+        id: UnitId::new(NOW, octets(1)),
+        uscc: Uscc::parse("91320104000000019U").unwrap(),
+        labour_no: "32010001".into(),
+        name: Name::parse("南京签印科技有限公司").unwrap(),
+        province: "江苏省".into(),
+        city: "南京市".into(),
+        registered_by: format!("staff:{}", clerk()),
+        registered_at: NOW,
+    }
+}
+
+pub fn agent() -> Agent {
+    Agent {
+        id: AgentId::new(NOW, octets(1)),
+        name: Name::parse("张三").unwrap(),
+        id_card: IdCard::parse("11010519491231002X").unwrap(),
+        qualified_at: None,
+    }
+}
+
+pub fn application(number: u32) -> Application {
+    Application {
+        id: ApplicationId::new(NOW, octets(number)),
+        unit: unit().id,
+        agent: agent().id,
+        profile: "unit-sign".into(),
+        years: 3,
+        documents: vec![
+            Document { kind: "uscc-licence".into(), sha256: digest(1), seen_by: clerk() },
+            Document { kind: "agent-id-card".into(), sha256: digest(2), seen_by: clerk() },
+        ],
+        entered_by: clerk(),
+        entered_at: NOW,
+        state: ApplicationState::Submitted,
+    }
+}
+
+pub fn order(number: u32) -> Order {
+    Order {
+        id: OrderId::new(NOW, octets(number)),
+        application: application(number).id,
+        tariff: "2026-1".into(),
+        total: Fen::new(50_000),
+    }
+}
+
+pub fn payment(number: u32) -> Payment {
+    Payment {
+        id: PaymentId::new(NOW, octets(number)),
+        order: order(number).id,
+        receipt_no: format!("R{number:06}"),
+        amount: Fen::new(50_000),
+        method: "cash".into(),
+        cashier: clerk(),
+        at: NOW,
+    }
+}
+
+pub fn attempt(number: u32) -> AttemptRecord {
+    AttemptRecord {
+        id: AttemptId::new(NOW, octets(number)),
+        application: application(number).id,
+        workstation: format!("counter-{number}"),
+        clerk: clerk(),
+        wanted_token: Some(format!("T{number}")),
+        state: AttemptState::Claimed,
+        created_at: NOW,
+        lease_until: NOW.plus_secs(600),
+        note: String::new(),
+    }
+}
+
+pub fn intent(number: u32) -> Intent {
+    Intent {
+        serial: serial(number),
+        issuer: "issuing".into(),
+        profile: "unit-sign".into(),
+        profile_sha256: digest(5),
+        tbs: vec![0x30; 900],
+        spki_sha256: digest(number),
+        unit: Some(unit().id),
+        application: Some(application(number).id),
+        attempt: Some(attempt(number).id),
+        token: Some(format!("T{number}")),
+        not_before: NOW,
+        not_after: NOW.plus_secs(3 * 365 * 86_400),
+        shard: 0,
+        actor: format!("staff:{}", clerk()),
+        at: NOW,
+    }
+}
+
+pub fn entry(action: Action, object: &'static str, id: impl std::fmt::Display) -> AuditEntry {
+    AuditEntry::done(NOW, &Actor::Staff(clerk()), action, object, id)
+}
+
+/// The unit and its agent.
+pub fn enroll(store: &Store) {
+    write(store, |tx| {
+        tx.insert_unit(&unit())?;
+        tx.insert_agent(&agent())
+    });
+}
+
+/// An application that a workstation holds, ready for its intent.
+pub fn personalising(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
+    let (payment, mut attempt) = (payment(number), attempt(number));
+    attempt.state = AttemptState::Initialised { token: format!("T{number}") };
+    let mut application = application(number);
+    application.state = ApplicationState::Personalising { payment: payment.id.clone(), attempt: attempt.id.clone() };
+    tx.insert_application(&application)?;
+    tx.insert_order(&order(number))?;
+    tx.insert_payment(&payment)?;
+    tx.insert_attempt(&attempt)
+}
+
+/// A transaction that must succeed.
+pub fn write<T: Send + 'static>(
+    store: &Store,
+    f: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> T {
+    store.write_blocking(WriteSite::Import, f).unwrap()
+}
+
+/// A transaction that must be refused.
+pub fn refused(
+    store: &Store,
+    f: impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+) -> StoreError {
+    store.write_blocking(WriteSite::Import, f).unwrap_err()
+}

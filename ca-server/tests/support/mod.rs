@@ -1,0 +1,447 @@
+//! A CA for tests: the real programs, tokens and databases. A prepared one (ceremony, staff, units) is made once and
+//! copied for each test, because ceremonies cost seconds.
+#![allow(dead_code, reason = "each test binary uses its own part; `expect` would fail in those that use all of it")]
+
+mod postgres;
+
+use std::{
+    io::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use self::postgres::Postgres;
+
+pub const USCC: &str = "91320104000000019U";
+pub const WORKSTATION: &str = "counter-1";
+/// What the token's vendor sets (policies/tokens.toml).
+const FACTORY_SO_PIN: &str = "12345678";
+const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// A CA of its own: folder, ports, database, running programs. All of it goes away with the value.
+pub struct Ca {
+    pub dir: PathBuf,
+    pub http: String,
+    pub https: String,
+    pub portal: String,
+    database_url: Option<String>,
+    _postgres: Option<Postgres>,
+    server: Option<Child>,
+    others: Vec<Child>,
+    pub agent: String,
+    keys: AtomicU32,
+}
+
+impl Ca {
+    /// A copy of the prepared CA.
+    pub fn new(database: Database) -> Self {
+        let postgres = (database == Database::Postgres).then(Postgres::start);
+        let dir = temporary("ca");
+        let database_url = postgres.as_ref().map(|server| server.url.clone());
+        let prepared = prepared();
+        copy(&prepared, &dir);
+        let [http, https, portal] = free_ports();
+        let mut ca = Self {
+            dir,
+            http,
+            https,
+            portal,
+            database_url,
+            _postgres: postgres,
+            server: None,
+            others: Vec::new(),
+            agent: String::new(),
+            keys: AtomicU32::new(0),
+        };
+        ca.move_in(&prepared);
+        if database == Database::Postgres {
+            ca.hold_ceremony_on_postgres();
+        }
+        let import = ca.ca_server(&["import", "testdata/units.toml"]);
+        assert!(import.status.success(), "{}", text(&import));
+        let line = String::from_utf8_lossy(&import.stdout).into_owned();
+        ca.agent = line.trim().rsplit('：').next().unwrap().trim().to_owned();
+        ca
+    }
+
+    /// Paths and ports of the copy; the addresses in certificates stay the prepared ones.
+    fn move_in(&self, prepared: &Path) {
+        let ports = std::fs::read_to_string(self.dir.join("ports.env")).unwrap();
+        let old: Vec<&str> = ports.lines().filter_map(|line| line.split('=').nth(1)).collect();
+        for file in ["ca-server.toml", "ceremony.toml", "hsm/softhsm2.conf", "ukey/softhsm2.conf"] {
+            let path = self.dir.join(file);
+            let mut content = std::fs::read_to_string(&path).unwrap();
+            content = content.replace(&*prepared.to_string_lossy(), &self.dir.to_string_lossy());
+            for (old, new) in old.iter().zip([&self.http, &self.https, &self.portal]) {
+                content = content.replace(&format!("\"{old}\""), &format!("\"{new}\""));
+            }
+            std::fs::write(path, content).unwrap();
+        }
+    }
+
+    /// The prepared rows are in SQLite; on PostgreSQL everything is made anew, with the same tokens emptied.
+    fn hold_ceremony_on_postgres(&mut self) {
+        std::fs::remove_dir_all(&self.dir).unwrap();
+        std::fs::create_dir_all(&self.dir).unwrap();
+        prepare(&self.dir, self.database_url.as_deref());
+        let ports = std::fs::read_to_string(self.dir.join("ports.env")).unwrap();
+        let values: Vec<String> = ports.lines().filter_map(|line| line.split('=').nth(1)).map(str::to_owned).collect();
+        let [http, https, portal] = <[String; 3]>::try_from(values).unwrap();
+        (self.http, self.https, self.portal) = (http, https, portal);
+    }
+
+    pub fn ca_server(&self, arguments: &[&str]) -> Output {
+        self.ca_server_command(arguments).output().unwrap()
+    }
+
+    pub fn ca_server_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("ca-server"));
+        command.current_dir(root()).args(arguments).env("QIANYIN_CONFIG", self.dir.join("ca-server.toml"));
+        command.env("LANG", "zh_CN.UTF-8").env_remove("SOFTHSM2_CONF");
+        match &self.database_url {
+            Some(url) => command.env("DATABASE_URL", url),
+            None => command.env_remove("DATABASE_URL"),
+        };
+        command
+    }
+
+    /// Starts the server; `variables` may say where it is to crash. Waits until it serves or has crashed.
+    pub fn serve(&mut self, variables: &[(&str, &str)]) {
+        self.stop_server();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("server.log")).unwrap();
+        let mut command = self.ca_server_command(&["serve"]);
+        command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.server = Some(command.spawn().unwrap());
+        let url = format!("http://{}/readyz", self.http);
+        wait(30, "the server", || self.server_is_gone() || curl(&["-fsS", &url]).status.success());
+    }
+
+    pub fn server_is_gone(&mut self) -> bool {
+        self.server.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
+    pub fn stop_server(&mut self) {
+        if let Some(mut child) = self.server.take() {
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn start_portal(&mut self) {
+        let config = format!(
+            "listen = \"{}\"\ncertificate = \"portal.pem\"\nkey = \"portal.key\"\nanchors = [\"root.pem\"]\n\
+             intermediates = [\"issuing.pem\"]\n\n[[crl]]\nurl = \"http://{}/crl/issuing/0.crl\"\nissuer = \"issuing.pem\"\n",
+            self.portal, self.http
+        );
+        let file = self.dir.join("portal.toml");
+        std::fs::write(&file, config).unwrap();
+        let log = std::fs::File::create(self.dir.join("portal.log")).unwrap();
+        let mut command = Command::new(program("portal"));
+        command.arg("serve").arg("--config").arg(file).stdout(log.try_clone().unwrap()).stderr(log);
+        self.others.push(command.spawn().unwrap());
+        let url = format!("https://{}/healthz", self.portal);
+        let anchor = self.path("root.pem");
+        wait(30, "the portal", || curl(&["-fsS", "--cacert", &anchor, &url]).status.success());
+    }
+
+    /// Starts the workstation, with the given environment besides.
+    pub fn start_counter(&mut self, variables: &[(&str, &str)]) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("counter.log")).unwrap();
+        let mut command = self.ukey_command(&["counter", "--workstation", WORKSTATION, "--token", "clerk"]);
+        command.args(["--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem")]);
+        command.args(["--pin-file", &self.path("staff/clerk.pin")]);
+        command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
+        self.others.push(command.spawn().unwrap());
+    }
+
+    pub fn stop_others(&mut self) {
+        for mut child in self.others.drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn ukey_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("ukey"));
+        command.args(["--lang", "zh"]).args(arguments);
+        command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).env("PKCS11_MODULE", MODULE);
+        command
+    }
+
+    pub fn ukey(&self, arguments: &[&str]) -> Output {
+        self.ukey_command(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Calls the API as a member of staff. Gives the JSON of the answer, problem documents too; `Err` without answer.
+    pub fn call(&self, role: &str, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Value, String> {
+        let mut command = self.ukey_command(&["--json", "api", "--token", role]);
+        command.args(["--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem")]);
+        command.args(["--pin-file", &self.path(&format!("staff/{role}.pin"))]);
+        if body.is_some() {
+            command.args(["--data", "-"]);
+        }
+        if let Some(key) = key {
+            command.args(["--idempotency-key", key]);
+        }
+        command.args([method, path]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(body.map(Value::to_string).unwrap_or_default().as_bytes()).unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        if output.stdout.is_empty() {
+            return if output.status.success() { Ok(Value::Null) } else { Err(text(&output)) };
+        }
+        serde_json::from_slice(&output.stdout).map_err(|_| text(&output))
+    }
+
+    pub fn get(&self, role: &str, path: &str) -> Value {
+        self.call(role, "GET", path, None, None).unwrap()
+    }
+
+    pub fn post(&self, role: &str, path: &str, body: &Value) -> Value {
+        let key = format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed));
+        self.call(role, "POST", path, Some(body), Some(&key)).unwrap()
+    }
+
+    pub fn documents() -> Value {
+        let sha256 = "00".repeat(32);
+        ["nanjing-hrss-application", "nanjing-hrss-application", "seal-application", "service-contract"]
+            .map(|kind| json!({ "kind": kind, "sha256": sha256 }))
+            .into_iter()
+            .collect()
+    }
+
+    pub fn application_body(&self) -> Value {
+        json!({ "uscc": USCC, "agent": self.agent, "years": 1, "documents": Self::documents() })
+    }
+
+    /// Steps 2 to 4. Gives the application's identifier.
+    pub fn paid_application(&self) -> String {
+        let made = self.post("clerk", "/api/v1/applications", &self.application_body());
+        let id = made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+        self.post("officer", &format!("/api/v1/applications/{id}/approval"), &Value::Null);
+        let payment = json!({ "amount_fen": 20_000, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{id}") });
+        let paid = self.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment);
+        assert!(paid["id"].is_string(), "{paid}");
+        id
+    }
+
+    pub fn application(&self, id: &str) -> Value {
+        self.get("clerk", &format!("/api/v1/applications/{id}"))
+    }
+
+    /// What the vendor delivers. Gives its serial number.
+    pub fn blank_token(&self) -> String {
+        let before = self.token_serials();
+        let mut command = Command::new("softhsm2-util");
+        command.args(["--module", MODULE, "--init-token", "--free", "--label", "BLANK"]);
+        command.args(["--so-pin", FACTORY_SO_PIN, "--pin", "00000000"]);
+        let output = command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        self.token_serials().into_iter().find(|serial| !before.contains(serial)).unwrap()
+    }
+
+    fn token_serials(&self) -> Vec<String> {
+        let status: Value = serde_json::from_slice(&self.ukey(&["--json", "status"]).stdout).unwrap();
+        let tokens = status["tokens"].as_array().unwrap();
+        tokens.iter().map(|token| token["serial"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn claim(&self, application: &str, token: &str) -> Value {
+        let body = json!({ "workstation": WORKSTATION, "token": token });
+        self.post("clerk", &format!("/api/v1/applications/{application}/personalisation"), &body)
+    }
+
+    /// Steps 5 to 8 with a running server and workstation. Gives the certificate's serial number and its token's.
+    pub fn issue(&self) -> (String, String, String) {
+        let (application, token) = (self.paid_application(), self.blank_token());
+        self.claim(&application, &token);
+        wait(60, "personalisation", || self.application(&application)["personalisation"]["state"] == "proved");
+        let handed = self.post("clerk", &format!("/api/v1/applications/{application}/hand-over"), &Value::Null);
+        let serial = handed["serial"].as_str().unwrap_or_else(|| panic!("{handed}")).to_owned();
+        self.write_certificate(&serial);
+        (application, serial, token)
+    }
+
+    /// `unit.pem`, as an auditor can fetch it.
+    fn write_certificate(&self, serial: &str) {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let view = self.get("auditor", &format!("/api/v1/certificates/{serial}"));
+        let der = STANDARD.decode(view["certificate"].as_str().unwrap()).unwrap();
+        std::fs::write(self.dir.join("unit.der"), der).unwrap();
+        let mut command = Command::new("openssl");
+        command.args(["x509", "-inform", "DER", "-in", &self.path("unit.der"), "-out", &self.path("unit.pem")]);
+        assert!(command.status().unwrap().success());
+    }
+
+    /// The holder's part: a PIN of their own, and the code from the message. Gives `ukey activate`'s output.
+    pub fn activate(&self, application: &str, token: &str) -> Output {
+        let message = self.dir.join(format!("outbox/{application}.txt"));
+        wait(10, "the message", || message.exists());
+        let message = std::fs::read_to_string(message).unwrap();
+        let code = message.split("激活码：").nth(1).unwrap().split('。').next().unwrap();
+        std::fs::write(self.dir.join("code"), code).unwrap();
+        std::fs::write(self.dir.join("initial.pin"), "123456").unwrap();
+        std::fs::write(self.dir.join("unit.pin"), "70718293").unwrap();
+        self.ukey(&[
+            "activate", "--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem"),
+            "--token", token, "--pin-file", &self.path("initial.pin"), "--new-pin-file", &self.path("unit.pin"),
+            "--code-file", &self.path("code"),
+        ])
+    }
+
+    /// A login at the portal with curl and the key in the token. Gives status and body.
+    pub fn login(&self, token: &str) -> (u16, String) {
+        let engine = glob("/usr/lib", "engines-3/pkcs11.so");
+        let config = format!(
+            "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\nengine_id = pkcs11\n\
+             dynamic_path = {}\nMODULE_PATH = {MODULE}\ninit = 0\n",
+            engine.display()
+        );
+        std::fs::write(self.dir.join("openssl.cnf"), config).unwrap();
+        let key = format!("pkcs11:serial={token};type=private;pin-source={}", self.path("unit.pin"));
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--engine", "pkcs11", "--key-type", "ENG", "--key", &key, "--cert", &self.path("unit.pem")]);
+        command.args(["--cacert", &self.path("root.pem"), "-H", "Accept: application/json", "-w", "\n%{http_code}"]);
+        command.arg(format!("https://{}/", self.portal));
+        command.env("OPENSSL_CONF", self.dir.join("openssl.cnf"));
+        let output = command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).output().unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (body, status) = answer.rsplit_once('\n').unwrap_or_else(|| panic!("{}", text(&output)));
+        (status.parse().unwrap_or(0), body.to_owned())
+    }
+
+    pub fn revoke(&self, serial: &str, reason: &str) {
+        let output = self.ca_server(&["revoke", "--reason", reason, serial]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
+    /// The auditor's own program finds nothing wrong.
+    pub fn assert_audit_is_clean(&self) {
+        let export = self.path("export.jsonl");
+        let output = self.ca_server(&["export", "--output", &export]);
+        assert!(output.status.success(), "{}", text(&output));
+        let anchor = self.path("root.pem");
+        let output = Command::new(program("ca-audit")).args(["check", &export, "--root", &anchor]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
+    pub fn path(&self, file: &str) -> String {
+        self.dir.join(file).to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Ca {
+    fn drop(&mut self) {
+        self.stop_others();
+        if let Some(mut child) = self.server.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            for log in ["server.log", "counter.log", "portal.log"] {
+                let content = std::fs::read_to_string(self.dir.join(log)).unwrap_or_default();
+                eprintln!("--- {log}\n{content}");
+            }
+        }
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// One of our programs, built beside this test.
+pub fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_ca-server")).with_file_name(name)
+}
+
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+pub fn curl(arguments: &[&str]) -> Output {
+    Command::new("curl").args(arguments).output().unwrap()
+}
+
+pub fn openssl(arguments: &[&str]) -> Output {
+    Command::new("openssl").args(arguments).output().unwrap()
+}
+
+/// Waits until `done`; a test that hangs says for what.
+pub fn wait(seconds: u64, what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while !done() {
+        assert!(Instant::now() < until, "{what} did not happen within {seconds} s");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Ceremony and staff, made by the first test that needs them after a build; others wait for it.
+fn prepared() -> PathBuf {
+    let built = std::fs::metadata(program("ca-server")).unwrap().modified().unwrap();
+    let age = built.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("prepared-{age}"));
+    std::fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("prepared.lock")).unwrap();
+    lock.lock().unwrap();
+    if !folder.join("done").exists() {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        prepare(&folder, None);
+        std::fs::write(folder.join("done"), "").unwrap();
+    }
+    folder
+}
+
+fn prepare(folder: &Path, database_url: Option<&str>) {
+    let script = "set -euo pipefail; . ca-server/scripts/lib.sh; make_ca; make_all_staff";
+    let mut command = Command::new("bash");
+    command.args(["-c", script]).current_dir(root()).env("DIR", folder).env("POLICIES", root().join("policies"));
+    command.env("BIN", program("ca-server").parent().unwrap()).env("TESTDATA", root().join("testdata"));
+    command.env_remove("SOFTHSM2_CONF");
+    match database_url {
+        Some(url) => command.env("DATABASE_URL", url),
+        None => command.env_remove("DATABASE_URL"),
+    };
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+pub fn temporary(name: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let unique = format!("qianyin-{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let dir = std::env::temp_dir().join(unique);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+fn free_ports() -> [String; 3] {
+    let held: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let addresses: Vec<String> = held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    addresses.try_into().unwrap()
+}
+
+fn glob(below: &str, end: &str) -> PathBuf {
+    let folders = std::fs::read_dir(below).unwrap().filter_map(Result::ok);
+    folders.map(|folder| folder.path().join(end)).find(|path| path.exists()).unwrap()
+}

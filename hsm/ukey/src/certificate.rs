@@ -1,0 +1,95 @@
+//! What this program reads from a certificate: names and serial number for the token's object, validity, key.
+
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+const CERTIFICATE_OCTETS_MAX: usize = 64 * 1024;
+
+/// The fields of a certificate that matter here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// DER of the subject's Name.
+    pub subject: Vec<u8>,
+    /// DER of the issuer's Name.
+    pub issuer: Vec<u8>,
+    /// DER of the serial number's INTEGER.
+    pub serial: Vec<u8>,
+    /// The serial number, hexadecimal.
+    pub serial_hex: String,
+    /// The subject's common name, or an empty text.
+    pub common_name: String,
+    /// Seconds since 1970.
+    pub not_before: i64,
+    /// Seconds since 1970.
+    pub not_after: i64,
+    /// DER of SubjectPublicKeyInfo.
+    pub spki: Vec<u8>,
+}
+
+/// Reads a DER certificate of at most 64 KiB with nothing behind it; `None` when it is not one.
+#[must_use]
+pub fn read(der: &[u8]) -> Option<Fields> {
+    if der.len() > CERTIFICATE_OCTETS_MAX {
+        return None;
+    }
+    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let raw_serial = certificate.raw_serial();
+    // RFC 5280 §4.1.2.2: at most 20 octets, so the length takes one.
+    let length = u8::try_from(raw_serial.len()).ok().filter(|length| *length < 0x80)?;
+    let common_name = certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+    Some(Fields {
+        subject: certificate.subject().as_raw().to_vec(),
+        issuer: certificate.issuer().as_raw().to_vec(),
+        serial: [&[0x02, length], raw_serial].concat(),
+        serial_hex: hex::encode(raw_serial),
+        common_name: common_name.unwrap_or_default().to_owned(),
+        not_before: certificate.validity().not_before.timestamp(),
+        not_after: certificate.validity().not_after.timestamp(),
+        spki: certificate.public_key().raw.to_vec(),
+    })
+}
+
+/// SubjectPublicKeyInfo of a key on a token; `None` for Ed25519, which stands in no certificate here.
+#[must_use]
+pub fn spki(public: &hsm::PublicKey) -> Option<Vec<u8>> {
+    match public {
+        hsm::PublicKey::Ec(point) => Some(ca_core::spki_from_ec_point(point)),
+        hsm::PublicKey::Rsa { n, e } => Some(ca_core::spki_from_rsa(n, e)),
+        hsm::PublicKey::Ed25519(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate() -> Vec<u8> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "南京签印科技有限公司");
+        params.serial_number = Some(rcgen::SerialNumber::from_slice(&[0x80, 1]));
+        params.self_signed(&key).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn reads_what_the_object_needs() {
+        let fields = read(&certificate()).unwrap();
+        assert_eq!(fields.common_name, "南京签印科技有限公司");
+        assert_eq!(fields.serial, [0x02, 3, 0, 0x80, 1]);
+        assert_eq!(fields.serial_hex, "008001");
+        assert_eq!(fields.subject, fields.issuer);
+        assert!(fields.not_before < fields.not_after);
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_certificate() {
+        let der = certificate();
+        assert!(read(&[&der[..], &[0]].concat()).is_none());
+        assert!(read(&der[..der.len() - 1]).is_none());
+        assert!(read(&[]).is_none());
+        assert!(read(&vec![0x30; CERTIFICATE_OCTETS_MAX + 1]).is_none());
+    }
+}

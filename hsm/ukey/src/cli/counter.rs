@@ -1,0 +1,68 @@
+//! `ukey counter`.
+
+use clap::Args;
+use hsm::Module;
+use ukey::{Error, counter::Counter, tls::Identity};
+
+use super::{ServerArguments, TokenArguments};
+use crate::report::Voice;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    /// 工作站名称：字母、数字、“-”、“_”、“.” / Name of the workstation: letters, digits, `-`, `_`, `.`
+    #[arg(long, value_name = "NAME", value_parser = workstation)]
+    workstation: String,
+    #[command(flatten)]
+    token: TokenArguments,
+}
+
+pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Result<(), Error> {
+    let anchors = arguments.server.anchors()?;
+    let clerk = arguments.token.find(module)?;
+    let pin = arguments.token.pin(&clerk, voice)?;
+    let identity = Identity::open(&clerk, pin, arguments.server.chain.as_deref())?;
+    let runtime = super::runtime()?;
+    let result = runtime.block_on(async {
+        let client = arguments.server.connect(&anchors, &identity).await?;
+        let counter = Counter {
+            module: module.clone(),
+            clerk: clerk.serial().clone(),
+            name: arguments.workstation,
+            notify: |event| voice.event(&event),
+        };
+        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(Error::System)?;
+        counter
+            .run(client, async move {
+                tokio::select! { _ = tokio::signal::ctrl_c() => (), _ = term.recv() => () }
+            })
+            .await
+    });
+    // A token may hang in the middle of a command; the program must end all the same.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    result.map(|()| voice.stopped())
+}
+
+fn workstation(text: &str) -> Result<String, &'static str> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=64).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 64 letters, digits, '-', '_' or '.'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_into_a_path() {
+        assert_eq!(workstation("counter-1.gulou").unwrap(), "counter-1.gulou");
+        for bad in ["", "a/b", "..", "a b", "柜台", &"x".repeat(65)] {
+            assert!(workstation(bad).is_err(), "{bad}");
+        }
+    }
+}

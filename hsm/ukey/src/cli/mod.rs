@@ -1,0 +1,151 @@
+//! The command line. Help is in both languages, because it is read before a language is chosen.
+
+mod activate;
+mod api;
+mod counter;
+mod doctor;
+mod enrol;
+mod pin;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use hsm::{Module, Pin, Token};
+use rustls_pki_types::CertificateDer;
+use ukey::{Error, client::Client, tls};
+
+use crate::{
+    report::{Language, Voice},
+    secret::Source,
+};
+
+/// U-key 助手：柜台工作站与持证单位使用。 / For the counter's workstation and for holders of a U-key.
+#[derive(Debug, Parser)]
+#[command(name = "ukey", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// 语言，默认取自 LANG，否则中文 / Language; from LANG, otherwise Chinese
+    #[arg(long, global = true, value_enum)]
+    pub(crate) lang: Option<Language>,
+    /// 以 JSON 输出，供程序使用 / Output in JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// U-key 厂商的 PKCS#11 模块文件 / The PKCS#11 module of the U-key's vendor
+    #[arg(long, global = true, env = "PKCS11_MODULE", value_name = "FILE")]
+    module: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 柜台工作站：连接服务器并执行制证任务 / Counter's workstation: connect and do the server's jobs on tokens
+    Counter(counter::Arguments),
+    /// 列出 U-key、证书、剩余天数与口令状态 / List tokens, certificates, days left and the PIN's state
+    Status(status::Arguments),
+    /// 口令 / The PIN
+    #[command(subcommand)]
+    Pin(pin::Command),
+    /// 修改初始口令并激活证书 / Replace the initial PIN and activate the certificate
+    Activate(activate::Arguments),
+    /// 初始化一个空白 U-key（工作人员） / Initialise a blank token (staff)
+    Init(enrol::Init),
+    /// 在 U-key 内生成密钥并导出证书请求（工作人员） / Make a key pair on the token and its request (staff)
+    Request(enrol::Request),
+    /// 把证书写入 U-key（工作人员） / Write the certificate to the token (staff)
+    Install(enrol::Install),
+    /// 检查模块、U-key 与算法 / Check module, tokens and mechanisms
+    Doctor,
+    /// 以 U-key 调用 CA 接口 / Call the CA's API with a token
+    Api(api::Arguments),
+}
+
+/// Which token, and its PIN.
+#[derive(Debug, Args)]
+struct TokenArguments {
+    /// U-key 的标签或序列号 / The token's label or serial number
+    #[arg(long, env = "TOKEN_LABEL", value_name = "NAME")]
+    token: String,
+    /// 存有口令的文件；不给则提示输入 / File with the PIN; asked for when not given
+    #[arg(long, value_name = "FILE", conflicts_with = "pin_fd")]
+    pin_file: Option<PathBuf>,
+    /// 读取口令的文件描述符 / File descriptor to read the PIN from
+    #[arg(long, value_name = "N")]
+    pin_fd: Option<u32>,
+}
+
+/// Which server.
+#[derive(Debug, Args)]
+struct ServerArguments {
+    /// 服务器地址，https://主机:端口 / The server, https://host:port
+    #[arg(long, value_name = "URL")]
+    server: String,
+    /// 根证书文件（PEM） / The root certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    anchor: PathBuf,
+    /// 随本人证书发送的 CA 证书（PEM） / CA certificates to send with one's own (PEM)
+    #[arg(long, value_name = "FILE")]
+    chain: Option<PathBuf>,
+}
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli, voice: &Voice) -> Result<(), Error> {
+    let module = Module::load(cli.module.ok_or(Error::NoModule)?)?;
+    match cli.command {
+        Command::Counter(arguments) => counter::run(&module, arguments, voice),
+        Command::Status(arguments) => status::run(&module, &arguments, voice),
+        Command::Pin(command) => pin::run(&module, command, voice),
+        Command::Activate(arguments) => activate::run(&module, arguments, voice),
+        Command::Init(arguments) => enrol::init(&module, arguments, voice),
+        Command::Request(arguments) => enrol::request(&module, &arguments, voice),
+        Command::Install(arguments) => enrol::install(&module, &arguments, voice),
+        Command::Doctor => doctor::run(&module, voice),
+        Command::Api(arguments) => api::run(&module, arguments, voice),
+    }
+}
+
+impl TokenArguments {
+    fn find(&self, module: &Module) -> Result<Token, Error> {
+        Ok(module.token_named(&self.token)?)
+    }
+
+    fn source(&self) -> Source {
+        Source::of(self.pin_file.clone(), self.pin_fd)
+    }
+
+    /// Says how the PIN stands before asking for it: a wrong try may be the last one.
+    fn pin_text(&self, token: &Token, voice: &Voice) -> Result<String, Error> {
+        let info = token.info()?;
+        voice.pin_state(&info);
+        if info.pin == hsm::PinState::Locked {
+            return Err(hsm::Error::PinLocked { token: info.serial }.into());
+        }
+        self.source().read(&voice.ask_pin(&info))
+    }
+
+    fn pin(&self, token: &Token, voice: &Voice) -> Result<Pin, Error> {
+        Ok(Pin::new(self.pin_text(token, voice)?)?)
+    }
+}
+
+impl ServerArguments {
+    fn anchors(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+        tls::read_pem(&self.anchor)
+    }
+
+    async fn connect(
+        &self,
+        anchors: &[CertificateDer<'static>],
+        identity: &tls::Identity,
+    ) -> Result<Client, Error> {
+        Client::connect(&self.server, anchors, Some(identity)).await
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Error::System)
+}
+
+fn methods() -> PossibleValuesParser {
+    PossibleValuesParser::new(["GET", "POST", "PUT", "PATCH", "DELETE"])
+}

@@ -1,0 +1,226 @@
+//! The counter's workstation: one outbound connection, and whatever the server wants done on the tokens here.
+//!
+//! Ends when the clerk's own token is pulled out, when the server refuses, or when it is told to stop; everything
+//! else is waited out. A report is kept and sent again until the server has answered it.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use hsm::{Module, TokenSerial};
+use hyper::Method;
+use serde_json::Value;
+
+use crate::{
+    Error,
+    client::{Answer, Client},
+    job,
+    protocol::{Envelope, Exchange, FailureCode, Outcome, Report, TokenSeen},
+};
+
+/// How often the clerk's token is looked for while the server is being waited for.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+/// How often the module is asked to look for tokens anew, between two commands: some modules (SoftHSM, and vendors'
+/// that know no slot events) see a token that is plugged in only after C_Finalize and C_Initialize.
+const RESCAN_EVERY: Duration = Duration::from_secs(1);
+/// Pause after a connection that failed for longer than the client's own tries, or an internal error of the server.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What happens at the workstation, for the clerk to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The exchange works, for the first time or again.
+    Connected,
+    /// The server does not answer; tries go on.
+    Lost(String),
+    /// A token is there.
+    Inserted(TokenSeen),
+    /// A token is gone.
+    Removed(TokenSeen),
+    /// A command begins.
+    Begun {
+        /// Its name.
+        command: String,
+        /// Serial number of the token.
+        token: String,
+    },
+    /// A command was done.
+    Done {
+        /// Its name.
+        command: String,
+        /// Serial number of the token.
+        token: String,
+    },
+    /// A command failed.
+    Failed {
+        /// Its name.
+        command: String,
+        /// Serial number of the token.
+        token: String,
+        /// Why.
+        code: FailureCode,
+        /// The same in detail, English.
+        message: String,
+    },
+}
+
+/// What the clerk was told last.
+#[derive(PartialEq, Eq)]
+enum Link {
+    New,
+    Up,
+    Down,
+}
+
+/// A workstation.
+pub struct Counter<F> {
+    /// Where the tokens are.
+    pub module: Module,
+    /// The clerk's own token, which no command touches.
+    pub clerk: TokenSerial,
+    /// The workstation's name.
+    pub name: String,
+    /// Told of every event.
+    pub notify: F,
+}
+
+impl<F: FnMut(Event)> Counter<F> {
+    /// Works until `stop` is ready (`Ok`) or something ends it.
+    ///
+    /// # Errors
+    /// [`Error::ClerkTokenGone`]; [`Error::Refused`] below status 500; [`Error::Tls`] and [`Error::Hsm`] when a new
+    /// connection cannot be made.
+    pub async fn run(mut self, mut client: Client, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        tokio::pin!(stop);
+        let (module, clerk) = (self.module.clone(), self.clerk.clone());
+        let mut seen = BTreeMap::new();
+        let mut report: Option<Report> = None;
+        let mut link = Link::New;
+        let mut rescanned = Instant::now();
+        loop {
+            if rescanned.elapsed() >= RESCAN_EVERY {
+                let module = self.module.clone();
+                blocking(move || module.reinitialise()).await??;
+                rescanned = Instant::now();
+            }
+            let tokens = self.look(&mut seen).await?;
+            let result = tokio::select! {
+                () = &mut stop => return Ok(()),
+                gone = watch(&module, &clerk) => return Err(gone),
+                result = exchange(&mut client, &self.name, &tokens, report.as_ref()) => result,
+            };
+            let answer = match result {
+                Ok(answer) if answer.status < 500 => answer.accepted()?,
+                other => {
+                    let error = match other {
+                        Ok(answer) => Error::Refused { status: answer.status, problem: Value::Null },
+                        Err(error @ (Error::Unreachable { .. } | Error::AnswerLost { .. })) => error,
+                        Err(error) => return Err(error),
+                    };
+                    if std::mem::replace(&mut link, Link::Down) != Link::Down {
+                        (self.notify)(Event::Lost(error.to_string()));
+                    }
+                    tokio::select! {
+                        () = &mut stop => return Ok(()),
+                        gone = watch(&module, &clerk) => return Err(gone),
+                        () = tokio::time::sleep(PAUSE) => continue,
+                    }
+                }
+            };
+            if std::mem::replace(&mut link, Link::Up) != Link::Up {
+                (self.notify)(Event::Connected);
+            }
+            report = None;
+            if answer.status == 200 {
+                // A command that hangs must not keep the clerk here; the next start finishes it.
+                report = tokio::select! {
+                    () = &mut stop => return Ok(()),
+                    gone = watch(&module, &clerk) => return Err(gone),
+                    report = self.obey(answer.json()) => Some(report?),
+                };
+            }
+        }
+    }
+
+    /// Tokens of now, with events for what changed. Tokens without a serial number cannot be told apart: left out.
+    async fn look(&mut self, seen: &mut BTreeMap<String, TokenSeen>) -> Result<Vec<TokenSeen>, Error> {
+        let tokens = tokens(&self.module).await?;
+        if !tokens.iter().any(|token| token.serial == self.clerk.as_str()) {
+            return Err(Error::ClerkTokenGone { token: self.clerk.to_string() });
+        }
+        let now: BTreeMap<_, _> = tokens.iter().map(|token| (token.serial.clone(), token.clone())).collect();
+        for (serial, token) in seen.iter() {
+            if !now.contains_key(serial) {
+                (self.notify)(Event::Removed(token.clone()));
+            }
+        }
+        for (serial, token) in &now {
+            if !seen.contains_key(serial) && serial != self.clerk.as_str() {
+                (self.notify)(Event::Inserted(token.clone()));
+            }
+        }
+        *seen = now;
+        seen.remove(self.clerk.as_str());
+        Ok(seen.values().cloned().collect())
+    }
+
+    async fn obey(&mut self, command: Value) -> Result<Report, Error> {
+        let Envelope { attempt, command, token, step } = Envelope::read(command);
+        (self.notify)(Event::Begun { command: command.clone(), token: token.clone() });
+        let refused =
+            |message: &str| Outcome::Failed { code: FailureCode::BadCommand, message: message.to_owned() };
+        let outcome = match step {
+            None => refused("the command cannot be read"),
+            Some(_) if token == self.clerk.as_str() => refused("the token is the clerk's own"),
+            Some(step) => {
+                let (module, token) = (self.module.clone(), token.clone());
+                blocking(move || job::execute(&module, &token, step)).await?
+            }
+        };
+        (self.notify)(match &outcome {
+            Outcome::Done(_) => Event::Done { command: command.clone(), token },
+            Outcome::Failed { code, message } => {
+                Event::Failed { command: command.clone(), token, code: *code, message: message.clone() }
+            }
+        });
+        Ok(Report { attempt, command, outcome })
+    }
+}
+
+async fn exchange(
+    client: &mut Client,
+    name: &str,
+    tokens: &[TokenSeen],
+    report: Option<&Report>,
+) -> Result<Answer, Error> {
+    let exchange = Exchange { tokens: tokens.to_vec(), report: report.cloned() };
+    let body = serde_json::to_value(exchange).unwrap_or_default();
+    client.request(Method::POST, &format!("/api/v1/workstations/{name}/exchange"), Some(&body), &[]).await
+}
+
+async fn tokens(module: &Module) -> Result<Vec<TokenSeen>, Error> {
+    let module = module.clone();
+    let tokens = blocking(move || module.tokens()).await??;
+    Ok(tokens.into_iter().map(TokenSeen::from).filter(|token| !token.serial.is_empty()).collect())
+}
+
+/// Ready when the clerk's token is gone.
+async fn watch(module: &Module, clerk: &TokenSerial) -> Error {
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        match tokens(module).await {
+            Ok(tokens) if tokens.iter().any(|token| token.serial == clerk.as_str()) => {}
+            Ok(_) => {
+                return Error::ClerkTokenGone { token: clerk.to_string() };
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+/// A token takes its time; the connection must not wait for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::System(std::io::Error::other(error)))
+}

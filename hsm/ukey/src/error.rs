@@ -1,0 +1,120 @@
+//! Situations that a person at a PC can be in. Their texts are in the program's `situation.rs`.
+
+use std::path::PathBuf;
+
+use crate::{pin_rule::PinRefusal, protocol::FailureCode};
+
+/// What stopped the work. Never carries a PIN or a code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The token.
+    #[error(transparent)]
+    Hsm(#[from] hsm::Error),
+    /// A file cannot be read.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file that should hold PEM certificates does not.
+    #[error("{} holds no readable certificate", path.display())]
+    Pem {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file that should hold JSON does not.
+    #[error("{} holds no JSON", path.display())]
+    Json {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The server's address is not `https://host[:port]`.
+    #[error("{url} is not of the form https://host:port")]
+    Url {
+        /// As given.
+        url: String,
+    },
+    /// The token has no certificate whose private key it also has.
+    #[error("token {token} holds no certificate with its key")]
+    NoCertificate {
+        /// Serial number of the token.
+        token: String,
+    },
+    /// Nobody answers.
+    #[error("{url} does not answer: {detail}")]
+    Unreachable {
+        /// The server.
+        url: String,
+        /// The last try's words.
+        detail: String,
+    },
+    /// The server is not the one that the anchor vouches for, or refuses the certificate.
+    #[error("TLS with {url}: {detail}")]
+    Tls {
+        /// The server.
+        url: String,
+        /// TLS's words.
+        detail: String,
+    },
+    /// The request went out and no answer came back: it may have been carried out.
+    #[error("{url} did not answer the request: {detail}")]
+    AnswerLost {
+        /// The server.
+        url: String,
+        /// HTTP's words.
+        detail: String,
+    },
+    /// The server said no, with a problem document (RFC 9457).
+    #[error("the server refused with status {status}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The document; `null` when there was none.
+        problem: serde_json::Value,
+    },
+    /// A new PIN that is no good.
+    #[error("the new PIN is refused: {0:?}")]
+    PinRule(PinRefusal),
+    /// The new PIN was typed differently the second time.
+    #[error("the two new PINs differ")]
+    PinsDiffer,
+    /// The initial PIN is still on the token.
+    #[error("the initial PIN has not been replaced")]
+    InitialPin,
+    /// The clerk's own token was pulled out.
+    #[error("the clerk's token {token} is gone")]
+    ClerkTokenGone {
+        /// Its serial number.
+        token: String,
+    },
+    /// No PKCS#11 module was named.
+    #[error("no PKCS#11 module")]
+    NoModule,
+    /// No terminal to ask for a secret at.
+    #[error("no terminal to ask at: {0}")]
+    Prompt(std::io::Error),
+    /// A token cannot be made ready for a member of staff.
+    #[error("{0:?}")]
+    Enrolment(Enrolment),
+    /// Threads or signals of the operating system.
+    #[error("operating system: {0}")]
+    System(std::io::Error),
+}
+
+/// Why a token cannot be made ready for a member of staff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enrolment {
+    /// A token with this label is plugged in already.
+    LabelTaken(String),
+    /// No blank token is plugged in.
+    NoBlankToken,
+    /// The certificate is for another key.
+    NotItsKey,
+    /// The operating system's random generator failed.
+    Randomness,
+    /// The token failed.
+    Token(FailureCode, String),
+}

@@ -1,0 +1,44 @@
+//! How PINs and codes come in: prompt, file or file descriptor. Never as an argument, which every user of the
+//! machine can read.
+
+use std::path::{Path, PathBuf};
+
+use ukey::Error;
+
+const SECRET_OCTETS_MAX: usize = 4096;
+
+/// Where a secret comes from.
+pub(crate) enum Source {
+    File(PathBuf),
+    Descriptor(u32),
+    Prompt,
+}
+
+impl Source {
+    pub(crate) fn of(file: Option<PathBuf>, descriptor: Option<u32>) -> Self {
+        match (file, descriptor) {
+            (Some(file), _) => Self::File(file),
+            (None, Some(descriptor)) => Self::Descriptor(descriptor),
+            (None, None) => Self::Prompt,
+        }
+    }
+
+    /// The secret, without the line's end.
+    pub(crate) fn read(&self, prompt: &str) -> Result<String, Error> {
+        match self {
+            Self::File(path) => read_file(path),
+            // Linux and macOS name the descriptors of a process like this.
+            Self::Descriptor(number) => read_file(Path::new(&format!("/dev/fd/{number}"))),
+            Self::Prompt => rpassword::prompt_password(prompt).map_err(Error::Prompt),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, Error> {
+    let failed = |error| Error::File { path: path.to_owned(), error };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    if text.len() > SECRET_OCTETS_MAX {
+        return Err(failed(std::io::Error::from(std::io::ErrorKind::FileTooLarge)));
+    }
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}

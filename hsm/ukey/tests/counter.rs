@@ -1,0 +1,228 @@
+//! `ukey counter` against a scripted server: a whole personalisation, each command sent twice; what it refuses; what
+//! ends it.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod common;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use hsm::testing::{SoftHsm, in_softhsm, in_softhsm_with};
+use serde_json::{Value, json};
+
+use common::{ATTEMPT, Ca, Received, Reply, Server, personalised, spki_of_csr};
+
+fn start(softhsm: &SoftHsm, ca: &Ca, server: &Server, more: &[&str]) -> Child {
+    let pin = softhsm.dir().join("pin");
+    std::fs::write(&pin, "271828\n").unwrap();
+    Command::new(env!("CARGO_BIN_EXE_ukey"))
+        .args(["counter", "--server", &server.url, "--workstation", "gulou-1", "--token", "clerk"])
+        .args(["--anchor", ca.root_pem(softhsm.dir()).to_str().unwrap(), "--pin-file", pin.to_str().unwrap()])
+        .args(more)
+        .env("PKCS11_MODULE", SoftHsm::module_path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Waits for the program's end; a hang is a failure, not a wait.
+fn end(mut child: Child) -> (i32, String, String) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+fn report(received: &Received) -> &Value {
+    &received.body["report"]
+}
+
+/// Sends each command of a personalisation twice, as a server does that did not get the report.
+struct Script {
+    ca: Ca,
+    unit: String,
+    clerk: String,
+    csr: Mutex<Option<String>>,
+}
+
+impl Script {
+    fn reply(&self, number: usize, received: &Received) -> Reply {
+        if let Some(csr) = report(received)["outcome"]["done"]["csr"].as_str() {
+            *self.csr.lock().unwrap() = Some(csr.to_owned());
+        }
+        let key = json!({ "attempt": ATTEMPT, "token": self.unit, "cka_id": ATTEMPT, "user_pin": "123456" });
+        let with = |more: Value| {
+            let mut command = key.clone();
+            command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            Reply::Json(200, command)
+        };
+        match number {
+            // A lost connection and a failing server are waited out.
+            0 => Reply::Hang,
+            1 => Reply::Empty(503),
+            2 | 3 => with(json!({ "command": "initialise", "label": "QY 1", "factory_so_pin": "factory-so",
+                "so_pin": "derived-so" })),
+            4 | 5 => with(json!({ "command": "request", "algorithm": "ec-p256", "subject_cn": ATTEMPT })),
+            6 | 7 => with(
+                json!({ "command": "write", "certificate": BASE64.encode(self.certificate()), "label": "x" }),
+            ),
+            8 | 9 => with(json!({ "command": "prove", "challenge": BASE64.encode([7; 32]) })),
+            10 => with(json!({ "command": "dance" })),
+            11 => with(json!({ "command": "discard", "token": self.clerk })),
+            12 => with(json!({ "command": "discard", "token": "deadbeef" })),
+            13 => with(json!({ "command": "discard", "user_pin": "999999" })),
+            _ => {
+                std::thread::sleep(Duration::from_millis(200));
+                Reply::Empty(204)
+            }
+        }
+    }
+
+    fn certificate(&self) -> Vec<u8> {
+        let csr = self.csr.lock().unwrap().clone().unwrap();
+        let mut issued = self.csr.lock().unwrap();
+        // The same certificate both times, as an issuing CA has only one.
+        if let Some(kept) = issued.as_ref().and_then(|text| text.strip_prefix("issued ")) {
+            return BASE64.decode(kept).unwrap();
+        }
+        let der = self.ca.issue(&spki_of_csr(&BASE64.decode(csr).unwrap()), "unit");
+        *issued = Some(format!("issued {}", BASE64.encode(&der)));
+        der
+    }
+}
+
+#[test]
+fn a_whole_personalisation_each_command_twice() {
+    in_softhsm("a_whole_personalisation_each_command_twice", |softhsm| {
+        let ca = Ca::new();
+        let clerk = personalised(softhsm, &ca, "clerk", "ec-p256");
+        let unit = softhsm.init_token("from the factory", "factory-so", "000000");
+        let (unit_serial, clerk_serial) = (unit.serial().to_string(), clerk.serial().to_string());
+        let script = Script {
+            ca: Ca::new(),
+            unit: unit_serial.clone(),
+            clerk: clerk_serial.clone(),
+            csr: Mutex::default(),
+        };
+        let server = Server::start(&ca, move |number, received| script.reply(number, received));
+        let mut child = start(softhsm, &ca, &server, &["--lang", "zh"]);
+        let mut lines = Vec::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        while lines.iter().filter(|line: &&String| line.contains("失败")).count() < 4 {
+            let mut line = String::new();
+            assert!(output.read_line(&mut line).unwrap() > 0, "{lines:?}");
+            lines.push(line.replace(&unit_serial, "UNIT").replace(&clerk_serial, "CLERK"));
+        }
+        // The last report has to arrive before the end.
+        let until = Instant::now() + Duration::from_secs(10);
+        while server.received().len() < 16 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        signal(&child, "-INT");
+        let (code, _, error) = end(child);
+        assert_eq!((code, error.as_str()), (0, ""));
+        let text = lines.concat().replace(&server.url, "URL");
+        insta::assert_snapshot!(text);
+        for secret in ["271828", "123456", "factory-so", "derived-so", "999999"] {
+            assert!(!text.contains(secret));
+        }
+
+        let received = server.received();
+        let outcomes: Vec<_> = received[3..15]
+            .iter()
+            .map(|r| (report(r)["command"].clone(), report(r)["outcome"].clone()))
+            .collect();
+        for (first, second) in [(0, 1), (2, 3), (4, 5), (6, 7)] {
+            assert_eq!(outcomes[first].0, outcomes[second].0);
+            assert!(
+                outcomes[first].1["done"].is_object() && outcomes[second].1["done"].is_object(),
+                "{outcomes:?}"
+            );
+        }
+        let codes: Vec<_> =
+            outcomes[8..].iter().map(|(_, outcome)| outcome["failed"]["code"].clone()).collect();
+        assert_eq!(codes, ["bad-command", "bad-command", "token-absent", "wrong-pin"]);
+        assert!(received.iter().all(|r| r.path == "/api/v1/workstations/gulou-1/exchange"));
+        assert_eq!(
+            received[2].body["tokens"].as_array().unwrap().len(),
+            1,
+            "neither the clerk's nor a blank one"
+        );
+        assert_eq!(received[2].body["tokens"][0]["serial"], json!(unit_serial));
+        assert_eq!(received[2].certificate, clerk.certificates().unwrap()[0].der);
+        softhsm.module().reinitialise().unwrap();
+        assert_eq!(unit.info().unwrap().label, "QY 1");
+        assert_eq!(unit.certificates().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_report_is_sent_until_it_is_answered() {
+    in_softhsm("a_report_is_sent_until_it_is_answered", |softhsm| {
+        let ca = Ca::new();
+        personalised(softhsm, &ca, "clerk", "ec-p256");
+        let server = Server::start(&ca, |number, _| match number {
+            0 => Reply::Json(200, json!({ "attempt": ATTEMPT, "token": "", "command": "dance" })),
+            1 => Reply::Hang,
+            2 => Reply::Empty(500),
+            3 => Reply::Empty(204),
+            _ => Reply::Json(
+                403,
+                json!({ "situation": { "en": "Not you." }, "remedy": { "en": "Somebody else." } }),
+            ),
+        });
+        let (code, out, error) = end(start(softhsm, &ca, &server, &["--json", "--lang", "en"]));
+        let events: Vec<_> =
+            out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone()).collect();
+        assert_eq!(events, ["connected", "begun", "failed", "lost", "connected"]);
+        assert_eq!(code, 1);
+        assert!(error.contains("Not you."), "{error}");
+        let reports: Vec<_> = server.received().iter().map(|r| report(r)["command"].clone()).collect();
+        assert_eq!(reports, [Value::Null, json!("dance"), json!("dance"), json!("dance"), Value::Null]);
+    });
+}
+
+#[test]
+fn pulling_the_clerks_token_ends_it() {
+    let real = SoftHsm::module_path();
+    let module = p11_fault::shared_library().unwrap();
+    let variables = [
+        ("P11_FAULT_GONE", "{dir}/gone"),
+        ("P11_FAULT_MODULE", real.to_str().unwrap()),
+        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
+    ];
+    in_softhsm_with("pulling_the_clerks_token_ends_it", &variables, |softhsm| {
+        let ca = Ca::new();
+        let clerk = personalised(softhsm, &ca, "clerk", "ec-p256");
+        let gone = softhsm.dir().join("gone");
+        let pull = gone.clone();
+        let server = Server::start(&ca, move |_, _| {
+            std::fs::write(&pull, "clerk\n").unwrap();
+            // Longer than the program may take to notice.
+            std::thread::sleep(Duration::from_secs(5));
+            Reply::Empty(204)
+        });
+        let before = Instant::now();
+        let (code, _, error) = end(start(softhsm, &ca, &server, &[]));
+        assert!(before.elapsed() < Duration::from_secs(4));
+        assert_eq!(code, 1);
+        assert!(error.starts_with(&format!("错误：操作员的 U-key {} 已拔出", clerk.serial())), "{error}");
+    });
+}
