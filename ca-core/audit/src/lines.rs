@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 /// The longest line that is read, in octets, without its end.
-pub const LINE_OCTETS: usize = 1 << 20;
+pub const LINE_OCTETS: usize = 16 << 20;
 
 /// One line of an export.
 pub(crate) enum Line<'a> {

@@ -56,13 +56,11 @@ impl DocumentRules {
         self.operations.get(operation).map_or(&[], Vec::as_slice)
     }
 
-    /// What is missing when these kinds are there.
+    /// What is missing when these are there; a form in duplicate is there when it stands twice.
     #[must_use]
     pub fn missing(&self, operation: &str, kinds: &[&str]) -> Vec<&DocumentRule> {
-        self.of(operation)
-            .iter()
-            .filter(|rule| !kinds.contains(&rule.kind()))
-            .collect()
+        let copies = |rule: &DocumentRule| kinds.iter().filter(|kind| **kind == rule.kind).count();
+        self.of(operation).iter().filter(|rule| copies(rule) < usize::from(rule.copies)).collect()
     }
 
     /// SHA-256 of the file.
@@ -130,7 +128,7 @@ mod tests {
         );
         let missing = policies
             .documents()
-            .missing("new", &["seal-application", "other"]);
+            .missing("new", &["seal-application", "nanjing-hrss-application", "other"]);
         assert_eq!(
             missing.iter().map(|rule| rule.kind()).collect::<Vec<_>>(),
             ["nanjing-hrss-application", "service-contract"]

@@ -6,5 +6,6 @@
 mod common;
 mod crl_rcgen;
 mod csr;
+mod fuzz;
 mod key_only;
 mod openssl;

@@ -52,7 +52,7 @@ impl App {
         let holder = holder.to_owned();
         let reserved = self
             .store
-            .write(WriteSite::PublishCrl, move |tx| {
+            .write(WriteSite::ReserveCrlNumber, move |tx| {
                 let Some(fence) = tx.acquire_lease(LEASE, &holder, now, LEASE_MILLIS)? else { return Ok(None) };
                 Ok::<_, Problem>(Some((fence, tx.next_crl_number(ISSUING, SHARD)?)))
             })

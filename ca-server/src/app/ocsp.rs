@@ -28,27 +28,34 @@ pub(crate) struct SignedAnswer {
     pub(crate) fresh: Option<(Time, Time)>,
 }
 
-/// Answers by request, all of one epoch.
+/// Answers by request.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerCache {
-    answers: RwLock<(i64, HashMap<Vec<u8>, Arc<SignedAnswer>>)>,
+    answers: RwLock<Answers>,
+}
+
+/// All of one epoch.
+#[derive(Debug, Default)]
+struct Answers {
+    epoch: i64,
+    by_request: HashMap<Vec<u8>, Arc<SignedAnswer>>,
 }
 
 impl AnswerCache {
     /// An answer of this epoch that was signed after `since`.
     fn get(&self, epoch: i64, request: &[u8], since: Time) -> Option<Arc<SignedAnswer>> {
         let cached = self.answers.read().ok()?;
-        let answer = cached.1.get(request).filter(|_| cached.0 == epoch)?;
+        let answer = cached.by_request.get(request).filter(|_| cached.epoch == epoch)?;
         (answer.fresh?.0 >= since).then(|| Arc::clone(answer))
     }
 
     fn put(&self, epoch: i64, request: &[u8], answer: &Arc<SignedAnswer>) {
         let Ok(mut cached) = self.answers.write() else { return };
-        if cached.0 < epoch || cached.1.len() >= CACHED_MAX {
-            *cached = (epoch, HashMap::new());
+        if cached.epoch < epoch || cached.by_request.len() >= CACHED_MAX {
+            *cached = Answers { epoch, by_request: HashMap::new() };
         }
-        if cached.0 == epoch {
-            cached.1.insert(request.to_vec(), Arc::clone(answer));
+        if cached.epoch == epoch {
+            cached.by_request.insert(request.to_vec(), Arc::clone(answer));
         }
     }
 }

@@ -26,6 +26,8 @@ use crate::{
     wire,
 };
 
+/// Characters of the attempt's identifier in a token's label, which has room for 32.
+const LABEL_CHARACTERS: usize = 20;
 const LEASE_SECS: i64 = 24 * 3600;
 
 /// A clerk puts an application and a blank token together.
@@ -145,6 +147,9 @@ impl App {
         attempt: AttemptRecord,
         tokens: &[TokenSeen],
     ) -> Result<Option<Command>, Problem> {
+        if matches!(attempt.state, AttemptState::Proved { .. }) {
+            return Ok(None);
+        }
         let wanted = attempt.state.token().or(attempt.wanted_token.as_deref()).unwrap_or_default().to_owned();
         let present = tokens.iter().any(|token| token.serial == wanted);
         if !present {
@@ -159,10 +164,10 @@ impl App {
         let id = attempt.id.clone();
         let step = match attempt.state {
             AttemptState::Claimed => {
-                self.step(permit, &attempt, AttemptCommand::Bind { token: wanted.clone() }, "bind").await?;
-                self.initialise(&wanted).await?
+                self.step(permit, &attempt, AttemptCommand::Bind { token: wanted.clone() }, WriteSite::BindToken).await?;
+                self.initialise(&wanted, &id).await?
             }
-            AttemptState::Bound { .. } => self.initialise(&wanted).await?,
+            AttemptState::Bound { .. } => self.initialise(&wanted, &id).await?,
             AttemptState::Initialised { .. } => Step::Request {
                 cka_id: hex::encode(id.cka_id()),
                 algorithm: "ec-p256".to_owned(),
@@ -187,10 +192,11 @@ impl App {
         Ok(Some(Command { attempt: id.to_string(), token: wanted, step }))
     }
 
-    async fn initialise(&self, token: &str) -> Result<Step, Problem> {
+    /// The label names the attempt: a token that has it was initialised for this attempt and is not wiped again.
+    async fn initialise(&self, token: &str, attempt: &AttemptId) -> Result<Step, Problem> {
         let rules = self.policies.tokens();
         Ok(Step::Initialise {
-            label: format!("QY {token}"),
+            label: format!("QY {}", &attempt.as_str()[..LABEL_CHARACTERS]),
             factory_so_pin: rules.factory_so_pin().to_owned(),
             so_pin: self.so_pin(token).await?,
             user_pin: rules.initial_pin().to_owned(),
@@ -252,7 +258,7 @@ impl App {
         };
         match (report.command.as_str(), &attempt.state) {
             ("initialise", AttemptState::Bound { .. }) => {
-                self.step(permit, attempt, AttemptCommand::Initialise, "initialise").await
+                self.step(permit, attempt, AttemptCommand::Initialise, WriteSite::InitialiseToken).await
             }
             ("request", AttemptState::Initialised { token }) => self.take_csr(permit, attempt, token.clone(), done).await,
             ("write", AttemptState::Signed { serial, .. }) => {
@@ -260,14 +266,14 @@ impl App {
                 if record.is_none_or(|record| done.certificate.as_deref() != Some(&BASE64.encode(record.der))) {
                     return self.refuse_step(permit, attempt, "write", Problem::new(Rule::ReadBack)).await;
                 }
-                self.step(permit, attempt, AttemptCommand::Write, "write").await
+                self.step(permit, attempt, AttemptCommand::Write, WriteSite::WriteCertificate).await
             }
             ("prove", AttemptState::Written { serial, .. }) => {
                 let serial = *serial;
                 if !self.proves(&attempt.id, &serial, &done).await? {
                     return self.refuse_step(permit, attempt, "prove", Problem::new(Rule::Challenge)).await;
                 }
-                self.step(permit, attempt, AttemptCommand::Prove, "prove").await
+                self.step(permit, attempt, AttemptCommand::Prove, WriteSite::ProveKey).await
             }
             // An answer to a question asked before a crash: the row has moved on, nothing is to be done.
             _ => Ok(()),
@@ -315,16 +321,16 @@ impl App {
         permit: &Permit<Personalise>,
         attempt: &AttemptRecord,
         command: AttemptCommand,
-        step: &'static str,
+        site: WriteSite,
     ) -> Result<(), Problem> {
         let (id, actor) = (attempt.id.clone(), permit.actor().clone());
         self.store
-            .write(WriteSite::AdvanceAttempt, move |tx| {
+            .write(site, move |tx| {
                 let known = tx.attempt(&id)?.ok_or_else(|| Problem::not_found("attempt"))?;
                 let next = known.state.clone().transition(command)?;
                 tx.move_attempt(&id, &known.state, &next)?;
                 let entry = AuditEntry::done(wire::now(), &actor, Action::Personalise, "attempt", &id);
-                tx.append_audit(&entry.with("step", step))?;
+                tx.append_audit(&entry.with("step", site.name()))?;
                 Ok::<_, Problem>(())
             })
             .await
@@ -359,7 +365,7 @@ impl App {
         let note = format!("{FAILED}{code}\n{problem}");
         let lease = attempt.lease_until;
         self.store
-            .write(WriteSite::AdvanceAttempt, move |tx| {
+            .write(WriteSite::NoteAttempt, move |tx| {
                 tx.touch_attempt(&id, lease, &note)?;
                 let entry = AuditEntry::done(wire::now(), &actor, Action::Personalise, "attempt", &id);
                 let mut entry = entry.with("step", step).refused(problem.rule.name());
@@ -383,7 +389,7 @@ impl App {
     async fn note(&self, attempt: &AttemptRecord, note: String) -> Result<(), Problem> {
         let (id, lease) = (attempt.id.clone(), attempt.lease_until);
         self.store
-            .write(WriteSite::AdvanceAttempt, move |tx| {
+            .write(WriteSite::NoteAttempt, move |tx| {
                 tx.touch_attempt(&id, lease, &note).map_err(Problem::from)
             })
             .await

@@ -101,5 +101,5 @@ fn known(out: &Out, what: &str) {
 /// The same record imported again is the same request.
 fn once(kind: &str, what: &str) -> Once {
     let sha256 = digest(&SHA256, format!("import:{kind}:{what}").as_bytes());
-    Once { key: format!("import {}", hex::encode(&sha256)), request_sha256: sha256.as_ref().try_into().unwrap_or_default() }
+    Once { key: format!("import {}", hex::encode(sha256)), request_sha256: sha256.as_ref().try_into().unwrap_or_default() }
 }

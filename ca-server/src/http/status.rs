@@ -23,6 +23,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/ocsp/{*request}", get(ocsp_get))
         .route("/crl/{issuer}/{shard}", get(crl))
         .route("/ca/{issuer}", get(ca_certificate))
+        .route("/cps", get(cps))
         .merge(probes())
         .layer(DefaultBodyLimit::max(OCSP_REQUEST_MAX))
 }
@@ -91,6 +92,14 @@ async fn ca_certificate(State(app): State<Arc<App>>, Path(name): Path<String>) -
     match app.ca.certificate(name) {
         Some(der) => ([(header::CONTENT_TYPE, "application/pkix-cert")], der.to_vec()).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The certification practice statement, as it lies with the policies.
+async fn cps(State(app): State<Arc<App>>) -> Response {
+    match tokio::fs::read_to_string(app.config.policies.join("cps.md")).await {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], text).into_response(),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

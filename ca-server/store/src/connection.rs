@@ -33,11 +33,15 @@ impl SimpleConnection for AnyConnection {
 }
 
 /// I1: acknowledged means durable. lock_timeout turns a forgotten lock into `Busy`.
-const POSTGRES: &str = "SET synchronous_commit = on; SET lock_timeout = '10s'; SET client_min_messages = warning";
+const POSTGRES: &str =
+    "SET synchronous_commit = on; SET lock_timeout = '10s'; SET client_min_messages = warning";
 /// I1 again: FULL syncs the write-ahead log at every commit.
 const SQLITE: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY";
-const SQLITE_WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000";
+/// Serial numbers and digests are random, so every certificate touches its own pages of every index: a write-ahead
+/// log of up to 256 MB lets many certificates share each page that a checkpoint writes. A larger cache would cost
+/// more than it saves: SQLite walks all of it whenever an index grows a page.
+const SQLITE_WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 64000";
 
 /// Which database. No `Debug`: a URL may hold a password.
 #[derive(Clone)]

@@ -9,7 +9,9 @@ pub fn kill_point(name: &str) {
 }
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
-compile_error!("the feature failpoints lets a variable of the environment kill the CA: never in a release build");
+compile_error!(
+    "the feature failpoints lets a variable of the environment kill the CA: never in a release build"
+);
 
 #[cfg(not(feature = "failpoints"))]
 mod armed {

@@ -9,7 +9,7 @@ pub enum StoreError {
     /// A row that the change refers to is not there.
     #[error("a record that this one refers to does not exist")]
     NotFound,
-    /// Another row has what must be unique.
+    /// Another row has what must be unique. Of several such things each database names another one first.
     #[error("{what} exists already")]
     Conflict {
         /// What must be unique, in domain words: `unit-uscc`, `payment-receipt`, `live-attempt`, ...
@@ -70,10 +70,15 @@ impl From<Diesel> for StoreError {
 }
 
 /// Reads `message` only: PostgreSQL's details repeat values, which may be personal data.
-fn of_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> StoreError {
+fn of_database(
+    kind: DatabaseErrorKind,
+    information: &(dyn DatabaseErrorInformation + Send + Sync),
+) -> StoreError {
     let message = information.message();
     match kind {
-        DatabaseErrorKind::UniqueViolation => StoreError::Conflict { what: conflict(&constraint(information)) },
+        DatabaseErrorKind::UniqueViolation => {
+            StoreError::Conflict { what: conflict(&constraint(information)) }
+        }
         DatabaseErrorKind::ForeignKeyViolation => StoreError::NotFound,
         DatabaseErrorKind::SerializationFailure => StoreError::Busy,
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
@@ -86,7 +91,8 @@ fn of_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInformat
 }
 
 /// SQLITE_BUSY, and PostgreSQL's 40P01 and 55P03, which diesel gives no kind of their own.
-const BUSY: [&str; 4] = ["database is locked", "database table is locked", "deadlock detected", "lock timeout"];
+const BUSY: [&str; 4] =
+    ["database is locked", "database table is locked", "deadlock detected", "lock timeout"];
 /// SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY and PostgreSQL's 53100.
 const CANNOT_WRITE: [&str; 4] =
     ["database or disk is full", "disk I/O error", "readonly database", "No space left on device"];
@@ -122,8 +128,8 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "payment_receipt_no" => "payment-receipt",
         "posting_id" => "posting",
         "attempt_id" => "attempt",
-        "attempt_application" => "live-attempt",
-        "attempt_workstation" => "workstation",
+        "attempt_held_application" => "live-attempt",
+        "attempt_held_workstation" => "workstation",
         "public_key_spki_sha256" => "public-key",
         "intent_serial" => "serial",
         "intent_attempt" => "intent-attempt",

@@ -7,8 +7,8 @@
 use std::io::Write;
 
 use diesel::{
-    QueryResult, QueryableByName, RunQueryDsl, connection::DefaultLoadingMode, pg::PgRowByRowLoadingMode, sql_query,
-    sql_types::Text,
+    QueryResult, QueryableByName, RunQueryDsl, connection::DefaultLoadingMode, pg::PgRowByRowLoadingMode,
+    sql_query, sql_types::Text,
 };
 
 use crate::{Reader, Store, StoreError, connection::AnyConnection};
@@ -34,7 +34,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "attempt",
         "id",
-        "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note",
+        "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note \
+         held_application held_workstation",
     ),
     ("public_key", "spki_sha256", "spki_sha256:hex unit token attempt bound_at"),
     (
@@ -98,7 +99,13 @@ impl Reader<'_> {
     }
 }
 
-fn select(object: &str, table: &str, key: &str, columns: &str, expression: fn(&str, &str) -> String) -> String {
+fn select(
+    object: &str,
+    table: &str,
+    key: &str,
+    columns: &str,
+    expression: fn(&str, &str) -> String,
+) -> String {
     let mut members = format!("'table', '{table}'");
     for column in columns.split_whitespace() {
         let (name, form) = column.split_once(':').unwrap_or((column, ""));

@@ -16,6 +16,8 @@ mod export;
 mod migration;
 mod pool;
 mod schema;
+#[cfg(test)]
+mod schema_check;
 mod site;
 mod statement;
 mod store;

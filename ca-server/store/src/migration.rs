@@ -29,7 +29,9 @@ pub(crate) fn migrate(target: &Target) -> Result<Vec<String>, StoreError> {
             connection.batch_execute(UNLOCK)?;
             applied
         }
-        AnyConnection::Sqlite(connection) => connection.exclusive_transaction(|connection| apply(connection, SQLITE)),
+        AnyConnection::Sqlite(connection) => {
+            connection.exclusive_transaction(|connection| apply(connection, SQLITE))
+        }
     };
     applied.map_err(StoreError::unavailable)
 }
@@ -42,8 +44,12 @@ pub(crate) fn pending(target: &Target) -> Result<Vec<String>, StoreError> {
             .map_err(StoreError::unavailable);
     }
     match &mut target.writer()? {
-        AnyConnection::Postgres(connection) => connection.pending_migrations(POSTGRES).map(|pending| names(&pending)),
-        AnyConnection::Sqlite(connection) => connection.pending_migrations(SQLITE).map(|pending| names(&pending)),
+        AnyConnection::Postgres(connection) => {
+            connection.pending_migrations(POSTGRES).map(|pending| names(&pending))
+        }
+        AnyConnection::Sqlite(connection) => {
+            connection.pending_migrations(SQLITE).map(|pending| names(&pending))
+        }
     }
     .map_err(StoreError::unavailable)
 }

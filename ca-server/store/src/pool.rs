@@ -40,7 +40,10 @@ impl Pool {
 
     /// Lends a connection on which `begin` has succeeded; waits when all are lent. Idle ones that have died
     /// meanwhile are dropped: nothing was asked of them yet.
-    pub(crate) fn begin(&self, begin: impl Fn(&mut AnyConnection) -> QueryResult<()>) -> Result<Lent<'_>, StoreError> {
+    pub(crate) fn begin(
+        &self,
+        begin: impl Fn(&mut AnyConnection) -> QueryResult<()>,
+    ) -> Result<Lent<'_>, StoreError> {
         let place = self.place();
         loop {
             // Its own statement: the lock must not be held while a connection begins.

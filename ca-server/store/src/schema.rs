@@ -1,4 +1,4 @@
-//! The tables, for diesel's query builder. The migrations are their source; a test compares the names.
+//! The tables, for diesel's query builder. The migrations are their source; every one is written and read by a test.
 
 diesel::table! {
     unit (id) {
@@ -114,6 +114,8 @@ diesel::table! {
         created_at -> BigInt,
         lease_until -> BigInt,
         note -> Text,
+        held_application -> Nullable<Text>,
+        held_workstation -> Nullable<Text>,
     }
 }
 

@@ -38,8 +38,16 @@ sites! {
     RecordPayment = "record-payment",
     /// Step 5: a workstation takes an application.
     ClaimApplication = "claim-application",
-    /// Step 5: a step of personalisation.
-    AdvanceAttempt = "advance-attempt",
+    /// Step 5: an attempt is bound to its token.
+    BindToken = "bind-token",
+    /// Step 5: the token has its PINs.
+    InitialiseToken = "initialise-token",
+    /// Step 8: the certificate was written to the token and read back.
+    WriteCertificate = "write-certificate",
+    /// Step 8: the token signed the challenge.
+    ProveKey = "prove-key",
+    /// Steps 5 and 8: why an attempt does not go on.
+    NoteAttempt = "note-attempt",
     /// Step 6: before the signature.
     RecordIntent = "record-intent",
     /// Step 6: after the signature.
@@ -54,7 +62,9 @@ sites! {
     ActivateCertificate = "activate-certificate",
     /// Steps 9 and 11: hold, release, revoke.
     ChangeStatus = "change-status",
-    /// Step 9: a CRL, its number, its lease.
+    /// Step 9: the lease to publish, and the next CRL's number.
+    ReserveCrlNumber = "reserve-crl-number",
+    /// Step 9: a CRL.
     PublishCrl = "publish-crl",
     /// The outbox.
     StoreNotice = "store-notice",

@@ -35,8 +35,9 @@ pub(crate) enum Value {
 
 impl Shift {
     pub(crate) fn new(table: &'static str, key: Column, from: Vec<Column>, to: Vec<Column>) -> Self {
-        // A column that is set has its indexes written anew, even to the same value.
-        let changes = to.into_iter().filter(|column| !from.contains(column)).collect();
+        // A column that is set has its indexes written anew, even when it is set to what it was.
+        let differs = |column: &Column| !from.contains(column);
+        let changes = if to.iter().any(differs) { to.into_iter().filter(differs).collect() } else { to };
         Self { table, key, from, changes }
     }
 }

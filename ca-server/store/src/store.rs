@@ -60,7 +60,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], and whatever `f` gives.
-    pub fn read<T, E: From<StoreError>>(&self, f: impl FnOnce(&mut Reader<'_>) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        f: impl FnOnce(&mut Reader<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut lent = self.inner.readers.begin(|connection| {
             connection.batch_execute(match connection {
                 AnyConnection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",

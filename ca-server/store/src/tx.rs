@@ -24,7 +24,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The only way to the connection, for [`run`] and its kin: notes when the database refused a statement.
-    pub(crate) fn run<T>(&mut self, query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>) -> Result<T, StoreError> {
+    pub(crate) fn run<T>(
+        &mut self,
+        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
         query(self.connection).map_err(|error| {
             self.failed = true;
             StoreError::from(error)
@@ -49,7 +52,6 @@ impl<'a> Tx<'a> {
     pub(crate) fn has_failed(&self) -> bool {
         self.reader.failed
     }
-
 }
 
 impl<'a> Deref for Tx<'a> {

@@ -85,12 +85,26 @@ impl Client {
         anchors: &[CertificateDer<'static>],
         identity: Option<&Identity>,
     ) -> Result<Self, Error> {
+        let mut client = Self::new(url, anchors, identity)?;
+        client.connection = Some(client.open_patiently().await?);
+        Ok(client)
+    }
+
+    /// As [`Client::connect`], but the connection is made with the first request: a server may still be starting.
+    ///
+    /// # Errors
+    /// [`Error::Url`]; [`Error::Tls`] when anchors or identity cannot be used.
+    pub fn new(
+        url: &str,
+        anchors: &[CertificateDer<'static>],
+        identity: Option<&Identity>,
+    ) -> Result<Self, Error> {
         let (host, port, name) = parse(url).ok_or_else(|| Error::Url { url: url.to_owned() })?;
         let config = tls_config(anchors, identity)
             .map_err(|error| Error::Tls { url: url.to_owned(), detail: error.to_string() })?;
         let authority =
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        let mut client = Self {
+        Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
             host,
             port,
@@ -99,9 +113,7 @@ impl Client {
             connector: TlsConnector::from(Arc::new(config)),
             key: identity.map(|identity| identity.key().clone()),
             connection: None,
-        };
-        client.connection = Some(client.open_patiently().await?);
-        Ok(client)
+        })
     }
 
     /// The server's address as given.

@@ -21,7 +21,10 @@ use crate::{
 };
 
 /// How often the clerk's token is looked for while the server is being waited for.
-const WATCH_EVERY: Duration = Duration::from_millis(500);
+const WATCH_EVERY: Duration = Duration::from_millis(400);
+/// A token is gone when it was missing so many times, so far apart: in all well below a second.
+const LOOKS: u32 = 3;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often the module is asked to look for tokens anew, between two commands: some modules (SoftHSM, and vendors'
 /// that know no slot events) see a token that is plugged in only after C_Finalize and C_Initialize.
 const RESCAN_EVERY: Duration = Duration::from_secs(1);
@@ -146,8 +149,18 @@ impl<F: FnMut(Event)> Counter<F> {
 
     /// Tokens of now, with events for what changed. Tokens without a serial number cannot be told apart: left out.
     async fn look(&mut self, seen: &mut BTreeMap<String, TokenSeen>) -> Result<Vec<TokenSeen>, Error> {
-        let tokens = tokens(&self.module).await?;
-        if !tokens.iter().any(|token| token.serial == self.clerk.as_str()) {
+        let mut tokens = tokens(&self.module).await?;
+        for _ in 0..LOOKS {
+            if has(&tokens, &self.clerk) {
+                break;
+            }
+            // A module that was looking while another program wrote to the token has missed it until it looks anew.
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let module = self.module.clone();
+            blocking(move || module.reinitialise()).await??;
+            tokens = self::tokens(&self.module).await?;
+        }
+        if !has(&tokens, &self.clerk) {
             return Err(Error::ClerkTokenGone { token: self.clerk.to_string() });
         }
         let now: BTreeMap<_, _> = tokens.iter().map(|token| (token.serial.clone(), token.clone())).collect();
@@ -210,14 +223,25 @@ async fn tokens(module: &Module) -> Result<Vec<TokenSeen>, Error> {
 async fn watch(module: &Module, clerk: &TokenSerial) -> Error {
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
-        match tokens(module).await {
-            Ok(tokens) if tokens.iter().any(|token| token.serial == clerk.as_str()) => {}
-            Ok(_) => {
-                return Error::ClerkTokenGone { token: clerk.to_string() };
+        let mut present = false;
+        for _ in 0..LOOKS {
+            match tokens(module).await {
+                Ok(tokens) => present = has(&tokens, clerk),
+                Err(error) => return error,
             }
-            Err(error) => return error,
+            if present {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        if !present {
+            return Error::ClerkTokenGone { token: clerk.to_string() };
         }
     }
+}
+
+fn has(tokens: &[TokenSeen], clerk: &TokenSerial) -> bool {
+    tokens.iter().any(|token| token.serial == clerk.as_str())
 }
 
 /// A token takes its time; the connection must not wait for it.

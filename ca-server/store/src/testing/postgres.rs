@@ -136,13 +136,15 @@ fn initialise(binaries: &Path, data: &Path) {
     let mut command = as_server(&binaries.join("initdb"));
     command.arg("-D").arg(data);
     command.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
-    let made = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("initdb: {error}: {INSTALL}"));
+    let made =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("initdb: {error}: {INSTALL}"));
     assert!(made.status.success(), "initdb: {INSTALL}\n{}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// The newest version that is installed.
 fn binaries() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").unwrap_or_else(|_| panic!("no PostgreSQL here: {INSTALL}"));
+    let versions =
+        fs::read_dir("/usr/lib/postgresql").unwrap_or_else(|_| panic!("no PostgreSQL here: {INSTALL}"));
     let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
     let newest = versions.flatten().map(|entry| entry.path()).max_by_key(version);
     let binaries = newest.unwrap_or_else(|| panic!("no PostgreSQL here: {INSTALL}")).join("bin");

@@ -79,7 +79,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `agent-unit`; [`StoreError::NotFound`] without agent or unit.
-    pub fn confirm_pair(&mut self, agent: &AgentId, unit: &UnitId, at: Time, by: &str) -> Result<(), StoreError> {
+    pub fn confirm_pair(
+        &mut self,
+        agent: &AgentId,
+        unit: &UnitId,
+        at: Time,
+        by: &str,
+    ) -> Result<(), StoreError> {
         let row = (
             agent_unit::agent.eq(agent.as_str()),
             agent_unit::unit.eq(unit.as_str()),

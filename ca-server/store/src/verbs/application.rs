@@ -1,17 +1,17 @@
 //! Applications with their documents (steps 2 to 8). Columns after `state` hold what the state knows.
 
 use ca_core::{
-    AgentId, Application, ApplicationId, ApplicationState, AttemptId, Document, PaymentId, StaffId, UnitId};
+    AgentId, Application, ApplicationId, ApplicationState, AttemptId, Document, PaymentId, StaffId, UnitId,
+};
 use ca_verifier::Time;
 use diesel::prelude::*;
 
 use super::{digest, intact, serial};
 use crate::{
     Reader, StoreError, Tx,
-   
     schema::{application, application_document},
-    tx::{all, change_one, insert, one, run},
     statement::{Column, Shift, Value},
+    tx::{all, change_one, insert, one, run},
 };
 
 /// Which applications to list. The default lists nothing: `limit` is zero.
@@ -212,7 +212,9 @@ impl From<&ApplicationState> for StateColumns {
                 columns.attempt = Some(attempt.to_string());
                 columns.serial = Some(serial.as_bytes().to_vec());
             }
-            S::Delivered { serial } | S::Active { serial } => columns.serial = Some(serial.as_bytes().to_vec()),
+            S::Delivered { serial } | S::Active { serial } => {
+                columns.serial = Some(serial.as_bytes().to_vec())
+            }
         }
         columns
     }
@@ -240,7 +242,9 @@ impl StateColumns {
         Ok(match (self.state.as_str(), known) {
             ("submitted", (None, None, None, None, None)) => S::Submitted,
             ("approved", (Some(by), None, None, None, None)) => S::Approved { by: staff(by)? },
-            ("rejected", (Some(by), Some(reasons), None, None, None)) => S::Rejected { by: staff(by)?, reasons },
+            ("rejected", (Some(by), Some(reasons), None, None, None)) => {
+                S::Rejected { by: staff(by)?, reasons }
+            }
             ("withdrawn", (None, None, None, None, None)) => S::Withdrawn,
             ("paid", (None, None, Some(payment), None, None)) => S::Paid { payment: paid(payment)? },
             ("personalising", (None, None, Some(payment), Some(attempt), None)) => {
@@ -249,7 +253,9 @@ impl StateColumns {
             ("issued", (None, None, Some(payment), Some(attempt), Some(content))) => {
                 S::Issued { payment: paid(payment)?, attempt: held(attempt)?, serial: number(content)? }
             }
-            ("delivered", (None, None, None, None, Some(content))) => S::Delivered { serial: number(content)? },
+            ("delivered", (None, None, None, None, Some(content))) => {
+                S::Delivered { serial: number(content)? }
+            }
             ("active", (None, None, None, None, Some(content))) => S::Active { serial: number(content)? },
             _ => return Err(StoreError::Corrupt { table: "application", id: id.to_owned() }),
         })

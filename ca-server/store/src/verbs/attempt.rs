@@ -2,19 +2,15 @@
 
 use ca_core::{ApplicationId, AttemptId, AttemptState, StaffId};
 use ca_verifier::Time;
-use diesel::{
-    dsl::{exists, sql},
-    prelude::*,
-    select,
-    sql_types::Bool,
-};
+use diesel::{dsl::exists, prelude::*, select};
 
 use super::{intact, serial};
-use crate::{Reader, StoreError, Tx, schema::attempt, tx::{all, change_one, insert, one, run}, statement::{Column, Shift, Value}};
-
-// The text of the partial indexes' conditions: SQLite uses such an index only for a condition without parameters.
-const LIVE: &str = "state <> 'abandoned'";
-const UNFINISHED: &str = "state NOT IN ('abandoned', 'delivered')";
+use crate::{
+    Reader, StoreError, Tx,
+    schema::attempt,
+    statement::{Column, Shift, Value},
+    tx::{all, change_one, insert, one, run},
+};
 
 /// An attempt with what the counter needs to go on with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +74,11 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn live_attempt_of(&mut self, application: &ApplicationId) -> Result<Option<AttemptRecord>, StoreError> {
-        let query = attempt::table
-            .filter(attempt::application.eq(application.as_str()))
-            .filter(sql::<Bool>(LIVE));
+    pub fn live_attempt_of(
+        &mut self,
+        application: &ApplicationId,
+    ) -> Result<Option<AttemptRecord>, StoreError> {
+        let query = attempt::table.filter(attempt::held_application.eq(application.as_str()));
         let row = one!(self, Row, query)?;
         row.map(AttemptRecord::try_from).transpose()
     }
@@ -90,10 +87,11 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn live_attempt_of_workstation(&mut self, workstation: &str) -> Result<Option<AttemptRecord>, StoreError> {
-        let query = attempt::table
-            .filter(attempt::workstation.eq(workstation))
-            .filter(sql::<Bool>(UNFINISHED));
+    pub fn live_attempt_of_workstation(
+        &mut self,
+        workstation: &str,
+    ) -> Result<Option<AttemptRecord>, StoreError> {
+        let query = attempt::table.filter(attempt::held_workstation.eq(workstation));
         let row = one!(self, Row, query)?;
         row.map(AttemptRecord::try_from).transpose()
     }
@@ -103,7 +101,8 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn unfinished_attempts(&mut self) -> Result<Vec<AttemptRecord>, StoreError> {
-        let query = attempt::table.filter(sql::<Bool>(UNFINISHED)).order(attempt::id);
+        // A range, not IS NOT NULL, for which SQLite would read the whole table.
+        let query = attempt::table.filter(attempt::held_workstation.ge("")).order(attempt::id);
         let rows = all!(self, Row, query)?;
         rows.into_iter().map(AttemptRecord::try_from).collect()
     }
@@ -115,7 +114,7 @@ impl Reader<'_> {
     pub fn token_in_use(&mut self, token: &str) -> Result<bool, StoreError> {
         let query = attempt::table
             .filter(attempt::wanted_token.eq(token).or(attempt::token.eq(token)))
-            .filter(sql::<Bool>(LIVE));
+            .filter(attempt::held_application.is_not_null());
         run!(self, connection => select(exists(query)).get_result(connection))
     }
 }
@@ -138,7 +137,12 @@ impl Tx<'_> {
             lease_until: new.lease_until.millis(),
             note: new.note.clone(),
         };
-        insert!(self, attempt::table, &row)
+        let held = Held::by(&new.state);
+        let held = (
+            attempt::held_application.eq(held.application.then(|| row.application.clone())),
+            attempt::held_workstation.eq(held.workstation.then(|| row.workstation.clone())),
+        );
+        insert!(self, attempt::table, (&row, held))
     }
 
     /// Moves an attempt, if it is still in exactly the state that was read.
@@ -151,12 +155,16 @@ impl Tx<'_> {
         from: &AttemptState,
         to: &AttemptState,
     ) -> Result<(), StoreError> {
-        let shift = Shift::new(
-            "attempt",
-            ("id", Value::Text(Some(id.to_string()))),
-            StateColumns::from(from).into_columns(),
-            StateColumns::from(to).into_columns(),
-        );
+        let mut columns = StateColumns::from(to).into_columns();
+        let held = Held::by(to);
+        if !held.application {
+            columns.push(("held_application", Value::Text(None)));
+        }
+        if !held.workstation {
+            columns.push(("held_workstation", Value::Text(None)));
+        }
+        let key = ("id", Value::Text(Some(id.to_string())));
+        let shift = Shift::new("attempt", key, StateColumns::from(from).into_columns(), columns);
         change_one!(self, "attempt", shift)
     }
 
@@ -165,9 +173,21 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Stale`] `attempt` when it is finished or there is none.
     pub fn touch_attempt(&mut self, id: &AttemptId, lease_until: Time, note: &str) -> Result<(), StoreError> {
-        let unfinished = attempt::table.find(id.as_str()).filter(sql::<Bool>(UNFINISHED));
+        let unfinished = attempt::table.find(id.as_str()).filter(attempt::held_workstation.is_not_null());
         let change = (attempt::lease_until.eq(lease_until.millis()), attempt::note.eq(note));
         change_one!(self, "attempt", diesel::update(unfinished).set(change))
+    }
+}
+
+/// What an attempt keeps from others.
+struct Held {
+    application: bool,
+    workstation: bool,
+}
+
+impl Held {
+    fn by(state: &AttemptState) -> Self {
+        Self { application: !matches!(state, AttemptState::Abandoned { .. }), workstation: !state.is_over() }
     }
 }
 
@@ -224,7 +244,9 @@ impl StateColumns {
             ("signed", Some(token), Some(content), None) => S::Signed { token, serial: number(content)? },
             ("written", Some(token), Some(content), None) => S::Written { token, serial: number(content)? },
             ("proved", Some(token), Some(content), None) => S::Proved { token, serial: number(content)? },
-            ("delivered", Some(token), Some(content), None) => S::Delivered { token, serial: number(content)? },
+            ("delivered", Some(token), Some(content), None) => {
+                S::Delivered { token, serial: number(content)? }
+            }
             ("abandoned", None, None, Some(reason)) => S::Abandoned { reason },
             _ => return Err(StoreError::Corrupt { table: "attempt", id: id.to_owned() }),
         })

@@ -5,7 +5,11 @@ use ca_verifier::Time;
 use diesel::prelude::*;
 
 use super::intact;
-use crate::{Reader, StoreError, Tx, schema::audit, tx::{insert, run}};
+use crate::{
+    Reader, StoreError, Tx,
+    schema::audit,
+    tx::{insert, run},
+};
 
 /// Which entries to list. The default lists at most [`AuditFilter::LIMIT`].
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,7 +62,11 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_crl_number(&mut self, issuer: &str, shard: u16) -> Result<i64, StoreError> {
-        let first = (crl_number::issuer.eq(issuer), crl_number::shard.eq(i32::from(shard)), crl_number::number.eq(1_i64));
+        let first = (
+            crl_number::issuer.eq(issuer),
+            crl_number::shard.eq(i32::from(shard)),
+            crl_number::number.eq(1_i64),
+        );
         let next = diesel::insert_into(crl_number::table)
             .values(first)
             .on_conflict((crl_number::issuer, crl_number::shard))

@@ -3,8 +3,7 @@
 //!
 //! An intent is open until [`Tx::commit_issued`] or [`Tx::burn`] takes its row of `open_intent`: exactly one can.
 
-use ca_core::{
-    ApplicationId, AttemptId, CertificateState, Intent, UnitId};
+use ca_core::{ApplicationId, AttemptId, CertificateState, Intent, UnitId};
 use ca_verifier::{Serial, Time};
 use diesel::prelude::*;
 
@@ -208,7 +207,13 @@ impl Tx<'_> {
 
     /// Reached through [`crate::Store::record_intent`] only, which gives the proof after the commit.
     pub(crate) fn insert_intent(&mut self, new: &Intent) -> Result<(), StoreError> {
-        self.bind_key(&new.spki_sha256, new.unit.as_ref(), new.token.as_deref(), new.attempt.as_ref(), new.at)?;
+        self.bind_key(
+            &new.spki_sha256,
+            new.unit.as_ref(),
+            new.token.as_deref(),
+            new.attempt.as_ref(),
+            new.at,
+        )?;
         let row = IntentRow::from(new);
         insert!(self, intent::table, &row)?;
         let open = open_intent::serial.eq(&row.serial);
@@ -241,7 +246,14 @@ impl Tx<'_> {
             issued_at: at.millis(),
         };
         insert!(self, certificate::table, &row)?;
-        self.insert_status(row.serial, row.issuer, row.shard, row.not_after, CertificateStatus::Issued(state), at)
+        self.insert_status(
+            row.serial,
+            row.issuer,
+            row.shard,
+            row.not_after,
+            CertificateStatus::Issued(state),
+            at,
+        )
     }
 
     /// Burns the serial number of an open intent: it is never signed again and answers "revoked" from now on (I3).
@@ -259,7 +271,8 @@ impl Tx<'_> {
         self.close(number)?;
         let columns = (intent::issuer, intent::shard, intent::not_after);
         let query = intent::table.find(number.as_bytes()).select(columns);
-        let (issuer, shard, not_after) = run!(self, connection => query.get_result::<(String, i32, i64)>(connection))?;
+        let (issuer, shard, not_after) =
+            run!(self, connection => query.get_result::<(String, i32, i64)>(connection))?;
         let content = number.as_bytes().to_vec();
         self.insert_status(content, issuer, shard, not_after, CertificateStatus::Burned { at }, at)
     }
@@ -328,7 +341,11 @@ impl TryFrom<IntentRow> for Intent {
             tbs: row.tbs,
             spki_sha256: digest(row.spki_sha256, "intent", &id)?,
             unit: intact(row.unit.as_deref().map(UnitId::parse).transpose(), "intent", &id)?,
-            application: intact(row.application.as_deref().map(ApplicationId::parse).transpose(), "intent", &id)?,
+            application: intact(
+                row.application.as_deref().map(ApplicationId::parse).transpose(),
+                "intent",
+                &id,
+            )?,
             attempt: intact(row.attempt.as_deref().map(AttemptId::parse).transpose(), "intent", &id)?,
             token: row.token,
             not_before: Time::from_millis(row.not_before),

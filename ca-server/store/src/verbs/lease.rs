@@ -4,7 +4,11 @@
 use ca_verifier::Time;
 use diesel::{dsl::case_when, prelude::*, query_dsl::methods::FilterDsl, upsert::excluded};
 
-use crate::{StoreError, Tx, schema::lease, tx::{change_one, run}};
+use crate::{
+    StoreError, Tx,
+    schema::lease,
+    tx::{change_one, run},
+};
 
 impl Tx<'_> {
     /// Takes or prolongs a lease for `ttl_millis` from `now`; gives its fence, or `None` while another holds it.
@@ -24,12 +28,10 @@ impl Tx<'_> {
             lease::fence.eq(1_i64),
             lease::until.eq(now.millis().saturating_add(ttl_millis)),
         );
-        let next_fence = case_when(lease::holder.eq(excluded(lease::holder)), lease::fence).otherwise(lease::fence + 1);
-        let taken = diesel::insert_into(lease::table)
-            .values(wanted)
-            .on_conflict(lease::name)
-            .do_update()
-            .set((
+        let next_fence =
+            case_when(lease::holder.eq(excluded(lease::holder)), lease::fence).otherwise(lease::fence + 1);
+        let taken =
+            diesel::insert_into(lease::table).values(wanted).on_conflict(lease::name).do_update().set((
                 lease::holder.eq(excluded(lease::holder)),
                 lease::fence.eq(next_fence),
                 lease::until.eq(excluded(lease::until)),

@@ -46,7 +46,8 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Conflict`] `ca-certificate`: a ceremony does not run twice.
     pub fn insert_ca_certificate(&mut self, name: &str, der: &[u8], at: Time) -> Result<(), StoreError> {
-        let row = (ca_certificate::name.eq(name), ca_certificate::der.eq(der), ca_certificate::at.eq(at.millis()));
+        let row =
+            (ca_certificate::name.eq(name), ca_certificate::der.eq(der), ca_certificate::at.eq(at.millis()));
         insert!(self, ca_certificate::table, row)
     }
 

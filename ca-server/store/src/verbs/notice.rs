@@ -1,11 +1,15 @@
 //! The outbox: which message is to go to whom. What the message says, an activation code above all, is never here.
 
-use ca_core::{ApplicationId};
+use ca_core::ApplicationId;
 use ca_verifier::Time;
 use diesel::prelude::*;
 
 use super::intact;
-use crate::{Reader, StoreError, Tx, schema::notice, tx::{all, change_one, insert}};
+use crate::{
+    Reader, StoreError, Tx,
+    schema::notice,
+    tx::{all, change_one, insert},
+};
 
 /// A message to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,11 @@ use ca_core::{Name, Staff, StaffId};
 use diesel::prelude::*;
 
 use super::intact;
-use crate::{Reader, StoreError, Tx, schema::staff, tx::{all, change_one, insert, one}};
+use crate::{
+    Reader, StoreError, Tx,
+    schema::staff,
+    tx::{all, change_one, insert, one},
+};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = staff)]

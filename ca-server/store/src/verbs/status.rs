@@ -1,17 +1,15 @@
 //! The status of certificates (step 9), the epoch that moves with it, and what a CRL lists.
 
-use ca_core::{
-    CertificateState};
+use ca_core::CertificateState;
 use ca_verifier::{Reason, Serial, Standing, Time};
 use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 
 use super::{intact, serial};
 use crate::{
     Reader, StoreError, Tx,
-   
     schema::{status, status_epoch},
-    tx::{all, change_one, one, run},
     statement::{Column, Shift, Value},
+    tx::{all, change_one, one, run},
 };
 
 /// A certificate stays on CRLs until one day after its end, so that the CRL that covers its last second lists it
@@ -162,7 +160,9 @@ impl TryFrom<Row> for StatusRecord {
 impl From<StatusRecord> for CrlSource {
     fn from(record: StatusRecord) -> Self {
         let (standing, since) = match record.state {
-            CertificateStatus::Issued(CertificateState::Revoked { reason, at }) => (Standing::Revoked(reason), at),
+            CertificateStatus::Issued(CertificateState::Revoked { reason, at }) => {
+                (Standing::Revoked(reason), at)
+            }
             CertificateStatus::Issued(state) => (state.standing(), record.changed_at),
             CertificateStatus::Burned { at } => (Standing::Revoked(Reason::Unspecified), at),
         };
@@ -173,7 +173,9 @@ impl From<StatusRecord> for CrlSource {
 impl From<CertificateStatus> for StatusColumns {
     fn from(status: CertificateStatus) -> Self {
         let (activated, reason, revoked_at) = match status {
-            CertificateStatus::Issued(CertificateState::Held { activated }) => (Some(i16::from(activated)), None, None),
+            CertificateStatus::Issued(CertificateState::Held { activated }) => {
+                (Some(i16::from(activated)), None, None)
+            }
             CertificateStatus::Issued(CertificateState::Revoked { reason, at }) => {
                 (None, Some(reason.name().to_owned()), Some(at.millis()))
             }

@@ -1,12 +1,15 @@
 //! Units (step 1).
 
-use ca_core::{
-    Name, Unit, UnitId};
+use ca_core::{Name, Unit, UnitId};
 use ca_verifier::{Time, Uscc};
 use diesel::prelude::*;
 
 use super::intact;
-use crate::{Reader, StoreError, Tx, schema::unit, tx::{insert, one}};
+use crate::{
+    Reader, StoreError, Tx,
+    schema::unit,
+    tx::{insert, one},
+};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = unit)]

@@ -133,6 +133,10 @@ impl ServerArguments {
         tls::read_pem(&self.anchor)
     }
 
+    fn client(&self, anchors: &[CertificateDer<'static>], identity: &tls::Identity) -> Result<Client, Error> {
+        Client::new(&self.server, anchors, Some(identity))
+    }
+
     async fn connect(
         &self,
         anchors: &[CertificateDer<'static>],

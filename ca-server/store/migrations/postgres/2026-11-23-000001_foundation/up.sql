@@ -35,7 +35,8 @@ CREATE TABLE staff (
     certificate TEXT COLLATE "C" NOT NULL CONSTRAINT staff_certificate UNIQUE
 );
 
--- Applications (steps 2 and 3). The columns after state are what the state knows, and nothing else.
+-- Applications (steps 2 and 3). The columns after state are what the state knows, and nothing else. CASE, not IN:
+-- SQLite builds a temporary table for a list of constants at every run of the check.
 CREATE TABLE application (
     id TEXT COLLATE "C" NOT NULL CONSTRAINT application_id PRIMARY KEY,
     unit TEXT COLLATE "C" NOT NULL REFERENCES unit (id),
@@ -44,13 +45,29 @@ CREATE TABLE application (
     years INTEGER NOT NULL CHECK (years > 0),
     entered_by TEXT COLLATE "C" NOT NULL,
     entered_at BIGINT NOT NULL,
-    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('submitted', 'approved', 'rejected', 'withdrawn', 'paid', 'personalising',
-        'issued', 'delivered', 'active')),
-    decided_by TEXT COLLATE "C" CHECK ((decided_by IS NOT NULL) = (state IN ('approved', 'rejected'))),
-    reasons TEXT COLLATE "C" CHECK ((reasons IS NOT NULL) = (state = 'rejected')),
-    payment TEXT COLLATE "C" CHECK ((payment IS NOT NULL) = (state IN ('paid', 'personalising', 'issued'))),
-    attempt TEXT COLLATE "C" CHECK ((attempt IS NOT NULL) = (state IN ('personalising', 'issued'))),
-    serial BYTEA CHECK ((serial IS NOT NULL) = (state IN ('issued', 'delivered', 'active')))
+    state TEXT COLLATE "C" NOT NULL,
+    decided_by TEXT COLLATE "C",
+    reasons TEXT COLLATE "C",
+    payment TEXT COLLATE "C",
+    attempt TEXT COLLATE "C",
+    serial BYTEA,
+    CHECK (
+        CASE state
+            WHEN 'submitted' THEN coalesce(decided_by, reasons, payment, attempt) IS NULL AND serial IS NULL
+            WHEN 'approved' THEN decided_by IS NOT NULL AND coalesce(reasons, payment, attempt) IS NULL AND serial IS NULL
+            WHEN 'rejected' THEN decided_by IS NOT NULL AND reasons IS NOT NULL AND coalesce(payment, attempt) IS NULL
+                AND serial IS NULL
+            WHEN 'withdrawn' THEN coalesce(decided_by, reasons, payment, attempt) IS NULL AND serial IS NULL
+            WHEN 'paid' THEN payment IS NOT NULL AND coalesce(decided_by, reasons, attempt) IS NULL AND serial IS NULL
+            WHEN 'personalising' THEN payment IS NOT NULL AND attempt IS NOT NULL
+                AND coalesce(decided_by, reasons) IS NULL AND serial IS NULL
+            WHEN 'issued' THEN payment IS NOT NULL AND attempt IS NOT NULL AND serial IS NOT NULL
+                AND coalesce(decided_by, reasons) IS NULL
+            WHEN 'delivered' THEN serial IS NOT NULL AND coalesce(decided_by, reasons, payment, attempt) IS NULL
+            WHEN 'active' THEN serial IS NOT NULL AND coalesce(decided_by, reasons, payment, attempt) IS NULL
+            ELSE FALSE
+        END
+    )
 );
 CREATE INDEX application_by_state ON application (state, id);
 CREATE INDEX application_by_unit ON application (unit, id);
@@ -95,27 +112,49 @@ CREATE TABLE posting (
 );
 CREATE INDEX posting_by_payment ON posting (payment);
 
--- Personalisation (steps 5 to 8).
+-- Personalisation (steps 5 to 8). One attempt holds an application until it is abandoned, and a workstation until it
+-- is finished: columns of their own and not partial indexes, which SQLite would write anew at every change of state.
 CREATE TABLE attempt (
     id TEXT COLLATE "C" NOT NULL CONSTRAINT attempt_id PRIMARY KEY,
     application TEXT COLLATE "C" NOT NULL REFERENCES application (id),
     workstation TEXT COLLATE "C" NOT NULL,
     clerk TEXT COLLATE "C" NOT NULL,
     wanted_token TEXT COLLATE "C",
-    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('claimed', 'bound', 'initialised', 'intended', 'signed', 'written', 'proved',
-        'delivered', 'abandoned')),
-    token TEXT COLLATE "C" CHECK ((token IS NULL) = (state IN ('claimed', 'abandoned'))),
-    serial BYTEA CHECK ((serial IS NOT NULL) = (state IN ('intended', 'signed', 'written', 'proved', 'delivered'))),
-    reason TEXT COLLATE "C" CHECK ((reason IS NOT NULL) = (state = 'abandoned')),
+    state TEXT COLLATE "C" NOT NULL,
+    token TEXT COLLATE "C",
+    serial BYTEA,
+    reason TEXT COLLATE "C",
     created_at BIGINT NOT NULL,
     lease_until BIGINT NOT NULL,
-    note TEXT COLLATE "C" NOT NULL
+    note TEXT COLLATE "C" NOT NULL,
+    held_application TEXT COLLATE "C" CONSTRAINT attempt_held_application UNIQUE,
+    held_workstation TEXT COLLATE "C" CONSTRAINT attempt_held_workstation UNIQUE,
+    CHECK (
+        CASE state
+            WHEN 'delivered' THEN held_application = application AND held_workstation IS NULL
+            WHEN 'abandoned' THEN held_application IS NULL AND held_workstation IS NULL
+            ELSE held_application = application AND held_workstation = workstation
+        END
+    ),
+    CHECK (held_application IS NOT NULL OR state = 'abandoned'),
+    CHECK (held_workstation IS NOT NULL OR state = 'abandoned' OR state = 'delivered'),
+    CHECK (
+        CASE state
+            WHEN 'claimed' THEN token IS NULL AND serial IS NULL AND reason IS NULL
+            WHEN 'bound' THEN token IS NOT NULL AND serial IS NULL AND reason IS NULL
+            WHEN 'initialised' THEN token IS NOT NULL AND serial IS NULL AND reason IS NULL
+            WHEN 'intended' THEN token IS NOT NULL AND serial IS NOT NULL AND reason IS NULL
+            WHEN 'signed' THEN token IS NOT NULL AND serial IS NOT NULL AND reason IS NULL
+            WHEN 'written' THEN token IS NOT NULL AND serial IS NOT NULL AND reason IS NULL
+            WHEN 'proved' THEN token IS NOT NULL AND serial IS NOT NULL AND reason IS NULL
+            WHEN 'delivered' THEN token IS NOT NULL AND serial IS NOT NULL AND reason IS NULL
+            WHEN 'abandoned' THEN token IS NULL AND serial IS NULL AND reason IS NOT NULL
+            ELSE FALSE
+        END
+    )
 );
 CREATE INDEX attempt_by_wanted_token ON attempt (wanted_token);
 CREATE INDEX attempt_by_token ON attempt (token);
--- One attempt holds an application, and one unfinished attempt holds a workstation.
-CREATE UNIQUE INDEX attempt_application ON attempt (application) WHERE state <> 'abandoned';
-CREATE UNIQUE INDEX attempt_workstation ON attempt (workstation) WHERE state NOT IN ('abandoned', 'delivered');
 
 -- One public key belongs to one token and one unit for ever (I8). unit is NULL for the keys of the CA itself.
 CREATE TABLE public_key (
@@ -172,13 +211,35 @@ CREATE TABLE status (
     serial BYTEA NOT NULL CONSTRAINT status_serial PRIMARY KEY REFERENCES intent (serial),
     issuer TEXT COLLATE "C" NOT NULL,
     shard INTEGER NOT NULL,
-    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('not-activated', 'good', 'held', 'revoked', 'burned')),
-    activated SMALLINT CHECK (activated IN (0, 1)) CHECK ((activated IS NOT NULL) = (state = 'held')),
-    reason TEXT COLLATE "C" CHECK (reason IN ('unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded',
-        'cessationOfOperation', 'privilegeWithdrawn')) CHECK ((reason IS NOT NULL) = (state = 'revoked')),
-    revoked_at BIGINT CHECK ((revoked_at IS NOT NULL) = (state = 'revoked')),
+    state TEXT COLLATE "C" NOT NULL,
+    activated SMALLINT,
+    reason TEXT COLLATE "C",
+    revoked_at BIGINT,
     not_after BIGINT NOT NULL,
-    changed_at BIGINT NOT NULL
+    changed_at BIGINT NOT NULL,
+    CHECK (
+        CASE state
+            WHEN 'not-activated' THEN activated IS NULL AND reason IS NULL AND revoked_at IS NULL
+            WHEN 'good' THEN activated IS NULL AND reason IS NULL AND revoked_at IS NULL
+            WHEN 'held' THEN activated IS NOT NULL AND reason IS NULL AND revoked_at IS NULL
+            WHEN 'revoked' THEN activated IS NULL AND reason IS NOT NULL AND revoked_at IS NOT NULL
+            WHEN 'burned' THEN activated IS NULL AND reason IS NULL AND revoked_at IS NULL
+            ELSE FALSE
+        END
+    ),
+    CHECK (activated = 0 OR activated = 1),
+    CHECK (
+        CASE reason
+            WHEN 'unspecified' THEN TRUE
+            WHEN 'keyCompromise' THEN TRUE
+            WHEN 'cACompromise' THEN TRUE
+            WHEN 'affiliationChanged' THEN TRUE
+            WHEN 'superseded' THEN TRUE
+            WHEN 'cessationOfOperation' THEN TRUE
+            WHEN 'privilegeWithdrawn' THEN TRUE
+            ELSE reason IS NULL
+        END
+    )
 );
 -- What a CRL lists, so that its cost follows the number of entries and not of certificates.
 CREATE INDEX status_listed ON status (issuer, shard, not_after) WHERE state <> 'good';

@@ -1,5 +1,4 @@
 //! The shape of the workspace (ARCHITECTURE.md §1) as a test: arrows, and where a third-party crate may stand.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -66,7 +65,7 @@ fn only_the_store_asserts_that_an_intent_is_recorded() {
         let text = std::fs::read_to_string(&file).unwrap();
         let path = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
         let calls = text.lines().filter(|line| line.contains("assert_recorded(") && !line.contains("fn assert_recorded"));
-        let allowed = ["ca-server/store/src/", "ca-core/tests/", "ca-server/tests/workspace.rs"];
+        let allowed = ["ca-server/store/src/", "ca-core/src/issuance/testing.rs", "ca-core/tests/", "ca-server/tests/all/workspace.rs"];
         let in_tests = text.find("#[cfg(test)]").is_some_and(|tests| {
             text.find("assert_recorded(").is_some_and(|first| first > tests)
         });

@@ -1,22 +1,31 @@
 //! A small world that the tests share: one unit, one agent, and as many applications as asked.
 
 use ca_core::{
-    Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, AuditEntry,
-    Document, Fen, IdCard, Intent, Name, Order, OrderId, Payment, PaymentId, StaffId, Unit, UnitId,
+    Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState,
+    AuditEntry, Document, Fen, IdCard, Intent, Name, Order, OrderId, Payment, PaymentId, StaffId, Unit,
+    UnitId,
 };
-use ca_store::{AttemptRecord, Store, StoreError, Tx, WriteSite};
+use ca_store::{AttemptRecord, Reader, Store, StoreError, Tx, WriteSite, testing::databases};
 use ca_verifier::{Serial, Time, Uscc};
 
-pub const NOW: Time = Time::from_secs(1_795_392_000);
+pub(crate) const NOW: Time = Time::from_secs(1_795_392_000);
+
+/// Runs a test on a fresh store of each kind.
+pub(crate) fn on_both(test: impl Fn(&Store)) {
+    for database in databases() {
+        eprintln!("on {}", database.name());
+        test(&database.store());
+    }
+}
 
 /// Ten octets that differ by number.
-pub fn octets(number: u32) -> [u8; 10] {
+pub(crate) fn octets(number: u32) -> [u8; 10] {
     let mut octets = [7; 10];
     octets[..4].copy_from_slice(&number.to_be_bytes());
     octets
 }
 
-pub fn digest(number: u32) -> [u8; 32] {
+pub(crate) fn digest(number: u32) -> [u8; 32] {
     let mut digest = [9; 32];
     // Spread over the index, as real digests are.
     digest[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
@@ -24,18 +33,18 @@ pub fn digest(number: u32) -> [u8; 32] {
     digest
 }
 
-pub fn serial(number: u32) -> Serial {
+pub(crate) fn serial(number: u32) -> Serial {
     let mut random = [3; 17];
     random[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
     random[4..8].copy_from_slice(&number.to_be_bytes());
     Serial::from_random(1, &random).unwrap()
 }
 
-pub fn clerk() -> StaffId {
+pub(crate) fn clerk() -> StaffId {
     StaffId::new(NOW, octets(1))
 }
 
-pub fn unit() -> Unit {
+pub(crate) fn unit() -> Unit {
     Unit {
         id: UnitId::new(NOW, octets(1)),
         uscc: Uscc::parse("91320104000000019U").unwrap(),
@@ -48,7 +57,7 @@ pub fn unit() -> Unit {
     }
 }
 
-pub fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     Agent {
         id: AgentId::new(NOW, octets(1)),
         name: Name::parse("张三").unwrap(),
@@ -57,7 +66,7 @@ pub fn agent() -> Agent {
     }
 }
 
-pub fn application(number: u32) -> Application {
+pub(crate) fn application(number: u32) -> Application {
     Application {
         id: ApplicationId::new(NOW, octets(number)),
         unit: unit().id,
@@ -74,7 +83,7 @@ pub fn application(number: u32) -> Application {
     }
 }
 
-pub fn order(number: u32) -> Order {
+pub(crate) fn order(number: u32) -> Order {
     Order {
         id: OrderId::new(NOW, octets(number)),
         application: application(number).id,
@@ -83,7 +92,7 @@ pub fn order(number: u32) -> Order {
     }
 }
 
-pub fn payment(number: u32) -> Payment {
+pub(crate) fn payment(number: u32) -> Payment {
     Payment {
         id: PaymentId::new(NOW, octets(number)),
         order: order(number).id,
@@ -95,7 +104,7 @@ pub fn payment(number: u32) -> Payment {
     }
 }
 
-pub fn attempt(number: u32) -> AttemptRecord {
+pub(crate) fn attempt(number: u32) -> AttemptRecord {
     AttemptRecord {
         id: AttemptId::new(NOW, octets(number)),
         application: application(number).id,
@@ -109,7 +118,7 @@ pub fn attempt(number: u32) -> AttemptRecord {
     }
 }
 
-pub fn intent(number: u32) -> Intent {
+pub(crate) fn intent(number: u32) -> Intent {
     Intent {
         serial: serial(number),
         issuer: "issuing".into(),
@@ -129,12 +138,12 @@ pub fn intent(number: u32) -> Intent {
     }
 }
 
-pub fn entry(action: Action, object: &'static str, id: impl std::fmt::Display) -> AuditEntry {
+pub(crate) fn entry(action: Action, object: &'static str, id: impl std::fmt::Display) -> AuditEntry {
     AuditEntry::done(NOW, &Actor::Staff(clerk()), action, object, id)
 }
 
 /// The unit and its agent.
-pub fn enroll(store: &Store) {
+pub(crate) fn enroll(store: &Store) {
     write(store, |tx| {
         tx.insert_unit(&unit())?;
         tx.insert_agent(&agent())
@@ -142,19 +151,25 @@ pub fn enroll(store: &Store) {
 }
 
 /// An application that a workstation holds, ready for its intent.
-pub fn personalising(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
+pub(crate) fn personalising(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
     let (payment, mut attempt) = (payment(number), attempt(number));
     attempt.state = AttemptState::Initialised { token: format!("T{number}") };
     let mut application = application(number);
-    application.state = ApplicationState::Personalising { payment: payment.id.clone(), attempt: attempt.id.clone() };
+    application.state =
+        ApplicationState::Personalising { payment: payment.id.clone(), attempt: attempt.id.clone() };
     tx.insert_application(&application)?;
     tx.insert_order(&order(number))?;
     tx.insert_payment(&payment)?;
     tx.insert_attempt(&attempt)
 }
 
+/// A snapshot that must be readable.
+pub(crate) fn read<T>(store: &Store, f: impl FnOnce(&mut Reader<'_>) -> Result<T, StoreError>) -> T {
+    store.read(f).unwrap()
+}
+
 /// A transaction that must succeed.
-pub fn write<T: Send + 'static>(
+pub(crate) fn write<T: Send + 'static>(
     store: &Store,
     f: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> T {
@@ -162,7 +177,7 @@ pub fn write<T: Send + 'static>(
 }
 
 /// A transaction that must be refused.
-pub fn refused(
+pub(crate) fn refused(
     store: &Store,
     f: impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
 ) -> StoreError {

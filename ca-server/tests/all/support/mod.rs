@@ -1,6 +1,5 @@
 //! A CA for tests: the real programs, tokens and databases. A prepared one (ceremony, staff, units) is made once and
 //! copied for each test, because ceremonies cost seconds.
-#![allow(dead_code, reason = "each test binary uses its own part; `expect` would fail in those that use all of it")]
 
 mod postgres;
 
@@ -17,36 +16,36 @@ use serde_json::{Value, json};
 
 use self::postgres::Postgres;
 
-pub const USCC: &str = "91320104000000019U";
-pub const WORKSTATION: &str = "counter-1";
+pub(crate) const USCC: &str = "91320104000000019U";
+pub(crate) const WORKSTATION: &str = "counter-1";
 /// What the token's vendor sets (policies/tokens.toml).
 const FACTORY_SO_PIN: &str = "12345678";
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Database {
+pub(crate) enum Database {
     Sqlite,
     Postgres,
 }
 
 /// A CA of its own: folder, ports, database, running programs. All of it goes away with the value.
-pub struct Ca {
-    pub dir: PathBuf,
-    pub http: String,
-    pub https: String,
-    pub portal: String,
+pub(crate) struct Ca {
+    pub(crate) dir: PathBuf,
+    pub(crate) http: String,
+    pub(crate) https: String,
+    pub(crate) portal: String,
     database_url: Option<String>,
     _postgres: Option<Postgres>,
     server: Option<Child>,
     others: Vec<Child>,
-    pub agent: String,
+    pub(crate) agent: String,
     keys: AtomicU32,
 }
 
 impl Ca {
     /// A copy of the prepared CA.
-    pub fn new(database: Database) -> Self {
+    pub(crate) fn new(database: Database) -> Self {
         let postgres = (database == Database::Postgres).then(Postgres::start);
         let dir = temporary("ca");
         let database_url = postgres.as_ref().map(|server| server.url.clone());
@@ -102,11 +101,11 @@ impl Ca {
         (self.http, self.https, self.portal) = (http, https, portal);
     }
 
-    pub fn ca_server(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ca_server(&self, arguments: &[&str]) -> Output {
         self.ca_server_command(arguments).output().unwrap()
     }
 
-    pub fn ca_server_command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn ca_server_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("ca-server"));
         command.current_dir(root()).args(arguments).env("QIANYIN_CONFIG", self.dir.join("ca-server.toml"));
         command.env("LANG", "zh_CN.UTF-8").env_remove("SOFTHSM2_CONF");
@@ -118,7 +117,7 @@ impl Ca {
     }
 
     /// Starts the server; `variables` may say where it is to crash. Waits until it serves or has crashed.
-    pub fn serve(&mut self, variables: &[(&str, &str)]) {
+    pub(crate) fn serve(&mut self, variables: &[(&str, &str)]) {
         self.stop_server();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("server.log")).unwrap();
         let mut command = self.ca_server_command(&["serve"]);
@@ -128,18 +127,18 @@ impl Ca {
         wait(30, "the server", || self.server_is_gone() || curl(&["-fsS", &url]).status.success());
     }
 
-    pub fn server_is_gone(&mut self) -> bool {
+    pub(crate) fn server_is_gone(&mut self) -> bool {
         self.server.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
     }
 
-    pub fn stop_server(&mut self) {
+    pub(crate) fn stop_server(&mut self) {
         if let Some(mut child) = self.server.take() {
             let _ = Command::new("kill").arg(child.id().to_string()).status();
             let _ = child.wait();
         }
     }
 
-    pub fn start_portal(&mut self) {
+    pub(crate) fn start_portal(&mut self) {
         let config = format!(
             "listen = \"{}\"\ncertificate = \"portal.pem\"\nkey = \"portal.key\"\nanchors = [\"root.pem\"]\n\
              intermediates = [\"issuing.pem\"]\n\n[[crl]]\nurl = \"http://{}/crl/issuing/0.crl\"\nissuer = \"issuing.pem\"\n",
@@ -157,7 +156,7 @@ impl Ca {
     }
 
     /// Starts the workstation, with the given environment besides.
-    pub fn start_counter(&mut self, variables: &[(&str, &str)]) {
+    pub(crate) fn start_counter(&mut self, variables: &[(&str, &str)]) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("counter.log")).unwrap();
         let mut command = self.ukey_command(&["counter", "--workstation", WORKSTATION, "--token", "clerk"]);
         command.args(["--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem")]);
@@ -166,26 +165,34 @@ impl Ca {
         self.others.push(command.spawn().unwrap());
     }
 
-    pub fn stop_others(&mut self) {
+    pub(crate) fn stop_others(&mut self) {
         for mut child in self.others.drain(..) {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
-    pub fn ukey_command(&self, arguments: &[&str]) -> Command {
+    /// One more member of staff, on a token of their own. Gives the certificate's serial number.
+    pub(crate) fn new_staff(&self, role: &str, name: &str, roles: &str) -> String {
+        let script = format!("set -euo pipefail; . ca-server/scripts/lib.sh; make_staff {role} {name} {roles}");
+        run_script(&script, &self.dir, self.database_url.as_deref());
+        let output = openssl(&["x509", "-in", &self.path(&format!("staff/{role}.pem")), "-noout", "-serial"]);
+        text(&output).trim().trim_start_matches("serial=").to_lowercase()
+    }
+
+    pub(crate) fn ukey_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("ukey"));
         command.args(["--lang", "zh"]).args(arguments);
         command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).env("PKCS11_MODULE", MODULE);
         command
     }
 
-    pub fn ukey(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ukey(&self, arguments: &[&str]) -> Output {
         self.ukey_command(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Calls the API as a member of staff. Gives the JSON of the answer, problem documents too; `Err` without answer.
-    pub fn call(&self, role: &str, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Value, String> {
+    pub(crate) fn call(&self, role: &str, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Value, String> {
         let mut command = self.ukey_command(&["--json", "api", "--token", role]);
         command.args(["--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem")]);
         command.args(["--pin-file", &self.path(&format!("staff/{role}.pin"))]);
@@ -207,16 +214,16 @@ impl Ca {
         serde_json::from_slice(&output.stdout).map_err(|_| text(&output))
     }
 
-    pub fn get(&self, role: &str, path: &str) -> Value {
+    pub(crate) fn get(&self, role: &str, path: &str) -> Value {
         self.call(role, "GET", path, None, None).unwrap()
     }
 
-    pub fn post(&self, role: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn post(&self, role: &str, path: &str, body: &Value) -> Value {
         let key = format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed));
         self.call(role, "POST", path, Some(body), Some(&key)).unwrap()
     }
 
-    pub fn documents() -> Value {
+    pub(crate) fn documents() -> Value {
         let sha256 = "00".repeat(32);
         ["nanjing-hrss-application", "nanjing-hrss-application", "seal-application", "service-contract"]
             .map(|kind| json!({ "kind": kind, "sha256": sha256 }))
@@ -224,12 +231,12 @@ impl Ca {
             .collect()
     }
 
-    pub fn application_body(&self) -> Value {
+    pub(crate) fn application_body(&self) -> Value {
         json!({ "uscc": USCC, "agent": self.agent, "years": 1, "documents": Self::documents() })
     }
 
     /// Steps 2 to 4. Gives the application's identifier.
-    pub fn paid_application(&self) -> String {
+    pub(crate) fn paid_application(&self) -> String {
         let made = self.post("clerk", "/api/v1/applications", &self.application_body());
         let id = made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
         self.post("officer", &format!("/api/v1/applications/{id}/approval"), &Value::Null);
@@ -239,12 +246,12 @@ impl Ca {
         id
     }
 
-    pub fn application(&self, id: &str) -> Value {
+    pub(crate) fn application(&self, id: &str) -> Value {
         self.get("clerk", &format!("/api/v1/applications/{id}"))
     }
 
     /// What the vendor delivers. Gives its serial number.
-    pub fn blank_token(&self) -> String {
+    pub(crate) fn blank_token(&self) -> String {
         let before = self.token_serials();
         let mut command = Command::new("softhsm2-util");
         command.args(["--module", MODULE, "--init-token", "--free", "--label", "BLANK"]);
@@ -260,13 +267,13 @@ impl Ca {
         tokens.iter().map(|token| token["serial"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub fn claim(&self, application: &str, token: &str) -> Value {
+    pub(crate) fn claim(&self, application: &str, token: &str) -> Value {
         let body = json!({ "workstation": WORKSTATION, "token": token });
         self.post("clerk", &format!("/api/v1/applications/{application}/personalisation"), &body)
     }
 
     /// Steps 5 to 8 with a running server and workstation. Gives the certificate's serial number and its token's.
-    pub fn issue(&self) -> (String, String, String) {
+    pub(crate) fn issue(&self) -> (String, String, String) {
         let (application, token) = (self.paid_application(), self.blank_token());
         self.claim(&application, &token);
         wait(60, "personalisation", || self.application(&application)["personalisation"]["state"] == "proved");
@@ -288,7 +295,7 @@ impl Ca {
     }
 
     /// The holder's part: a PIN of their own, and the code from the message. Gives `ukey activate`'s output.
-    pub fn activate(&self, application: &str, token: &str) -> Output {
+    pub(crate) fn activate(&self, application: &str, token: &str) -> Output {
         let message = self.dir.join(format!("outbox/{application}.txt"));
         wait(10, "the message", || message.exists());
         let message = std::fs::read_to_string(message).unwrap();
@@ -304,7 +311,7 @@ impl Ca {
     }
 
     /// A login at the portal with curl and the key in the token. Gives status and body.
-    pub fn login(&self, token: &str) -> (u16, String) {
+    pub(crate) fn login(&self, token: &str) -> (u16, String) {
         let engine = glob("/usr/lib", "engines-3/pkcs11.so");
         let config = format!(
             "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\nengine_id = pkcs11\n\
@@ -324,13 +331,13 @@ impl Ca {
         (status.parse().unwrap_or(0), body.to_owned())
     }
 
-    pub fn revoke(&self, serial: &str, reason: &str) {
+    pub(crate) fn revoke(&self, serial: &str, reason: &str) {
         let output = self.ca_server(&["revoke", "--reason", reason, serial]);
         assert!(output.status.success(), "{}", text(&output));
     }
 
     /// The auditor's own program finds nothing wrong.
-    pub fn assert_audit_is_clean(&self) {
+    pub(crate) fn assert_audit_is_clean(&self) {
         let export = self.path("export.jsonl");
         let output = self.ca_server(&["export", "--output", &export]);
         assert!(output.status.success(), "{}", text(&output));
@@ -339,7 +346,7 @@ impl Ca {
         assert!(output.status.success(), "{}", text(&output));
     }
 
-    pub fn path(&self, file: &str) -> String {
+    pub(crate) fn path(&self, file: &str) -> String {
         self.dir.join(file).to_string_lossy().into_owned()
     }
 }
@@ -362,28 +369,28 @@ impl Drop for Ca {
 }
 
 /// One of our programs, built beside this test.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_ca-server")).with_file_name(name)
 }
 
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-pub fn curl(arguments: &[&str]) -> Output {
+pub(crate) fn curl(arguments: &[&str]) -> Output {
     Command::new("curl").args(arguments).output().unwrap()
 }
 
-pub fn openssl(arguments: &[&str]) -> Output {
+pub(crate) fn openssl(arguments: &[&str]) -> Output {
     Command::new("openssl").args(arguments).output().unwrap()
 }
 
 /// Waits until `done`; a test that hangs says for what.
-pub fn wait(seconds: u64, what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait(seconds: u64, what: &str, mut done: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(seconds);
     while !done() {
         assert!(Instant::now() < until, "{what} did not happen within {seconds} s");
@@ -409,7 +416,10 @@ fn prepared() -> PathBuf {
 }
 
 fn prepare(folder: &Path, database_url: Option<&str>) {
-    let script = "set -euo pipefail; . ca-server/scripts/lib.sh; make_ca; make_all_staff";
+    run_script("set -euo pipefail; . ca-server/scripts/lib.sh; make_ca; make_all_staff", folder, database_url);
+}
+
+fn run_script(script: &str, folder: &Path, database_url: Option<&str>) {
     let mut command = Command::new("bash");
     command.args(["-c", script]).current_dir(root()).env("DIR", folder).env("POLICIES", root().join("policies"));
     command.env("BIN", program("ca-server").parent().unwrap()).env("TESTDATA", root().join("testdata"));
@@ -427,7 +437,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(status.success());
 }
 
-pub fn temporary(name: &str) -> PathBuf {
+pub(crate) fn temporary(name: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let unique = format!("qianyin-{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let dir = std::env::temp_dir().join(unique);

@@ -7,13 +7,13 @@ use std::{
 
 use super::{root, temporary, text};
 
-pub struct Postgres {
+pub(crate) struct Postgres {
     dir: PathBuf,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Postgres {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = temporary("pg");
         let url = script("start_postgres \"$FOLDER\"; echo \"$POSTGRES_URL\"", &dir);
         Self { dir, url: url.trim().to_owned() }

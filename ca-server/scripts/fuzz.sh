@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Random and mutated octets at every parser for T seconds each: the property tests, with as many cases as fit.
+# Coverage-guided fuzzing needs a nightly compiler, which the two commands must not ask for.
+set -euo pipefail
+seconds=${1:-60}
+for package in ca-verifier ca-core ukey; do
+    echo "== $package, $seconds s"
+    end=$(($(date +%s) + seconds))
+    while [ "$(date +%s)" -lt "$end" ]; do
+        PROPTEST_CASES=20000 cargo nextest run -p "$package" --locked -E 'test(never_panic) or test(mutat) or test(random) or test(arbitrary)' \
+            --no-tests=pass --status-level fail --final-status-level fail || exit 1
+    done
+done

@@ -1,0 +1,77 @@
+//! The export: what the auditor's program reads.
+
+use std::collections::BTreeMap;
+
+use ca_core::{Action, CertificateState, Staff};
+use ca_store::{NoticeRecord, Store, StoreError, testing::databases};
+use serde_json::{Value, json};
+
+use crate::world::*;
+
+fn fill(store: &Store) {
+    enroll(store);
+    write(store, |tx| {
+        personalising(tx, 1)?;
+        personalising(tx, 2)?;
+        tx.insert_staff(&Staff {
+            id: clerk(),
+            name: agent().name,
+            roles: vec!["clerk".into()],
+            certificate: serial(7).to_string(),
+        })?;
+        tx.confirm_pair(&agent().id, &unit().id, NOW, "operator:root")?;
+        tx.claim_idempotency("staff:a", "k", &digest(3), "r", NOW)?;
+        tx.next_crl_number("issuing", 0)?;
+        tx.acquire_lease("crl", "a", NOW, 1)?;
+        tx.insert_notice(&NoticeRecord {
+            id: "n".into(),
+            recipient: "r".into(),
+            template: "activation".into(),
+            application: None,
+            created_at: NOW,
+        })?;
+        tx.append_audit(
+            &entry(Action::RegisterUnit, "unit", "\"引号\" \\ \u{1}\n").with("名称", "签印\t\"x\""),
+        )
+    });
+    store.record_intent_blocking(intent(1), |_| Ok::<_, StoreError>(())).map(drop).unwrap();
+    store.record_intent_blocking(intent(2), |_| Ok::<_, StoreError>(())).map(drop).unwrap();
+    write(store, |tx| {
+        tx.commit_issued(&intent(1), &[0x30, 0xff], CertificateState::Held { activated: true }, NOW)
+    });
+}
+
+#[test]
+fn both_databases_export_the_same_octets() {
+    let [sqlite, postgres] = databases().map(|database| {
+        let store = database.store();
+        fill(&store);
+        let mut lines = Vec::new();
+        store.export(&mut lines).unwrap();
+        String::from_utf8(lines).unwrap()
+    });
+    assert_eq!(sqlite, postgres);
+
+    let mut tables: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in sqlite.lines() {
+        let object: Value = serde_json::from_str(line).unwrap();
+        tables.entry(object["table"].as_str().unwrap().to_owned()).or_default().push(object);
+    }
+    let unit = &tables["unit"][0];
+    assert_eq!(
+        *unit,
+        json!({
+            "table": "unit", "id": crate::world::unit().id.as_str(), "uscc": "91320104000000019U", "labour_no": "32010001",
+            "name": "南京签印科技有限公司", "province": "江苏省", "city": "南京市",
+            "registered_by": format!("staff:{}", clerk()), "registered_at": NOW.millis(),
+        })
+    );
+    assert_eq!(tables["certificate"][0]["der"], "30ff");
+    assert_eq!(tables["attempt"][0]["serial"], Value::Null);
+    assert_eq!(tables["staff"][0]["roles"], json!(["clerk"]));
+    assert_eq!(tables["audit"][0]["detail"], json!({ "名称": "签印\t\"x\"" }));
+    assert_eq!(tables["audit"][0]["object_id"], "\"引号\" \\ \u{1}\n");
+    assert_eq!(tables["agent"][0]["id_card"], "110105********002X");
+    assert_eq!((tables["application"].len(), tables["application_document"].len()), (2, 4));
+    assert!(!sqlite.contains(agent().id_card.reveal()));
+}

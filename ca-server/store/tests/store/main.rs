@@ -1,0 +1,14 @@
+//! One suite for both databases: each test runs on a SQLite file and on a PostgreSQL server of its own.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod append_only;
+mod commit;
+mod connection;
+mod export;
+mod issuing;
+mod leader;
+mod race;
+mod refusal;
+mod round_trip;
+mod status;
+mod world;

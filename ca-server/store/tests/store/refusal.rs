@@ -1,0 +1,178 @@
+//! What the store refuses, in the words that it promises, and that nothing of it stays.
+
+use ca_core::{
+    Agent, AgentId, Application, ApplicationState, AttemptState, Fen, IdCard, Order, OrderId, Payment,
+    PaymentId, StaffId, Unit, UnitId,
+};
+use ca_store::{AttemptRecord, CrlRecord, StoreError, Tx};
+use ca_verifier::Uscc;
+
+use crate::world::*;
+
+type Verb = fn(&mut Tx<'_>) -> Result<(), StoreError>;
+
+fn conflict(what: &'static str) -> StoreError {
+    StoreError::Conflict { what }
+}
+
+#[test]
+fn conflicts_have_names() {
+    on_both(|store| {
+        enroll(store);
+        write(store, |tx| personalising(tx, 1));
+        let uscc = Uscc::parse("91320106MA1X00017N").unwrap();
+        let id_card = IdCard::parse("110105194912311006").unwrap();
+        let unit_id = UnitId::new(NOW, octets(9));
+        // Each breaks one rule only: of several, each database names another first.
+        let unit_twin = Unit { uscc, labour_no: "32010002".into(), ..unit() };
+        let uscc_twin = Unit { id: unit_id.clone(), labour_no: "32010002".into(), ..unit() };
+        let labour_twin = Unit { id: unit_id, uscc, ..unit() };
+        assert_eq!(refused(store, move |tx| tx.insert_unit(&unit_twin)), conflict("unit"));
+        assert_eq!(refused(store, move |tx| tx.insert_unit(&uscc_twin)), conflict("unit-uscc"));
+        assert_eq!(refused(store, move |tx| tx.insert_unit(&labour_twin)), conflict("unit-labour-number"));
+
+        let agent_twin = Agent { id_card, ..agent() };
+        let card_twin = Agent { id: AgentId::new(NOW, octets(9)), ..agent() };
+        assert_eq!(refused(store, move |tx| tx.insert_agent(&agent_twin)), conflict("agent"));
+        assert_eq!(refused(store, move |tx| tx.insert_agent(&card_twin)), conflict("agent-id-card"));
+
+        let order_twin = Order { id: OrderId::new(NOW, octets(9)), ..order(1) };
+        assert_eq!(refused(store, move |tx| tx.insert_order(&order_twin)), conflict("order-application"));
+        let other_payment = || Payment { id: PaymentId::new(NOW, octets(9)), ..payment(1) };
+        let doubled = Payment { receipt_no: "R9".into(), ..other_payment() };
+        assert_eq!(refused(store, move |tx| tx.insert_payment(&doubled)), conflict("payment-order"));
+        let receipt_twin = refused(store, move |tx| {
+            tx.insert_application(&application(2))?;
+            tx.insert_order(&order(2))?;
+            tx.insert_payment(&Payment { order: order(2).id, ..other_payment() })
+        });
+        assert_eq!(receipt_twin, conflict("payment-receipt"));
+
+        let second = AttemptRecord { application: application(1).id, ..attempt(9) };
+        assert_eq!(refused(store, move |tx| tx.insert_attempt(&second)), conflict("live-attempt"));
+        let busy = refused(store, move |tx| {
+            tx.insert_application(&application(2))?;
+            tx.insert_attempt(&AttemptRecord { workstation: attempt(1).workstation, ..attempt(2) })
+        });
+        assert_eq!(busy, conflict("workstation"));
+        let crl = CrlRecord {
+            issuer: "issuing".into(),
+            shard: 0,
+            number: 1,
+            this_update: NOW,
+            next_update: NOW.plus_secs(1),
+            epoch: 0,
+            der: vec![0x30],
+        };
+        assert_eq!(
+            refused(store, move |tx| {
+                tx.insert_crl(&crl)?;
+                tx.insert_crl(&crl)
+            }),
+            conflict("crl-number")
+        );
+        assert_eq!(
+            refused(store, |tx| {
+                tx.insert_ca_certificate("root", &[1], NOW)?;
+                tx.insert_ca_certificate("root", &[2], NOW)
+            }),
+            conflict("ca-certificate")
+        );
+        // Everything above was undone with its transaction.
+        assert_eq!(read(store, |reader| reader.application(&application(2).id)), None);
+        assert_eq!(read(store, |reader| reader.ca_certificates()), []);
+    });
+}
+
+#[test]
+fn what_moved_meanwhile_stays() {
+    on_both(|store| {
+        enroll(store);
+        write(store, |tx| personalising(tx, 1));
+        let stale = |what| StoreError::Stale { what };
+        let held =
+            |number| ApplicationState::Personalising { payment: payment(1).id, attempt: attempt(number).id };
+        let paid = ApplicationState::Paid { payment: payment(1).id };
+
+        // The name of the state is right, the attempt in it is not.
+        let to = paid.clone();
+        let error = refused(store, move |tx| tx.move_application(&application(1).id, &held(2), &to));
+        assert_eq!(error, stale("application"));
+        let to = paid.clone();
+        let error = refused(store, move |tx| tx.move_application(&application(2).id, &held(1), &to));
+        assert_eq!(error, stale("application"));
+        write(store, move |tx| tx.move_application(&application(1).id, &held(1), &paid));
+
+        let bound = |token: &str| AttemptState::Initialised { token: token.into() };
+        let gone = AttemptState::Abandoned { reason: "x".into() };
+        let to = gone.clone();
+        let error = refused(store, move |tx| tx.move_attempt(&attempt(1).id, &bound("T2"), &to));
+        assert_eq!(error, stale("attempt"));
+        write(store, move |tx| tx.move_attempt(&attempt(1).id, &bound("T1"), &gone));
+        assert_eq!(refused(store, |tx| tx.touch_attempt(&attempt(1).id, NOW, "")), stale("attempt"));
+
+        assert_eq!(refused(store, |tx| tx.mark_notice_sent("none", NOW)), stale("notice"));
+        assert_eq!(
+            refused(store, |tx| tx.set_staff_roles(&StaffId::new(NOW, octets(9)), &[])),
+            stale("staff")
+        );
+        write(store, |tx| tx.qualify_agent(&agent().id, NOW));
+        assert_eq!(refused(store, |tx| tx.qualify_agent(&agent().id, NOW)), stale("agent"));
+    });
+}
+
+#[test]
+fn rows_need_what_they_refer_to() {
+    on_both(|store| {
+        let nobody: [Verb; 4] = [
+            |tx| tx.insert_application(&application(1)),
+            |tx| tx.insert_order(&order(1)),
+            |tx| tx.insert_attempt(&attempt(1)),
+            |tx| tx.confirm_pair(&agent().id, &unit().id, NOW, "staff:x"),
+        ];
+        for write in nobody {
+            assert_eq!(refused(store, write), StoreError::NotFound);
+        }
+    });
+}
+
+#[test]
+fn checks_of_the_schema_hold() {
+    on_both(|store| {
+        enroll(store);
+        write(store, |tx| {
+            tx.insert_application(&application(1))?;
+            tx.insert_order(&order(1))
+        });
+        let bad: [Verb; 4] = [
+            |tx| tx.insert_payment(&Payment { amount: Fen::ZERO, ..payment(1) }),
+            |tx| tx.insert_payment(&Payment { method: "barter".into(), ..payment(1) }),
+            |tx| tx.insert_application(&Application { years: 0, ..application(2) }),
+            |tx| {
+                let uscc = Uscc::parse("91320106MA1X00017N").unwrap();
+                tx.insert_unit(&Unit {
+                    id: UnitId::new(NOW, octets(9)),
+                    uscc,
+                    labour_no: "1".into(),
+                    ..unit()
+                })
+            },
+        ];
+        for write in bad {
+            let error = refused(store, write);
+            assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
+        }
+        assert_eq!(read(store, |reader| reader.payment_of(&order(1).id)), None);
+    });
+}
+
+#[test]
+fn errors_show_no_personal_data() {
+    on_both(|store| {
+        enroll(store);
+        let twin = Agent { id: AgentId::new(NOW, octets(9)), ..agent() };
+        let error = refused(store, move |tx| tx.insert_agent(&twin));
+        let bad = IdCard::parse("11010519491231002X").unwrap();
+        assert!(!format!("{error} {error:?}").contains(bad.reveal()));
+    });
+}

@@ -1,0 +1,187 @@
+//! Real clients: OpenSSL and curl read what the CA issues and answers, and log in to the portal with the token.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Ca, Database, USCC, curl, openssl, text, wait};
+
+#[test]
+fn from_issue_to_refusal() {
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.serve(&[]);
+    ca.start_portal();
+    ca.start_counter(&[]);
+    let (application, serial, token) = ca.issue();
+    the_certificate_is_what_the_contract_says(&ca, &serial);
+    std::fs::write(ca.dir.join("unit.pin"), "123456").unwrap();
+    let (status, page) = ca.login(&token);
+    assert_eq!(status, 403, "{page}");
+    assert!(page.contains("not-activated"), "{page}");
+    assert!(ocsp(&ca, "unit.pem", &[]).contains("certificateHold"));
+    wrong_codes_then_the_right_one(&ca, &application, &token);
+    status_as_openssl_sees_it(&ca);
+    malformed_questions(&ca);
+    the_portal_follows(&ca, &serial, &token);
+    ca.stop_others();
+    ca.stop_server();
+    ca.assert_audit_is_clean();
+}
+
+/// contract.md §5, as OpenSSL prints it.
+fn the_certificate_is_what_the_contract_says(ca: &Ca, serial: &str) {
+    assert_eq!(serial.len(), 36, "18 octets");
+    assert!((1..0x80).contains(&u8::from_str_radix(&serial[..2], 16).unwrap()));
+    let printed = text(&openssl(&["x509", "-in", &ca.path("unit.pem"), "-noout", "-text", "-nameopt", "utf8,sep_comma_plus"]));
+    for expected in [
+        "Version: 3",
+        "Signature Algorithm: ecdsa-with-SHA256",
+        "C=CN,ST=江苏省,L=南京市,O=南京示例科技有限公司,organizationIdentifier=NTRCN-91320104000000019U,CN=南京示例科技有限公司",
+        "X509v3 Key Usage: critical\n                Digital Signature, Non Repudiation",
+        "TLS Web Client Authentication, E-mail Protection, 1.3.6.1.5.5.7.3.36",
+        "X509v3 Basic Constraints: critical\n                CA:FALSE",
+        "X509v3 Authority Key Identifier",
+        "X509v3 Subject Key Identifier",
+        "/crl/issuing/0.crl",
+        "/ca/issuing.cer",
+        "/cps",
+        "NIST CURVE: P-256",
+    ] {
+        assert!(printed.contains(expected), "{expected} is missing:\n{printed}");
+    }
+    let structure = text(&openssl(&["asn1parse", "-in", &ca.path("unit.pem")]));
+    let after = |oid: &str| structure.split(oid).nth(1).unwrap().lines().nth(1).unwrap_or("").to_owned();
+    assert!(after(":countryName").contains("PRINTABLESTRING"), "{structure}");
+    assert!(after(":stateOrProvinceName").contains("UTF8STRING") && after(":organizationName").contains("UTF8STRING"));
+    // The extension's value is the PrintableString (tag 13, 18 octets) of the code and nothing else.
+    let code: String = USCC.bytes().map(|octet| format!("{octet:02X}")).collect();
+    assert!(structure.contains(&format!("[HEX DUMP]:1312{code}")), "{structure}");
+}
+
+fn wrong_codes_then_the_right_one(ca: &Ca, application: &str, token: &str) {
+    let output = ca.activate(application, token);
+    assert!(output.status.success(), "{}", text(&output));
+    let view = ca.get("auditor", &format!("/api/v1/applications/{application}"));
+    assert_eq!(view["state"], "active", "{view}");
+}
+
+fn status_as_openssl_sees_it(ca: &Ca) {
+    for (name, file) in [("issuing", "issuing.crl"), ("root", "root.crl")] {
+        let url = format!("http://{}/crl/{name}/0.crl", ca.http);
+        assert!(curl(&["-fsS", "-o", &ca.path(&format!("{file}.der")), &url]).status.success());
+        let (from, to) = (ca.path(&format!("{file}.der")), ca.path(file));
+        assert!(openssl(&["crl", "-inform", "DER", "-in", &from, "-out", &to]).status.success());
+        // A new CRL may come between the two questions.
+        wait(10, "304", || {
+            let head = text(&curl(&["-fsSI", &url]));
+            let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().trim();
+            let tag = format!("If-None-Match: {tag}");
+            text(&curl(&["-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", &tag, &url])) == "304"
+        });
+    }
+    let crls: String = ["issuing.crl", "root.crl"].map(|file| std::fs::read_to_string(ca.dir.join(file)).unwrap()).concat();
+    std::fs::write(ca.dir.join("crls.pem"), crls).unwrap();
+    let verified = openssl(&[
+        "verify", "-x509_strict", "-crl_check_all", "-CRLfile", &ca.path("crls.pem"), "-CAfile", &ca.path("root.pem"),
+        "-untrusted", &ca.path("issuing.pem"), &ca.path("unit.pem"),
+    ]);
+    assert!(verified.status.success(), "{}", text(&verified));
+    for options in [&[][..], &["-no_nonce"], &["-sha256"]] {
+        let answer = ocsp(ca, "unit.pem", options);
+        assert!(answer.contains("Response verify OK") && answer.contains("unit.pem: good"), "{options:?} {answer}");
+        assert!(!answer.contains("WARNING: no nonce"), "{answer}");
+    }
+    // GET as clients send it: base64 with everything escaped.
+    let request = ca.path("question.der");
+    let asked = ["ocsp", "-issuer", &ca.path("issuing.pem"), "-cert", &ca.path("unit.pem"), "-no_nonce", "-reqout", &request];
+    assert!(openssl(&asked).status.success());
+    let path: String = base64_of(&request).bytes().map(|octet| match octet {
+        b'+' | b'/' | b'=' => format!("%{octet:02X}"),
+        other => char::from(other).to_string(),
+    }).collect();
+    let got = curl(&["-fsS", "-o", &ca.path("answer.der"), &format!("http://{}/ocsp/{path}", ca.http)]);
+    assert!(got.status.success(), "{}", text(&got));
+    let read = openssl(&[
+        "ocsp", "-respin", &ca.path("answer.der"), "-no_nonce", "-issuer", &ca.path("issuing.pem"), "-cert", &ca.path("unit.pem"),
+        "-CAfile", &ca.path("root.pem"), "-verify_other", &ca.path("issuing.pem"),
+    ]);
+    assert!(text(&read).contains("unit.pem: good"), "{}", text(&read));
+    // Never issued, and not ours.
+    let unknown = ocsp_of_serial(ca, "issuing.pem", "0x0102030405060708090a0b0c0d0e0f101112");
+    assert!(unknown.contains(": unknown"), "{unknown}");
+    assert!(ocsp_of_serial(ca, "root.pem", "0x01").contains("unauthorized"));
+}
+
+fn ocsp(ca: &Ca, certificate: &str, options: &[&str]) -> String {
+    let mut arguments: Vec<String> = vec!["ocsp".into()];
+    // The hash must be named before the certificate that it is for.
+    arguments.extend(options.iter().filter(|option| **option == "-sha256").map(|option| (*option).to_owned()));
+    for part in ["-issuer", &ca.path("issuing.pem"), "-cert", &ca.path(certificate), "-url", &format!("http://{}/ocsp", ca.http),
+        "-CAfile", &ca.path("root.pem"), "-verify_other", &ca.path("issuing.pem")] {
+        arguments.push(part.to_owned());
+    }
+    arguments.extend(options.iter().filter(|option| **option != "-sha256").map(|option| (*option).to_owned()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    text(&openssl(&arguments))
+}
+
+fn ocsp_of_serial(ca: &Ca, issuer: &str, serial: &str) -> String {
+    text(&openssl(&[
+        "ocsp", "-issuer", &ca.path(issuer), "-serial", serial, "-url", &format!("http://{}/ocsp", ca.http),
+        "-CAfile", &ca.path("root.pem"), "-verify_other", &ca.path("issuing.pem"),
+    ]))
+}
+
+fn base64_of(file: &str) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.encode(std::fs::read(file).unwrap())
+}
+
+/// Each is answered, as malformed and nothing else, and none stops the server.
+fn malformed_questions(ca: &Ca) {
+    let good = std::fs::read(ca.dir.join("question.der")).unwrap();
+    let mut questions = vec![Vec::new(), b"GET / HTTP/1.1".to_vec(), vec![0xff; 8000], [&good[..], &[0]].concat()];
+    questions.extend((1..good.len()).step_by(7).map(|length| good[..length].to_vec()));
+    for question in questions {
+        std::fs::write(ca.dir.join("bad.der"), &question).unwrap();
+        let file = format!("@{}", ca.path("bad.der"));
+        let url = format!("http://{}/ocsp", ca.http);
+        let answer = curl(&["-sS", "-H", "Content-Type: application/ocsp-request", "--data-binary", &file, &url]).stdout;
+        assert_eq!(answer, [0x30, 3, 0x0a, 1, 1], "{question:02x?}");
+    }
+    std::fs::write(ca.dir.join("bad.der"), vec![0x30; 9000]).unwrap();
+    let file = format!("@{}", ca.path("bad.der"));
+    let large = curl(&["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--data-binary", &file, &format!("http://{}/ocsp", ca.http)]);
+    assert_eq!(text(&large), "413");
+}
+
+/// Step 10 and 11: good, held, released, revoked, each within five seconds of the change.
+fn the_portal_follows(ca: &Ca, serial: &str, token: &str) {
+    let (status, body) = ca.login(token);
+    let unit: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{status} {body}"));
+    assert_eq!((status, unit["uscc"].as_str()), (200, Some(USCC)));
+    assert!(ca.ca_server(&["hold", serial]).status.success());
+    within_five_seconds(ca, token, 403, "held");
+    assert!(ca.ca_server(&["release", serial]).status.success());
+    within_five_seconds(ca, token, 200, USCC);
+    ca.revoke(serial, "keyCompromise");
+    within_five_seconds(ca, token, 403, "revoked");
+    assert!(ocsp(ca, "unit.pem", &[]).contains("keyCompromise"));
+    let again = ca.ca_server(&["release", serial]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again).contains("revoked-for-ever"), "{}", text(&again));
+    let anchor = ca.path("root.pem");
+    let port = ca.portal.rsplit(':').next().unwrap();
+    for name in ["localhost", "127.0.0.1"] {
+        let page = curl(&["-sS", "--cacert", &anchor, &format!("https://{name}:{port}/")]);
+        assert!(text(&page).contains("no-certificate"), "{}", text(&page));
+    }
+}
+
+fn within_five_seconds(ca: &Ca, token: &str, status: u16, says: &str) {
+    std::thread::sleep(Duration::from_millis(200));
+    wait(5, says, || {
+        let (found, body) = ca.login(token);
+        found == status && body.contains(says)
+    });
+}

@@ -1,0 +1,10 @@
+//! The product as its users meet it: real programs, tokens, databases, HTTP and TLS. One program, so that it is
+//! linked once.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod clients;
+mod crash;
+mod demo;
+mod refusals;
+mod support;
+mod workspace;
