@@ -146,44 +146,22 @@ impl ApplicationState {
             (S::Submitted | S::Approved { .. }, C::Withdraw) => Ok(S::Withdrawn),
             (S::Approved { .. }, C::Settle { payment }) => Ok(S::Paid { payment }),
             (S::Paid { payment }, C::Claim { attempt }) => Ok(S::Personalising { payment, attempt }),
+            (S::Personalising { payment, attempt: held }, C::Issue { attempt, serial })
+                if held == attempt =>
+            {
+                Ok(S::Issued { payment, attempt, serial })
+            }
             (
-                S::Personalising {
-                    payment,
-                    attempt: held,
-                },
-                C::Issue { attempt, serial },
-            ) if held == attempt => Ok(S::Issued {
-                payment,
-                attempt,
-                serial,
-            }),
-            (
-                S::Personalising {
-                    payment,
-                    attempt: held,
-                }
-                | S::Issued {
-                    payment,
-                    attempt: held,
-                    ..
-                },
+                S::Personalising { payment, attempt: held } | S::Issued { payment, attempt: held, .. },
                 C::Abandon { attempt },
             ) if held == attempt => Ok(S::Paid { payment }),
-            (
-                S::Issued {
-                    attempt: held,
-                    serial,
-                    ..
-                },
-                C::Deliver { attempt },
-            ) if held == attempt => Ok(S::Delivered { serial }),
+            (S::Issued { attempt: held, serial, .. }, C::Deliver { attempt }) if held == attempt => {
+                Ok(S::Delivered { serial })
+            }
             (S::Delivered { serial: held }, C::Activate { serial }) if held == serial => {
                 Ok(S::Active { serial })
             }
-            (state, command) => Err(Refusal::WrongState {
-                state: state.name(),
-                command: command.name(),
-            }),
+            (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
         }
     }
 }
@@ -221,23 +199,11 @@ mod tests {
         vec![
             ApplicationState::Submitted,
             ApplicationState::Approved { by: staff(2) },
-            ApplicationState::Rejected {
-                by: staff(2),
-                reasons: "documents".into(),
-            },
+            ApplicationState::Rejected { by: staff(2), reasons: "documents".into() },
             ApplicationState::Withdrawn,
-            ApplicationState::Paid {
-                payment: payment.clone(),
-            },
-            ApplicationState::Personalising {
-                payment: payment.clone(),
-                attempt: attempt.clone(),
-            },
-            ApplicationState::Issued {
-                payment,
-                attempt,
-                serial,
-            },
+            ApplicationState::Paid { payment: payment.clone() },
+            ApplicationState::Personalising { payment: payment.clone(), attempt: attempt.clone() },
+            ApplicationState::Issued { payment, attempt, serial },
             ApplicationState::Delivered { serial },
             ApplicationState::Active { serial },
         ]
@@ -247,22 +213,12 @@ mod tests {
         let (payment, attempt, serial) = known();
         vec![
             ApplicationCommand::Approve { by: staff(2) },
-            ApplicationCommand::Reject {
-                by: staff(2),
-                reasons: "documents".into(),
-            },
+            ApplicationCommand::Reject { by: staff(2), reasons: "documents".into() },
             ApplicationCommand::Withdraw,
             ApplicationCommand::Settle { payment },
-            ApplicationCommand::Claim {
-                attempt: attempt.clone(),
-            },
-            ApplicationCommand::Issue {
-                attempt: attempt.clone(),
-                serial,
-            },
-            ApplicationCommand::Abandon {
-                attempt: attempt.clone(),
-            },
+            ApplicationCommand::Claim { attempt: attempt.clone() },
+            ApplicationCommand::Issue { attempt: attempt.clone(), serial },
+            ApplicationCommand::Abandon { attempt: attempt.clone() },
             ApplicationCommand::Deliver { attempt },
             ApplicationCommand::Activate { serial },
         ]
@@ -270,11 +226,7 @@ mod tests {
 
     fn known() -> (PaymentId, AttemptId, Serial) {
         let now = Time::from_secs(0);
-        (
-            PaymentId::new(now, [7; 10]),
-            AttemptId::new(now, [8; 10]),
-            Serial::from_content(&[9]).unwrap(),
-        )
+        (PaymentId::new(now, [7; 10]), AttemptId::new(now, [8; 10]), Serial::from_content(&[9]).unwrap())
     }
 
     #[test]
@@ -296,15 +248,9 @@ mod tests {
     fn who_enters_does_not_decide() {
         for command in [
             ApplicationCommand::Approve { by: staff(1) },
-            ApplicationCommand::Reject {
-                by: staff(1),
-                reasons: String::new(),
-            },
+            ApplicationCommand::Reject { by: staff(1), reasons: String::new() },
         ] {
-            assert_eq!(
-                ApplicationState::Submitted.transition(&staff(1), command),
-                Err(Refusal::SamePerson)
-            );
+            assert_eq!(ApplicationState::Submitted.transition(&staff(1), command), Err(Refusal::SamePerson));
         }
     }
 
@@ -314,13 +260,8 @@ mod tests {
         let other = AttemptId::new(Time::from_secs(1), [0; 10]);
         let state = ApplicationState::Personalising { payment, attempt };
         for command in [
-            ApplicationCommand::Issue {
-                attempt: other.clone(),
-                serial,
-            },
-            ApplicationCommand::Abandon {
-                attempt: other.clone(),
-            },
+            ApplicationCommand::Issue { attempt: other.clone(), serial },
+            ApplicationCommand::Abandon { attempt: other.clone() },
         ] {
             assert!(state.clone().transition(&staff(1), command).is_err());
         }

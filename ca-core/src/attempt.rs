@@ -122,10 +122,7 @@ impl AttemptState {
             (S::Written { token, serial }, C::Prove) => Ok(S::Proved { token, serial }),
             (S::Proved { token, serial }, C::Deliver) => Ok(S::Delivered { token, serial }),
             (state, C::Abandon { reason }) if !state.is_over() => Ok(S::Abandoned { reason }),
-            (state, command) => Err(Refusal::WrongState {
-                state: state.name(),
-                command: command.name(),
-            }),
+            (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
         }
     }
 
@@ -209,29 +206,12 @@ mod tests {
             AttemptState::Claimed,
             AttemptState::Bound { token: token() },
             AttemptState::Initialised { token: token() },
-            AttemptState::Intended {
-                token: token(),
-                serial,
-            },
-            AttemptState::Signed {
-                token: token(),
-                serial,
-            },
-            AttemptState::Written {
-                token: token(),
-                serial,
-            },
-            AttemptState::Proved {
-                token: token(),
-                serial,
-            },
-            AttemptState::Delivered {
-                token: token(),
-                serial,
-            },
-            AttemptState::Abandoned {
-                reason: "pulled".into(),
-            },
+            AttemptState::Intended { token: token(), serial },
+            AttemptState::Signed { token: token(), serial },
+            AttemptState::Written { token: token(), serial },
+            AttemptState::Proved { token: token(), serial },
+            AttemptState::Delivered { token: token(), serial },
+            AttemptState::Abandoned { reason: "pulled".into() },
         ];
         let commands = [
             AttemptCommand::Bind { token: token() },
@@ -241,9 +221,7 @@ mod tests {
             AttemptCommand::Write,
             AttemptCommand::Prove,
             AttemptCommand::Deliver,
-            AttemptCommand::Abandon {
-                reason: "pulled".into(),
-            },
+            AttemptCommand::Abandon { reason: "pulled".into() },
         ];
         let mut table = String::new();
         for state in &states {
@@ -252,11 +230,7 @@ mod tests {
                     Ok(next) => next.name().to_owned(),
                     Err(refusal) => format!("refused: {refusal}"),
                 };
-                table.push_str(&format!(
-                    "{:<11} {:<10} {outcome}\n",
-                    state.name(),
-                    command.name()
-                ));
+                table.push_str(&format!("{:<11} {:<10} {outcome}\n", state.name(), command.name()));
             }
         }
         insta::assert_snapshot!(table);
@@ -264,13 +238,9 @@ mod tests {
 
     #[test]
     fn another_serial_is_refused() {
-        let intended = AttemptState::Intended {
-            token: "T1".into(),
-            serial: Serial::from_content(&[9]).unwrap(),
-        };
-        let other = AttemptCommand::Sign {
-            serial: Serial::from_content(&[8]).unwrap(),
-        };
+        let intended =
+            AttemptState::Intended { token: "T1".into(), serial: Serial::from_content(&[9]).unwrap() };
+        let other = AttemptCommand::Sign { serial: Serial::from_content(&[8]).unwrap() };
         assert!(intended.transition(other).is_err());
     }
 }

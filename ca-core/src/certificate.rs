@@ -65,10 +65,7 @@ impl CertificateState {
             (S::Held { activated: false }, C::Release) => Ok(S::NotActivated),
             (S::Revoked { .. }, _) => Err(Refusal::Revoked),
             (_, C::Revoke { reason, at }) => Ok(S::Revoked { reason, at }),
-            (state, command) => Err(Refusal::WrongState {
-                state: state.name(),
-                command: command.name(),
-            }),
+            (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
         }
     }
 
@@ -115,10 +112,7 @@ mod tests {
     #[test]
     fn the_whole_table() {
         let at = Time::from_secs(0);
-        let revoked = CertificateState::Revoked {
-            reason: Reason::KeyCompromise,
-            at,
-        };
+        let revoked = CertificateState::Revoked { reason: Reason::KeyCompromise, at };
         let mut table = String::new();
         for state in [
             CertificateState::NotActivated,
@@ -131,10 +125,7 @@ mod tests {
                 CertificateCommand::Activate,
                 CertificateCommand::Hold,
                 CertificateCommand::Release,
-                CertificateCommand::Revoke {
-                    reason: Reason::Superseded,
-                    at,
-                },
+                CertificateCommand::Revoke { reason: Reason::Superseded, at },
             ] {
                 let outcome = match state.transition(command) {
                     Ok(next) => format!("{next:?}"),

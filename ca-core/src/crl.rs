@@ -98,10 +98,7 @@ impl<I: Iterator<Item = CrlEntry>> CrlPlan<'_, I> {
     /// [`CrlRefusal`].
     pub fn prepare(self) -> Result<PreparedCrl, CrlRefusal> {
         if self.next_update.secs() <= self.this_update.secs() {
-            return Err(CrlRefusal::Validity {
-                this: self.this_update,
-                next: self.next_update,
-            });
+            return Err(CrlRefusal::Validity { this: self.this_update, next: self.next_update });
         }
         let point = match self.scope {
             CrlScope::All => Vec::new(),
@@ -118,11 +115,7 @@ impl<I: Iterator<Item = CrlEntry>> CrlPlan<'_, I> {
             0,
             &sequence(&[
                 &encode::authority_key_identifier(self.issuer.key_identifier()).der(),
-                &extension(
-                    &encode::oid(CRL_NUMBER),
-                    false,
-                    &encode::integer(&self.number.to_be_bytes()),
-                ),
+                &extension(&encode::oid(CRL_NUMBER), false, &encode::integer(&self.number.to_be_bytes())),
                 &point,
                 &extension(
                     &encode::oid_content(&oid::STATUS_EPOCH),
@@ -133,11 +126,7 @@ impl<I: Iterator<Item = CrlEntry>> CrlPlan<'_, I> {
         );
         let (entries, count) = write_entries(self.entries)?;
         // RFC 5280 §5.1.2.6: absent, not empty.
-        let revoked = if count == 0 {
-            Vec::new()
-        } else {
-            sequence(&[&entries])
-        };
+        let revoked = if count == 0 { Vec::new() } else { sequence(&[&entries]) };
         drop(entries);
         Ok(PreparedCrl {
             tbs: sequence(&[&head, &revoked, &extensions]),
@@ -177,12 +166,8 @@ impl PreparedCrl {
     /// [`SignError`]; the number may be in a signature then and must not be used again.
     pub fn sign<E>(self, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<SignedCrl, SignError<E>> {
         let signature = sign(&self.tbs).map_err(SignError::Signer)?;
-        self.algorithm
-            .verify_bits(&self.key, &self.tbs, &signature)
-            .map_err(|_| SignError::Signature)?;
-        Ok(SignedCrl {
-            der: encode::signed(&self.tbs, self.algorithm, &signature),
-        })
+        self.algorithm.verify_bits(&self.key, &self.tbs, &signature).map_err(|_| SignError::Signature)?;
+        Ok(SignedCrl { der: encode::signed(&self.tbs, self.algorithm, &signature) })
     }
 }
 
@@ -215,18 +200,11 @@ fn write_entries(entries: impl Iterator<Item = CrlEntry>) -> Result<(Vec<u8>, u6
         if let Some(before) = before
             && entry.serial <= before
         {
-            return Err(CrlRefusal::Order {
-                serial: entry.serial,
-                before,
-            });
+            return Err(CrlRefusal::Order { serial: entry.serial, before });
         }
         before = Some(entry.serial);
         let serial = encode::tlv(0x02, entry.serial.as_bytes());
-        out.extend(sequence(&[
-            &serial,
-            &encode::time(entry.since),
-            reasons.extensions(entry.standing),
-        ]));
+        out.extend(sequence(&[&serial, &encode::time(entry.since), reasons.extensions(entry.standing)]));
         count += 1;
     }
     Ok((out, count))
@@ -259,11 +237,9 @@ impl Reasons {
         match standing {
             CrlStanding::NotActivated => &self.not_activated,
             CrlStanding::Held => &self.held,
-            CrlStanding::Revoked(reason) => self
-                .revoked
-                .iter()
-                .find(|(known, _)| *known == reason)
-                .map_or(&[], |(_, der)| der.as_slice()),
+            CrlStanding::Revoked(reason) => {
+                self.revoked.iter().find(|(known, _)| *known == reason).map_or(&[], |(_, der)| der.as_slice())
+            }
         }
     }
 }
@@ -290,11 +266,7 @@ mod tests {
     use x509_parser::revocation_list::CertificateRevocationList;
 
     fn entry(octet: u8, standing: CrlStanding) -> CrlEntry {
-        CrlEntry {
-            serial: Serial::from_random(1, &[octet; 17]).unwrap(),
-            since: NOW,
-            standing,
-        }
+        CrlEntry { serial: Serial::from_random(1, &[octet; 17]).unwrap(), since: NOW, standing }
     }
 
     fn plan<I>(issuer: &Issuer, entries: I) -> CrlPlan<'_, I> {
@@ -331,16 +303,11 @@ mod tests {
             .map(|entry| entry.reason_code().map(|(_, code)| code.0))
             .collect();
         assert_eq!(reasons, [Some(6), Some(6), Some(1), None]);
-        let counts: Vec<usize> = crl
-            .iter_revoked_certificates()
-            .map(|entry| entry.extensions().len())
-            .collect();
+        let counts: Vec<usize> =
+            crl.iter_revoked_certificates().map(|entry| entry.extensions().len()).collect();
         assert_eq!(counts, [2, 1, 1, 0]);
-        let epoch = crl
-            .extensions()
-            .iter()
-            .find(|extension| extension.oid.as_bytes() == oid::STATUS_EPOCH)
-            .unwrap();
+        let epoch =
+            crl.extensions().iter().find(|extension| extension.oid.as_bytes() == oid::STATUS_EPOCH).unwrap();
         assert_eq!((epoch.critical, epoch.value), (false, &[2, 1, 7][..]));
     }
 
@@ -352,31 +319,20 @@ mod tests {
         let name = encode::extension::full_name(&url);
         let contains = |octets: &[u8]| octets.windows(name.len()).any(|window| window == name);
         assert!(contains(&unit));
-        let crl = CrlPlan {
-            scope: CrlScope::Shard(&url),
-            ..plan(&hierarchy.issuing, std::iter::empty())
-        }
-        .prepare()
-        .unwrap();
+        let crl = CrlPlan { scope: CrlScope::Shard(&url), ..plan(&hierarchy.issuing, std::iter::empty()) }
+            .prepare()
+            .unwrap();
         assert!(contains(crl.tbs()));
     }
 
     #[test]
     fn a_crl_for_all_has_no_point() {
         let hierarchy = hierarchy();
-        let all = CrlPlan {
-            scope: CrlScope::All,
-            ..plan(&hierarchy.root, std::iter::empty())
-        }
-        .prepare()
-        .unwrap();
+        let all =
+            CrlPlan { scope: CrlScope::All, ..plan(&hierarchy.root, std::iter::empty()) }.prepare().unwrap();
         let signed = all.sign(|tbs| hierarchy.root_sign(tbs)).unwrap();
         let (_, crl) = CertificateRevocationList::from_der(signed.der()).unwrap();
-        assert!(
-            crl.extensions()
-                .iter()
-                .all(|extension| extension.oid.to_id_string() != "2.5.29.28")
-        );
+        assert!(crl.extensions().iter().all(|extension| extension.oid.to_id_string() != "2.5.29.28"));
         assert_eq!(crl.extensions().len(), 3);
     }
 
@@ -389,11 +345,7 @@ mod tests {
         assert_eq!(crl.iter_revoked_certificates().count(), 0);
         // After nextUpdate comes [0], not an empty SEQUENCE.
         let next = encode::time(NOW.plus_secs(3600));
-        let place = signed
-            .der()
-            .windows(next.len())
-            .position(|window| window == next)
-            .unwrap();
+        let place = signed.der().windows(next.len()).position(|window| window == next).unwrap();
         assert_eq!(signed.der()[place + next.len()], 0xa0);
     }
 
@@ -406,22 +358,10 @@ mod tests {
             assert!(matches!(refusal, CrlRefusal::Order { .. }), "{refusal}");
         }
         let none = || plan(&hierarchy.issuing, std::iter::empty());
-        assert!(matches!(
-            CrlPlan {
-                next_update: NOW,
-                ..none()
-            }
-            .prepare(),
-            Err(CrlRefusal::Validity { .. })
-        ));
+        assert!(matches!(CrlPlan { next_update: NOW, ..none() }.prepare(), Err(CrlRefusal::Validity { .. })));
         for url in ["", "http://例.test/1.crl", "http://crl.test/a b"] {
             assert_eq!(
-                CrlPlan {
-                    scope: CrlScope::Shard(url),
-                    ..none()
-                }
-                .prepare()
-                .unwrap_err(),
+                CrlPlan { scope: CrlScope::Shard(url), ..none() }.prepare().unwrap_err(),
                 CrlRefusal::Url
             );
         }

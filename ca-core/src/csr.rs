@@ -125,10 +125,7 @@ impl<'a> UntrustedCsr<'a> {
     /// [`CsrRefusal::TooLong`], [`CsrRefusal::Form`], [`CsrRefusal::Trailing`], [`CsrRefusal::Version`].
     pub fn read(der: &'a [u8]) -> Result<Self, CsrRefusal> {
         if der.len() > OCTETS_MAX {
-            return Err(CsrRefusal::TooLong {
-                octets: der.len(),
-                most: OCTETS_MAX,
-            });
+            return Err(CsrRefusal::TooLong { octets: der.len(), most: OCTETS_MAX });
         }
         let (rest, request) = X509CertificationRequest::from_der(der).map_err(|_| CsrRefusal::Form)?;
         if !rest.is_empty() {
@@ -181,19 +178,14 @@ impl<'a> UntrustedCsr<'a> {
             _ => return Err(unsupported()),
         };
         UnparsedPublicKey::new(algorithm, key.bits())
-            .verify(
-                self.request.certification_request_info.raw,
-                &self.request.signature_value.data,
-            )
+            .verify(self.request.certification_request_info.raw, &self.request.signature_value.data)
             .map_err(|_| CsrRefusal::Signature)
     }
 
     fn requests(&self) -> Result<(), CsrRefusal> {
         for attribute in self.request.certification_request_info.iter_attributes() {
             let ParsedCriAttribute::ExtensionRequest(asked) = attribute.parsed_attribute() else {
-                return Err(CsrRefusal::AsksAttribute {
-                    oid: attribute.oid.to_id_string(),
-                });
+                return Err(CsrRefusal::AsksAttribute { oid: attribute.oid.to_id_string() });
             };
             let asks_ca = asked.extensions.iter().any(|extension| {
                 matches!(extension.parsed_extension(), ParsedExtension::BasicConstraints(constraints) if constraints.ca)
@@ -202,9 +194,7 @@ impl<'a> UntrustedCsr<'a> {
                 return Err(CsrRefusal::AsksCa);
             }
             if let Some(extension) = asked.extensions.first() {
-                return Err(CsrRefusal::AsksExtension {
-                    oid: extension.oid.to_id_string(),
-                });
+                return Err(CsrRefusal::AsksExtension { oid: extension.oid.to_id_string() });
             }
         }
         Ok(())
@@ -248,13 +238,8 @@ enum Algorithm {
 
 impl Algorithm {
     /// ring has no ECDSA on P-256 with SHA-512, so that combination is refused with the unknown ones.
-    const ALL: [Self; 5] = [
-        Self::EcdsaSha256,
-        Self::EcdsaSha384,
-        Self::RsaSha256,
-        Self::RsaSha384,
-        Self::RsaSha512,
-    ];
+    const ALL: [Self; 5] =
+        [Self::EcdsaSha256, Self::EcdsaSha384, Self::RsaSha256, Self::RsaSha384, Self::RsaSha512];
 
     fn oid(self) -> Oid<'static> {
         match self {
@@ -268,11 +253,7 @@ impl Algorithm {
 
     /// AlgorithmIdentifier: no parameters for ECDSA, NULL for RSA (RFC 5758 §3.2, RFC 4055 §5).
     fn identifier(self) -> Vec<u8> {
-        let null: &[u8] = if matches!(self, Self::EcdsaSha256 | Self::EcdsaSha384) {
-            &[]
-        } else {
-            &[5, 0]
-        };
+        let null: &[u8] = if matches!(self, Self::EcdsaSha256 | Self::EcdsaSha384) { &[] } else { &[5, 0] };
         encode::sequence(&[&encode::oid_content(self.oid().as_bytes()), null])
     }
 }
@@ -321,19 +302,14 @@ mod tests {
         let spki = key.subject_public_key_info();
         let info = csr_info(subject_cn, &spki);
         let signature = key.sign(&info).unwrap();
-        (
-            assemble_csr(&info, SignatureAlgorithm::EcdsaP256Sha256, &signature),
-            spki,
-        )
+        (assemble_csr(&info, SignatureAlgorithm::EcdsaP256Sha256, &signature), spki)
     }
 
     #[test]
     fn our_own_requests_validate() {
         let (der, spki) = request("0123456789abcdef");
         let csr = UntrustedCsr::read(&der).unwrap();
-        let validated = csr
-            .validate(&testing::key_rules(), Some("0123456789abcdef"))
-            .unwrap();
+        let validated = csr.validate(&testing::key_rules(), Some("0123456789abcdef")).unwrap();
         assert_eq!(validated.spki_der(), spki);
         for expected in [None, Some("0123456789abcdee")] {
             assert_eq!(
@@ -350,20 +326,14 @@ mod tests {
             UntrustedCsr::read(&[&der[..], &[0]].concat()).unwrap_err(),
             CsrRefusal::Trailing { octets: 1 }
         );
-        assert_eq!(
-            UntrustedCsr::read(&vec![0x30; 16 * 1024 + 1]).unwrap_err().rule(),
-            "csr.too-long"
-        );
+        assert_eq!(UntrustedCsr::read(&vec![0x30; 16 * 1024 + 1]).unwrap_err().rule(), "csr.too-long");
         for length in 0..der.len() {
             assert!(UntrustedCsr::read(&der[..length]).is_err(), "{length}");
         }
         let version = der.windows(3).position(|window| window == [2, 1, 0]).unwrap();
         let mut other = der.clone();
         other[version + 2] = 2;
-        assert_eq!(
-            UntrustedCsr::read(&other).unwrap_err(),
-            CsrRefusal::Version { found: 2 }
-        );
+        assert_eq!(UntrustedCsr::read(&other).unwrap_err(), CsrRefusal::Version { found: 2 });
     }
 
     #[test]

@@ -82,11 +82,7 @@ fn compose(now: Time, random: [u8; 10]) -> String {
 
 fn check(text: &str) -> Result<(), Error> {
     let hexadecimal = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    if text.len() == 32 && text.bytes().all(hexadecimal) {
-        Ok(())
-    } else {
-        Err(Error::Identifier)
-    }
+    if text.len() == 32 && text.bytes().all(hexadecimal) { Ok(()) } else { Err(Error::Identifier) }
 }
 
 #[cfg(test)]

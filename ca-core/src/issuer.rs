@@ -35,17 +35,9 @@ impl Issuer {
     pub fn load(cert_der: &[u8]) -> Result<Self, Error> {
         let refused = |why| Error::Certificate { what: "issuer", why };
         let certificate = read(cert_der).ok_or(refused("not one DER certificate"))?;
-        let ca = certificate
-            .basic_constraints()
-            .ok()
-            .flatten()
-            .is_some_and(|extension| extension.value.ca);
+        let ca = certificate.basic_constraints().ok().flatten().is_some_and(|extension| extension.value.ca);
         let signs = |usage: &x509_parser::extensions::KeyUsage| usage.key_cert_sign() && usage.crl_sign();
-        let usage = certificate
-            .key_usage()
-            .ok()
-            .flatten()
-            .is_some_and(|extension| signs(extension.value));
+        let usage = certificate.key_usage().ok().flatten().is_some_and(|extension| signs(extension.value));
         if !ca || !usage {
             return Err(refused("not a CA with keyCertSign and cRLSign"));
         }
@@ -161,14 +153,12 @@ pub(crate) fn sha1(octets: &[u8]) -> [u8; 20] {
 }
 
 fn subject_key_identifier(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    certificate
-        .iter_extensions()
-        .find_map(|extension| match extension.parsed_extension() {
-            x509_parser::extensions::ParsedExtension::SubjectKeyIdentifier(identifier) => {
-                Some(identifier.0.to_vec())
-            }
-            _ => None,
-        })
+    certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        x509_parser::extensions::ParsedExtension::SubjectKeyIdentifier(identifier) => {
+            Some(identifier.0.to_vec())
+        }
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -183,10 +173,7 @@ mod tests {
         assert_eq!(issuer.algorithm(), SignatureAlgorithm::EcdsaP256Sha256);
         assert_eq!(issuer.key_identifier(), key_identifier(issuer.key()));
         assert_eq!(issuer.sha1().1, sha1(issuer.key()));
-        assert_eq!(
-            read(issuer.der()).unwrap().issuer().as_raw(),
-            hierarchy.root.subject_der()
-        );
+        assert_eq!(read(issuer.der()).unwrap().issuer().as_raw(), hierarchy.root.subject_der());
         let unit = hierarchy.unit();
         for (der, why) in [
             (&unit[..], "not a CA with keyCertSign and cRLSign"),

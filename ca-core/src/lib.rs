@@ -2,10 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no randomness of its own; time, random octets and bytes are arguments.
 //! What deliberately does not live here: storage (`ca-store`), tokens (`hsm`), HTTP (`ca-server`).
-#![cfg_attr(
-    test,
-    expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")
-)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod application;
 mod attempt;

@@ -37,10 +37,7 @@ impl Fen {
     /// # Errors
     /// [`Error::Overflow`] past 2^63 fen.
     pub fn times(self, count: u16) -> Result<Self, Error> {
-        self.0
-            .checked_mul(i64::from(count))
-            .map(Self)
-            .ok_or(Error::Overflow)
+        self.0.checked_mul(i64::from(count)).map(Self).ok_or(Error::Overflow)
     }
 }
 
@@ -91,22 +88,11 @@ impl Tariff {
     /// [`Error::Years`] outside 1..=`years_max`; [`Error::Overflow`].
     pub fn quote(&self, years: u16) -> Result<(Vec<QuoteLine>, Fen), Error> {
         if years == 0 || years > self.years_max {
-            return Err(Error::Years {
-                asked: years,
-                most: self.years_max,
-            });
+            return Err(Error::Years { asked: years, most: self.years_max });
         }
         let lines = vec![
-            QuoteLine {
-                item: "token",
-                quantity: 1,
-                price: self.token,
-            },
-            QuoteLine {
-                item: "certificate-year",
-                quantity: years,
-                price: self.certificate_year,
-            },
+            QuoteLine { item: "token", quantity: 1, price: self.token },
+            QuoteLine { item: "certificate-year", quantity: years, price: self.certificate_year },
         ];
         let mut total = Fen::ZERO;
         for line in &lines {

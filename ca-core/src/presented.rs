@@ -13,10 +13,7 @@ pub const PROVE_CONTEXT: &[u8] = b"qianyin-prove-v1";
 /// # Errors
 /// [`Error::Certificate`] when it is not one DER certificate, or its serial number has another form.
 pub fn serial_of_certificate(der: &[u8]) -> Result<Serial, Error> {
-    let refused = Error::Certificate {
-        what: "presented",
-        why: "not one DER certificate",
-    };
+    let refused = Error::Certificate { what: "presented", why: "not one DER certificate" };
     let certificate = read(der).ok_or(refused)?;
     Ok(Serial::from_content(certificate.tbs_certificate.raw_serial())?)
 }
@@ -26,10 +23,7 @@ pub fn serial_of_certificate(der: &[u8]) -> Result<Serial, Error> {
 /// # Errors
 /// [`Error::Certificate`] when it is not one DER certificate.
 pub fn spki_of_certificate(der: &[u8]) -> Result<Vec<u8>, Error> {
-    let refused = Error::Certificate {
-        what: "presented",
-        why: "not one DER certificate",
-    };
+    let refused = Error::Certificate { what: "presented", why: "not one DER certificate" };
     Ok(read(der).ok_or(refused)?.public_key().raw.to_vec())
 }
 
@@ -38,10 +32,7 @@ pub fn spki_of_certificate(der: &[u8]) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error::Certificate`] when it cannot be read, [`Error::Signature`].
 pub fn verify_with_certificate(der: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
-    let refused = |why| Error::Certificate {
-        what: "presented",
-        why,
-    };
+    let refused = |why| Error::Certificate { what: "presented", why };
     let certificate = read(der).ok_or(refused("not one DER certificate"))?;
     let spki = certificate.public_key();
     let algorithm: SignatureAlgorithm = algorithm(spki).ok_or(refused("neither a P-256 nor an RSA key"))?;
@@ -57,17 +48,10 @@ mod tests {
     #[test]
     fn only_the_certificates_own_key_verifies() {
         let key = KeyPair::generate().unwrap();
-        let der = CertificateParams::default()
-            .self_signed(&key)
-            .unwrap()
-            .der()
-            .to_vec();
+        let der = CertificateParams::default().self_signed(&key).unwrap().der().to_vec();
         let signature = key.sign(b"challenge").unwrap();
         assert_eq!(verify_with_certificate(&der, b"challenge", &signature), Ok(()));
-        assert_eq!(
-            verify_with_certificate(&der, b"other", &signature),
-            Err(Error::Signature)
-        );
+        assert_eq!(verify_with_certificate(&der, b"other", &signature), Err(Error::Signature));
         assert!(serial_of_certificate(&der).is_ok());
         assert!(serial_of_certificate(&[&der[..], &[0]].concat()).is_err());
         assert!(verify_with_certificate(&der[1..], b"challenge", &signature).is_err());

@@ -44,9 +44,7 @@ impl SignatureAlgorithm {
             Self::EcdsaP256Sha256 => &ECDSA_P256_SHA256_ASN1,
             Self::RsaSha256 => &RSA_PKCS1_2048_8192_SHA256,
         };
-        UnparsedPublicKey::new(algorithm, key)
-            .verify(message, signature)
-            .map_err(|_| Error::Signature)
+        UnparsedPublicKey::new(algorithm, key).verify(message, signature).map_err(|_| Error::Signature)
     }
 
     pub(crate) fn rcgen(self) -> &'static rcgen::SignatureAlgorithm {
@@ -93,10 +91,7 @@ mod tests {
         let signature = key.sign(b"message").unwrap();
         let algorithm = SignatureAlgorithm::EcdsaP256Sha256;
         assert_eq!(algorithm.verify(&spki, b"message", &signature), Ok(()));
-        assert_eq!(
-            algorithm.verify(&spki, b"massage", &signature),
-            Err(Error::Signature)
-        );
+        assert_eq!(algorithm.verify(&spki, b"massage", &signature), Err(Error::Signature));
         assert_eq!(
             SignatureAlgorithm::RsaSha256.verify(&spki, b"message", &signature),
             Err(Error::Signature)

@@ -36,14 +36,9 @@ impl Host {
             (1..=LABEL_CHARS_MAX).contains(&label.len())
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+                && label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
         };
-        let numeric = text
-            .rsplit('.')
-            .next()
-            .is_some_and(|last| last.bytes().all(|c| c.is_ascii_digit()));
+        let numeric = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|c| c.is_ascii_digit()));
         if text.len() <= DNS_CHARS_MAX && !numeric && text.split('.').all(label) {
             Ok(Self::Dns(text.to_owned()))
         } else {
@@ -78,10 +73,7 @@ impl Subject {
         let name = unit.name.as_str().to_owned();
         let mut attributes = vec![
             (Attribute::Country, "CN".to_owned()),
-            (
-                Attribute::StateOrProvince,
-                Name::parse(&unit.province)?.as_str().to_owned(),
-            ),
+            (Attribute::StateOrProvince, Name::parse(&unit.province)?.as_str().to_owned()),
             (Attribute::Locality, Name::parse(&unit.city)?.as_str().to_owned()),
             (Attribute::Organization, name.clone()),
         ];
@@ -89,11 +81,7 @@ impl Subject {
         // ETSI EN 319 412-1 §5.1.4: national trade register of the country, a hyphen, the number.
         attributes.push((Attribute::OrganizationIdentifier, format!("NTRCN-{}", unit.uscc)));
         attributes.push((Attribute::CommonName, name));
-        Ok(Self {
-            attributes,
-            uscc: Some(unit.uscc),
-            hosts: Vec::new(),
-        })
+        Ok(Self { attributes, uscc: Some(unit.uscc), hosts: Vec::new() })
     }
 
     /// A member of staff: C, O, serialNumber, CN.
@@ -114,10 +102,7 @@ impl Subject {
     /// [`Error::Host`] when there is none.
     pub fn server(organization: &Name, hosts: Vec<Host>) -> Result<Self, Error> {
         let first = hosts.first().ok_or(Error::Host)?.to_string();
-        Ok(Self {
-            hosts,
-            ..Self::of(organization, None, &first)
-        })
+        Ok(Self { hosts, ..Self::of(organization, None, &first) })
     }
 
     fn of(organization: &Name, serial_number: Option<&str>, common_name: &str) -> Self {
@@ -127,11 +112,7 @@ impl Subject {
         ];
         attributes.extend(serial_number.map(|number| (Attribute::SerialNumber, number.to_owned())));
         attributes.push((Attribute::CommonName, common_name.to_owned()));
-        Self {
-            attributes,
-            uscc: None,
-            hosts: Vec::new(),
-        }
+        Self { attributes, uscc: None, hosts: Vec::new() }
     }
 
     /// Attributes in the order of the certificate.
@@ -157,11 +138,7 @@ impl Subject {
             .attributes
             .iter()
             .map(|(attribute, value)| {
-                let tag = if attribute.is_printable_string() {
-                    0x13
-                } else {
-                    0x0c
-                };
+                let tag = if attribute.is_printable_string() { 0x13 } else { 0x0c };
                 let value = encode::tlv(tag, value.as_bytes());
                 encode::tlv(0x31, &encode::sequence(&[&encode::oid(attribute.oid()), &value]))
             })
@@ -176,10 +153,7 @@ mod tests {
 
     #[test]
     fn hosts() {
-        assert_eq!(
-            Host::parse("portal.qianyin.test").unwrap(),
-            Host::Dns("portal.qianyin.test".to_owned())
-        );
+        assert_eq!(Host::parse("portal.qianyin.test").unwrap(), Host::Dns("portal.qianyin.test".to_owned()));
         assert_eq!(Host::parse("::1").unwrap(), Host::Address("::1".parse().unwrap()));
         assert_eq!(Host::parse("localhost").unwrap().to_string(), "localhost");
         for bad in [

@@ -60,18 +60,12 @@ impl Urls {
 }
 
 fn check(url: &str, schemes: &[&str]) -> Result<(), Error> {
-    let host = schemes
-        .iter()
-        .find_map(|scheme| url.strip_prefix(scheme))
-        .unwrap_or_default();
+    let host = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
     let visible = url.len() <= CHARS_MAX && url.bytes().all(|c| c.is_ascii_graphic());
     if visible && host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') {
         Ok(())
     } else {
-        Err(Error::Url {
-            found: url.chars().take(CHARS_MAX).collect(),
-            schemes: schemes.join(" or "),
-        })
+        Err(Error::Url { found: url.chars().take(CHARS_MAX).collect(), schemes: schemes.join(" or ") })
     }
 }
 
@@ -94,10 +88,7 @@ mod tests {
             "http://ca test/",
             "http://例.test/",
         ] {
-            assert!(
-                matches!(Urls::new(http, http, bad, http), Err(Error::Url { .. })),
-                "{bad}"
-            );
+            assert!(matches!(Urls::new(http, http, bad, http), Err(Error::Url { .. })), "{bad}");
         }
         assert!(Urls::new(http, http, &format!("http://{}", "a".repeat(200)), http).is_err());
     }

@@ -81,7 +81,10 @@ pub(crate) fn urls(status: &str, cps: &str) -> Result<Urls, Failure> {
 fn matching_key(pool: &SessionPool, label: &str, certificate: &[u8]) -> Result<KeyAlgorithm, Failure> {
     let key = pool.key(label)?;
     if spki(key.public())? != ca_core::spki_of_certificate(certificate).map_err(Failure::inconsistent)? {
-        let what = format!("the key {label} on token {} does not belong to the registered certificate", pool.token());
+        let what = format!(
+            "the key {label} on token {} does not belong to the registered certificate",
+            pool.token()
+        );
         return Err(Failure::inconsistent(what));
     }
     Ok(key.algorithm())

@@ -93,8 +93,8 @@ impl Config {
     /// Reads the file; relative paths in it are relative to its folder.
     pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
-        let mut config: Self =
-            toml::from_str(&text).map_err(|error| Failure::Config { file: path.to_owned(), detail: error.to_string() })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| Failure::Config { file: path.to_owned(), detail: error.to_string() })?;
         let base = path.parent().unwrap_or(Path::new(""));
         for file in [
             &mut config.policies,
@@ -126,5 +126,7 @@ pub(crate) fn enter(environment: &BTreeMap<String, String>) -> Result<(), Failur
         return Ok(());
     }
     let program = std::env::current_exe()?;
-    Err(Failure::Io(std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(environment).exec()))
+    Err(Failure::Io(
+        std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(environment).exec(),
+    ))
 }

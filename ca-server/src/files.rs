@@ -28,8 +28,12 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(temporary).map_err(failed)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(temporary)
+        .map_err(failed)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(temporary, path).map_err(failed)
 }

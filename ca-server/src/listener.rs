@@ -98,9 +98,11 @@ pub(crate) fn server_config(chain: &Path, key: &Path, trust: &Trust) -> Result<A
         detail: error.to_string(),
     };
     let certificates = CertificateDer::pem_file_iter(chain).map_err(|error| unreadable(chain, error))?;
-    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|error| unreadable(chain, error))?;
+    let certificates: Vec<_> =
+        certificates.collect::<Result<_, _>>().map_err(|error| unreadable(chain, error))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
-    let mut config = ca_verifier::server_config(certificates, private, trust).map_err(Failure::inconsistent)?;
+    let mut config =
+        ca_verifier::server_config(certificates, private, trust).map_err(Failure::inconsistent)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

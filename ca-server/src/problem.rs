@@ -108,7 +108,9 @@ impl Problem {
     }
 
     fn fill(&self, text: &str) -> String {
-        self.facts.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+        self.facts
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
     }
 }
 
@@ -172,13 +174,15 @@ impl From<Refusal> for Problem {
 impl From<ca_core::Error> for Problem {
     fn from(error: ca_core::Error) -> Self {
         use ca_core::Error as Core;
-use ca_verifier::Error as Shared;
+        use ca_verifier::Error as Shared;
         match error {
             Core::Verifier(Shared::UsccForm) => Self::new(Rule::UsccForm),
             Core::Verifier(Shared::UsccCheck { found, expected }) => {
                 Self::new(Rule::UsccCheck).with("found", found).with("expected", expected)
             }
-            Core::Years { asked, most } => Self::new(Rule::YearsOutside).with("asked", asked).with("most", most),
+            Core::Years { asked, most } => {
+                Self::new(Rule::YearsOutside).with("asked", asked).with("most", most)
+            }
             Core::Name => Self::field("name", error),
             Core::LabourNumber => Self::field("labour_no", error),
             Core::IdCardForm | Core::IdCardDate | Core::IdCardCheck => Self::field("id_card", error),

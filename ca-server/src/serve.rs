@@ -8,7 +8,12 @@ use ca_verifier::Trust;
 use tokio::sync::watch;
 
 use crate::{
-    app::App, ca::{Ca, label}, config::Config, http, listener, policies, problem::{Failure, Problem}, wire,
+    app::App,
+    ca::{Ca, label},
+    config::Config,
+    http, listener, policies,
+    problem::{Failure, Problem},
+    wire,
 };
 
 /// How soon a change of status that any process made is seen.
@@ -54,7 +59,8 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     let status = http::status_router(Arc::clone(&app)).into_make_service();
     let api = http::api_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
     let status = axum::serve(plain, status).with_graceful_shutdown(told(stopping.clone()));
-    let api = axum::serve(listener::TlsListener::new(secure, tls), api).with_graceful_shutdown(told(stopping));
+    let api =
+        axum::serve(listener::TlsListener::new(secure, tls), api).with_graceful_shutdown(told(stopping));
     let serving = async { tokio::try_join!(status.into_future(), api.into_future()) };
     tokio::select! {
         ended = serving => { ended?; }
@@ -73,7 +79,10 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
 
 fn tls_config(app: &App) -> Result<Arc<rustls::ServerConfig>, Failure> {
     let certificate = |name: &str| {
-        let der = app.ca.certificate(name).ok_or_else(|| Failure::inconsistent(format!("no certificate {name}")))?;
+        let der = app
+            .ca
+            .certificate(name)
+            .ok_or_else(|| Failure::inconsistent(format!("no certificate {name}")))?;
         Ok::<_, Failure>(rustls::pki_types::CertificateDer::from(der.to_vec()))
     };
     let (root, issuing) = (certificate(label::ROOT)?, certificate(label::ISSUING)?);
@@ -102,14 +111,17 @@ async fn send_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
 }
 
 async fn note(app: &App, action: Action, burned: usize) -> Result<(), Failure> {
-    let entry = AuditEntry::done(wire::now(), &Actor::System("server"), action, "server", env!("CARGO_PKG_VERSION"))
-        .with("policies", hex::encode(app.policies.sha256()))
-        .with("burned", burned);
+    let entry =
+        AuditEntry::done(wire::now(), &Actor::System("server"), action, "server", env!("CARGO_PKG_VERSION"))
+            .with("policies", hex::encode(app.policies.sha256()))
+            .with("burned", burned);
     app.store.write(WriteSite::AppendAudit, move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?)).await
 }
 
 fn stopped(problem: Problem) -> Failure {
-    Failure::Refused(problem.cause().map_or_else(|| problem.to_string(), |cause| format!("{problem}\n{cause}")))
+    Failure::Refused(
+        problem.cause().map_or_else(|| problem.to_string(), |cause| format!("{problem}\n{cause}")),
+    )
 }
 
 async fn told(mut stopping: watch::Receiver<bool>) {
@@ -118,7 +130,9 @@ async fn told(mut stopping: watch::Receiver<bool>) {
 }
 
 async fn asked_to_stop() {
-    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        return;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

@@ -52,9 +52,7 @@ impl Anchor {
         if !may_certify(&root) || signed_by(&root, &root).is_err() {
             return Err(AnchorProblem::NotSelfSigned);
         }
-        Ok(Self {
-            der: Octets::new(&block.contents),
-        })
+        Ok(Self { der: Octets::new(&block.contents) })
     }
 }
 
@@ -95,9 +93,7 @@ impl Issuers {
             "issuing" => self.issuing.as_ref(),
             _ => None,
         };
-        let der = known.ok_or_else(|| Violation::NoIssuer {
-            issuer: issuer.to_owned(),
-        })?;
+        let der = known.ok_or_else(|| Violation::NoIssuer { issuer: issuer.to_owned() })?;
         signed_by(certificate, &parsed(der.as_slice())?)
     }
 }
@@ -119,9 +115,7 @@ fn signed_by(certificate: &X509Certificate<'_>, issuer: &X509Certificate<'_>) ->
     if certificate.signature_algorithm != certificate.tbs_certificate.signature {
         return Err(Violation::Algorithms);
     }
-    certificate
-        .verify_signature(Some(issuer.public_key()))
-        .map_err(|_| Violation::BadSignature)
+    certificate.verify_signature(Some(issuer.public_key())).map_err(|_| Violation::BadSignature)
 }
 
 #[cfg(test)]
@@ -135,20 +129,14 @@ mod tests {
         let root = pki.root_pem();
         assert!(Anchor::from_pem(root.as_bytes()).is_ok());
         let issuing = pki.issuing_pem();
-        assert_eq!(
-            Anchor::from_pem(issuing.as_bytes()).unwrap_err(),
-            AnchorProblem::NotSelfSigned
-        );
+        assert_eq!(Anchor::from_pem(issuing.as_bytes()).unwrap_err(), AnchorProblem::NotSelfSigned);
         for bad in [
             format!("{root}{root}"),
             root.replace("CERTIFICATE", "X509 CRL"),
             String::new(),
             "x".repeat(70_000),
         ] {
-            assert_eq!(
-                Anchor::from_pem(bad.as_bytes()).unwrap_err(),
-                AnchorProblem::NotOneCertificate
-            );
+            assert_eq!(Anchor::from_pem(bad.as_bytes()).unwrap_err(), AnchorProblem::NotOneCertificate);
         }
     }
 }

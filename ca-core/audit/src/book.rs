@@ -74,9 +74,7 @@ impl Book {
                         reading.take(row);
                         continue;
                     }
-                    Err(error) => Violation::NotARow {
-                        why: error.to_string(),
-                    },
+                    Err(error) => Violation::NotARow { why: error.to_string() },
                 },
             };
             reading.findings.add(Rule::Export, "line", number, violation);
@@ -117,9 +115,7 @@ impl Reading {
             }
             Row::OpenIntent(row) => {
                 let name = row.serial.to_string();
-                self.unique(Rule::Serial, "open_intent", &name, |book| {
-                    book.open_intents.insert(row.serial)
-                });
+                self.unique(Rule::Serial, "open_intent", &name, |book| book.open_intents.insert(row.serial));
             }
             Row::Certificate(row) => self.take_certificate(row),
             Row::Status(row) => {
@@ -141,9 +137,7 @@ impl Reading {
         match row {
             Row::Unit(row) => {
                 let id = row.id.clone();
-                self.unique(Rule::Export, "unit", &id, |book| {
-                    book.units.insert(row.id, row.uscc).is_none()
-                });
+                self.unique(Rule::Export, "unit", &id, |book| book.units.insert(row.id, row.uscc).is_none());
             }
             Row::Application(row) => {
                 let id = row.id.clone();
@@ -177,9 +171,7 @@ impl Reading {
             }
             Row::Posting(row) => {
                 let id = row.id.to_string();
-                self.unique(Rule::Money, "posting", &id, |book| {
-                    book.postings.insert(row.id, row).is_none()
-                });
+                self.unique(Rule::Money, "posting", &id, |book| book.postings.insert(row.id, row).is_none());
             }
             _ => {}
         }
@@ -195,17 +187,13 @@ impl Reading {
             Row::CrlNumber(row) => {
                 let name = format!("{}/{}", row.issuer, row.shard);
                 self.unique(Rule::Status, "crl_number", &name, |book| {
-                    book.crl_numbers
-                        .insert((row.issuer, row.shard), row.number)
-                        .is_none()
+                    book.crl_numbers.insert((row.issuer, row.shard), row.number).is_none()
                 });
             }
             Row::Crl(row) => {
                 let name = format!("{}/{}/{}", row.issuer, row.shard, row.number);
                 self.unique(Rule::Status, "crl", &name, |book| {
-                    book.crls
-                        .insert((row.issuer.clone(), row.shard, row.number), row)
-                        .is_none()
+                    book.crls.insert((row.issuer.clone(), row.shard, row.number), row).is_none()
                 });
             }
             _ => {}
@@ -219,11 +207,7 @@ impl Reading {
             Facts::of(&certificate)
         });
         let serial = row.serial.clone();
-        let certificate = Certificate {
-            row,
-            sha256: Octets::sha256(der.as_slice()),
-            facts,
-        };
+        let certificate = Certificate { row, sha256: Octets::sha256(der.as_slice()), facts };
         self.unique(Rule::Serial, "certificate", &serial.to_string(), |book| {
             book.certificates.insert(serial, certificate).is_none()
         });

@@ -74,37 +74,18 @@ impl Check {
     /// Gives the number of findings.
     fn run(self, language: Language, json: bool) -> Result<usize, Error> {
         let anchor = self.root.as_deref().map(anchor).transpose()?;
-        let unreadable = |source| Error::Read {
-            path: self.export.clone(),
-            source,
-        };
+        let unreadable = |source| Error::Read { path: self.export.clone(), source };
         let export = BufReader::new(File::open(&self.export).map_err(unreadable)?);
-        let report = check(
-            export,
-            Options {
-                anchor,
-                at_rest: self.at_rest,
-            },
-        )
-        .map_err(unreadable)?;
+        let report = check(export, Options { anchor, at_rest: self.at_rest }).map_err(unreadable)?;
         let mut out = io::stdout().lock();
-        let written = if json {
-            report.write_json(&mut out, language)
-        } else {
-            report.write_text(&mut out, language)
-        };
+        let written =
+            if json { report.write_json(&mut out, language) } else { report.write_text(&mut out, language) };
         written.and_then(|()| out.flush()).map_err(Error::Write)?;
         Ok(report.findings().len())
     }
 }
 
 fn anchor(path: &Path) -> Result<Anchor, Error> {
-    let pem = std::fs::read(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    Anchor::from_pem(&pem).map_err(|problem| Error::Anchor {
-        path: path.to_owned(),
-        problem,
-    })
+    let pem = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Anchor::from_pem(&pem).map_err(|problem| Error::Anchor { path: path.to_owned(), problem })
 }

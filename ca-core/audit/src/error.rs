@@ -36,21 +36,14 @@ impl Error {
         match self {
             Self::Read { path, source } => language.choose(
                 format!("无法读取 {}：{source}\n请检查路径和权限。", path.display()),
-                format!(
-                    "{} cannot be read: {source}\nCheck path and permissions.",
-                    path.display()
-                ),
+                format!("{} cannot be read: {source}\nCheck path and permissions.", path.display()),
             ),
             Self::Write(source) => language.choose(
                 format!("无法输出报告：{source}\n请检查输出位置。",),
                 format!("The report cannot be written: {source}\nCheck where it goes."),
             ),
             Self::Anchor { path, problem } => language.choose(
-                format!(
-                    "{}：{}\n请使用审计员自己保管的根证书（PEM）。",
-                    path.display(),
-                    problem.zh()
-                ),
+                format!("{}：{}\n请使用审计员自己保管的根证书（PEM）。", path.display(), problem.zh()),
                 format!(
                     "{}: {problem}\nUse the root certificate that the auditor keeps (PEM).",
                     path.display()

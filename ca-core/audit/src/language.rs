@@ -13,11 +13,7 @@ impl Language {
     /// From `LANG` or the like: English when it starts so, else Chinese.
     #[must_use]
     pub fn from_tag(tag: &str) -> Self {
-        if tag.trim_start().to_ascii_lowercase().starts_with("en") {
-            Self::En
-        } else {
-            Self::Zh
-        }
+        if tag.trim_start().to_ascii_lowercase().starts_with("en") { Self::En } else { Self::Zh }
     }
 
     pub(crate) fn choose<T>(self, zh: T, en: T) -> T {

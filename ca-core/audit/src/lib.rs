@@ -5,10 +5,7 @@
 //! one invariant of ARCHITECTURE.md §3.
 //!
 //! What deliberately does not live here: anything that writes, asks a network, or trusts the database's own root.
-#![cfg_attr(
-    test,
-    expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")
-)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod anchor;
 mod book;
@@ -68,54 +65,28 @@ mod tests {
 
     fn with_root(export: &Export) -> Report {
         let anchor = Some(Anchor::from_pem(export.pki.root_pem().as_bytes()).unwrap());
-        export.report(Options {
-            anchor,
-            at_rest: true,
-        })
+        export.report(Options { anchor, at_rest: true })
     }
 
     #[test]
     fn a_clean_export_has_no_finding() {
         let report = with_root(&Export::clean());
         assert_eq!(report.findings(), []);
-        assert!(
-            Rule::ALL
-                .into_iter()
-                .all(|rule| report.outcome(rule) == Outcome::Passed)
-        );
+        assert!(Rule::ALL.into_iter().all(|rule| report.outcome(rule) == Outcome::Passed));
     }
 
     #[test]
     fn the_summary_counts() {
         let mut export = Export::clean();
         export.add_burned();
-        let (serial, refused) = (
-            export.serial.clone(),
-            export.log("issue-certificate", "x", serde_json::json!({})),
-        );
-        export.change(
-            "audit",
-            "id",
-            &refused.to_string(),
-            "rule",
-            serde_json::json!("csr"),
-        );
-        export.log(
-            "revoke-certificate",
-            &serial,
-            serde_json::json!({ "to": "revoked" }),
-        );
+        let (serial, refused) =
+            (export.serial.clone(), export.log("issue-certificate", "x", serde_json::json!({})));
+        export.change("audit", "id", &refused.to_string(), "rule", serde_json::json!("csr"));
+        export.log("revoke-certificate", &serial, serde_json::json!({ "to": "revoked" }));
         export.change("status", "serial", &serial, "state", serde_json::json!("revoked"));
         let report = with_root(&export);
         assert_eq!(report.findings(), []);
-        let Summary {
-            certificates,
-            burned,
-            revoked,
-            payments,
-            paid,
-            refusals,
-        } = report.summary();
+        let Summary { certificates, burned, revoked, payments, paid, refusals } = report.summary();
         assert_eq!((*certificates, *burned, *revoked, *payments), (4, 1, 1, 1));
         assert_eq!(paid.to_string(), "¥200.00");
         assert_eq!(refusals.iter().collect::<Vec<_>>(), [(&"csr".to_owned(), &1)]);
@@ -127,11 +98,7 @@ mod tests {
         let long = "x".repeat(LINE_OCTETS + 1);
         let text = format!("{long}\n\n{}{{\"table\":\"unit\"", export.text());
         let report = check(text.as_bytes(), Options::default()).unwrap();
-        let codes: Vec<&str> = report
-            .findings()
-            .iter()
-            .map(|finding| finding.violation.code())
-            .collect();
+        let codes: Vec<&str> = report.findings().iter().map(|finding| finding.violation.code()).collect();
         assert_eq!(codes, ["line-too-long", "not-a-row", "not-a-row"]);
     }
 }

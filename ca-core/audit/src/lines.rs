@@ -22,24 +22,14 @@ pub(crate) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self {
-            reader,
-            buffer: Vec::new(),
-            number: 0,
-        }
+        Self { reader, buffer: Vec::new(), number: 0 }
     }
 
     /// The next line and its number.
     pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
         self.buffer.clear();
         let limit = u64::try_from(LINE_OCTETS + 1).unwrap_or(u64::MAX);
-        if self
-            .reader
-            .by_ref()
-            .take(limit)
-            .read_until(b'\n', &mut self.buffer)?
-            == 0
-        {
+        if self.reader.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
             return Ok(None);
         }
         self.number += 1;
@@ -89,23 +79,11 @@ mod tests {
     #[test]
     fn a_line_over_the_limit_is_skipped_to_its_end() {
         let line = |length| [vec![b'x'; length], vec![b'\n']].concat();
-        let text = [
-            line(LINE_OCTETS),
-            line(LINE_OCTETS + 1),
-            line(5 * LINE_OCTETS),
-            line(3),
-            b"xy".to_vec(),
-        ]
-        .concat();
+        let text = [line(LINE_OCTETS), line(LINE_OCTETS + 1), line(5 * LINE_OCTETS), line(3), b"xy".to_vec()]
+            .concat();
         assert_eq!(
             lengths(&text),
-            [
-                (1, Some(LINE_OCTETS)),
-                (2, None),
-                (3, None),
-                (4, Some(3)),
-                (5, Some(2))
-            ]
+            [(1, Some(LINE_OCTETS)), (2, None), (3, None), (4, Some(3)), (5, Some(2))]
         );
         assert_eq!(lengths(&vec![b'x'; LINE_OCTETS + 1]), [(1, None)]);
         assert_eq!(lengths(b""), []);

@@ -74,15 +74,8 @@ impl Log {
             Action::ActivateCertificate => Some("good".to_owned()),
             _ => entry.detail.to,
         };
-        let event = Event {
-            id: entry.id,
-            action,
-            fact: fact.map(String::into_boxed_str),
-        };
-        self.done
-            .entry(entry.object_id.into_boxed_str())
-            .or_default()
-            .push(event);
+        let event = Event { id: entry.id, action, fact: fact.map(String::into_boxed_str) };
+        self.done.entry(entry.object_id.into_boxed_str()).or_default().push(event);
     }
 
     /// To be called when all entries are in.
@@ -99,17 +92,12 @@ impl Log {
 
     /// How often an action was done to an object.
     pub(crate) fn count(&self, object: &str, action: Action) -> usize {
-        self.of(object)
-            .iter()
-            .filter(|event| event.action == action)
-            .count()
+        self.of(object).iter().filter(|event| event.action == action).count()
     }
 
     /// Every object and what was done to it.
     pub(crate) fn objects(&self) -> impl Iterator<Item = (&str, &[Event])> {
-        self.done
-            .iter()
-            .map(|(object, events)| (&**object, events.as_slice()))
+        self.done.iter().map(|(object, events)| (&**object, events.as_slice()))
     }
 
     /// Refusals by rule.

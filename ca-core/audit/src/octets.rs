@@ -37,9 +37,7 @@ impl<'de> Deserialize<'de> for Octets {
         if text.bytes().any(|c| c.is_ascii_uppercase()) {
             return Err(D::Error::custom("hexadecimal in capitals"));
         }
-        hex::decode(text.as_bytes())
-            .map(|octets| Self(octets.into()))
-            .map_err(D::Error::custom)
+        hex::decode(text.as_bytes()).map(|octets| Self(octets.into())).map_err(D::Error::custom)
     }
 }
 
@@ -59,10 +57,7 @@ mod tests {
 
     #[test]
     fn lower_case_hexadecimal_and_nothing_else() {
-        assert_eq!(
-            serde_json::from_str::<Octets>("\"0aff\"").unwrap(),
-            Octets::new(&[0x0a, 0xff])
-        );
+        assert_eq!(serde_json::from_str::<Octets>("\"0aff\"").unwrap(), Octets::new(&[0x0a, 0xff]));
         for bad in ["\"0AFF\"", "\"0af\"", "\"xx\"", "17", "null"] {
             assert!(serde_json::from_str::<Octets>(bad).is_err(), "{bad}");
         }

@@ -28,12 +28,7 @@ pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
     pub(crate) fn add(&mut self, rule: Rule, table: &'static str, key: impl ToString, violation: Violation) {
-        self.0.push(Finding {
-            rule,
-            table,
-            key: key.to_string(),
-            violation,
-        });
+        self.0.push(Finding { rule, table, key: key.to_string(), violation });
     }
 
     /// Adds [`Violation::Differs`] unless both are equal.
@@ -45,16 +40,7 @@ impl Findings {
     ) {
         if found != expected {
             let (found, expected) = (found.to_string(), expected.to_string());
-            self.add(
-                rule,
-                table,
-                key.to_string(),
-                Violation::Differs {
-                    what,
-                    found,
-                    expected,
-                },
-            );
+            self.add(rule, table, key.to_string(), Violation::Differs { what, found, expected });
         }
     }
 }
@@ -80,11 +66,7 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn new(findings: Findings, summary: Summary, signatures: bool) -> Self {
-        Self {
-            findings: findings.0,
-            summary,
-            signatures,
-        }
+        Self { findings: findings.0, summary, signatures }
     }
 
     /// Every finding, in the order of the check.
@@ -127,33 +109,13 @@ impl Report {
                 Outcome::NotChecked => language.choose("未查（需要 --root）", "not checked (needs --root)"),
             };
             writeln!(out, "{:<9} {word}  {}", rule.id(), rule.title(language))?;
-            for Finding {
-                table,
-                key,
-                violation,
-                ..
-            } in self.of(rule)
-            {
+            for Finding { table, key, violation, .. } in self.of(rule) {
                 writeln!(out, "          {table} {key} {}", violation.text(language))?;
             }
         }
-        let Summary {
-            certificates,
-            burned,
-            revoked,
-            payments,
-            paid,
-            refusals,
-        } = &self.summary;
-        let refusals: Vec<String> = refusals
-            .iter()
-            .map(|(rule, count)| format!("{rule} {count}"))
-            .collect();
-        let refusals = if refusals.is_empty() {
-            "0".to_owned()
-        } else {
-            refusals.join(", ")
-        };
+        let Summary { certificates, burned, revoked, payments, paid, refusals } = &self.summary;
+        let refusals: Vec<String> = refusals.iter().map(|(rule, count)| format!("{rule} {count}")).collect();
+        let refusals = if refusals.is_empty() { "0".to_owned() } else { refusals.join(", ") };
         let found = self.findings.len();
         match language {
             Language::Zh => writeln!(
@@ -189,22 +151,11 @@ impl Report {
                 json!({ "rule": rule.id(), "outcome": outcome, "title": rule.title(language), "findings": findings })
             })
             .collect();
-        let Summary {
-            certificates,
-            burned,
-            revoked,
-            payments,
-            paid,
-            refusals,
-        } = &self.summary;
+        let Summary { certificates, burned, revoked, payments, paid, refusals } = &self.summary;
         let summary = json!({
             "certificates": certificates, "burned": burned, "revoked": revoked,
             "payments": payments, "paid": paid.to_string(), "refusals": refusals,
         });
-        writeln!(
-            out,
-            "{}",
-            json!({ "findings": self.findings.len(), "rules": rules, "summary": summary })
-        )
+        writeln!(out, "{}", json!({ "findings": self.findings.len(), "rules": rules, "summary": summary }))
     }
 }

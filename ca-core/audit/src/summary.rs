@@ -29,11 +29,7 @@ impl Book {
             burned: in_state("burned"),
             revoked: in_state("revoked"),
             payments: self.payments.len(),
-            paid: Fen(self
-                .payments
-                .values()
-                .map(|payment| i128::from(payment.amount_fen))
-                .sum()),
+            paid: Fen(self.payments.values().map(|payment| i128::from(payment.amount_fen)).sum()),
             refusals: self.log.refusals().clone(),
         }
     }

@@ -23,11 +23,7 @@ const NOT_AFTER: i64 = 1_798_761_600_000;
 
 /// [`Violation::Differs`].
 pub(crate) fn differs(what: &'static str, found: &str, expected: &str) -> Violation {
-    Violation::Differs {
-        what,
-        found: found.to_owned(),
-        expected: expected.to_owned(),
-    }
+    Violation::Differs { what, found: found.to_owned(), expected: expected.to_owned() }
 }
 
 /// A root, an issuing CA, and what they sign.
@@ -41,13 +37,9 @@ impl Pki {
         let (root_key, issuing_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let root_params = ca("Root");
         let root = root_params.self_signed(&root_key).unwrap();
-        let issuing = ca("Issuing")
-            .signed_by(&issuing_key, &Issuer::from_params(&root_params, &root_key))
-            .unwrap();
-        Self {
-            root: (root, root_key),
-            issuing: (issuing, issuing_key),
-        }
+        let issuing =
+            ca("Issuing").signed_by(&issuing_key, &Issuer::from_params(&root_params, &root_key)).unwrap();
+        Self { root: (root, root_key), issuing: (issuing, issuing_key) }
     }
 
     /// The same names with other keys.
@@ -72,21 +64,13 @@ impl Pki {
     pub(crate) fn end_entity_of_root(&self) -> Vec<u8> {
         let issuer = ca("Root");
         let key = KeyPair::generate().unwrap();
-        unit(&[1; 18])
-            .signed_by(&key, &Issuer::from_params(&issuer, &self.root.1))
-            .unwrap()
-            .der()
-            .to_vec()
+        unit(&[1; 18]).signed_by(&key, &Issuer::from_params(&issuer, &self.root.1)).unwrap().der().to_vec()
     }
 
     fn sign(&self, params: &CertificateParams) -> Vec<u8> {
         let issuer = ca("Issuing");
         let key = KeyPair::generate().unwrap();
-        params
-            .signed_by(&key, &Issuer::from_params(&issuer, &self.issuing.1))
-            .unwrap()
-            .der()
-            .to_vec()
+        params.signed_by(&key, &Issuer::from_params(&issuer, &self.issuing.1)).unwrap().der().to_vec()
     }
 }
 
@@ -101,20 +85,14 @@ fn unit(serial: &[u8]) -> CertificateParams {
     let mut params = named("Unit");
     params.serial_number = Some(SerialNumber::from_slice(serial));
     params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![
-        KeyUsagePurpose::DigitalSignature,
-        KeyUsagePurpose::ContentCommitment,
-    ];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
     params.extended_key_usages = vec![
         ExtendedKeyUsagePurpose::ClientAuth,
         ExtendedKeyUsagePurpose::EmailProtection,
         ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 5, 5, 7, 3, 36]),
     ];
     let value = [&[0x13, 18], USCC.as_bytes()].concat();
-    params.custom_extensions = vec![CustomExtension::from_oid_content(
-        &[1, 2, 156, 10260, 4, 1, 4],
-        value,
-    )];
+    params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 156, 10260, 4, 1, 4], value)];
     params
 }
 
@@ -209,18 +187,8 @@ impl Export {
         );
         self.log("submit-application", &application, json!({}));
         let approval = self.log("approve-application", &application, json!({}));
-        self.change(
-            "audit",
-            "id",
-            &approval.to_string(),
-            "actor",
-            json!(format!("staff:{OFFICER}")),
-        );
-        self.log(
-            "record-payment",
-            &application,
-            json!({ "amount": "20000", "receipt": "R1" }),
-        );
+        self.change("audit", "id", &approval.to_string(), "actor", json!(format!("staff:{OFFICER}")));
+        self.log("record-payment", &application, json!({ "amount": "20000", "receipt": "R1" }));
     }
 
     /// Key, intent, certificate, status and log entries of one certificate; its serial number.
@@ -228,11 +196,8 @@ impl Export {
         let (tbs, spki, serial) = parts(der);
         let of_unit = profile == "unit-sign";
         let of_unit = |value: &str| if of_unit { json!(value) } else { Value::Null };
-        let (unit, application, token) = (
-            of_unit(&self.unit),
-            of_unit(&self.application),
-            of_unit("token-1"),
-        );
+        let (unit, application, token) =
+            (of_unit(&self.unit), of_unit(&self.application), of_unit("token-1"));
         let key = json!({ "table": "public_key", "spki_sha256": spki, "unit": unit, "token": token });
         let columns = json!({
             "serial": serial, "issuer": issuer, "profile": profile, "unit": unit, "application": application,
@@ -245,26 +210,12 @@ impl Export {
             members.extend(more.as_object().unwrap().clone());
             row
         };
-        let intent = with(
-            "intent",
-            json!({ "tbs": tbs, "spki_sha256": spki, "token": token }),
-        );
+        let intent = with("intent", json!({ "tbs": tbs, "spki_sha256": spki, "token": token }));
         let sha256 = Octets::sha256(der).to_string();
-        let certificate = with(
-            "certificate",
-            json!({ "der": hex::encode(der), "sha256": sha256 }),
-        );
-        let state = if application.is_null() {
-            "good"
-        } else {
-            "not-activated"
-        };
-        for row in [
-            key,
-            intent,
-            certificate,
-            json!({ "table": "status", "serial": serial, "state": state }),
-        ] {
+        let certificate = with("certificate", json!({ "der": hex::encode(der), "sha256": sha256 }));
+        let state = if application.is_null() { "good" } else { "not-activated" };
+        for row in [key, intent, certificate, json!({ "table": "status", "serial": serial, "state": state })]
+        {
             self.add(row);
         }
         self.log("record-intent", &serial, json!({}));
@@ -327,10 +278,7 @@ impl Export {
     pub(crate) fn row(&self, table: &str, column: &str, value: &str) -> Value {
         let mut found = self.rows.iter().filter(|row| is(row, table, column, value));
         let row = found.next().unwrap().clone();
-        assert!(
-            found.next().is_none(),
-            "{table}.{column} = {value} is not one row"
-        );
+        assert!(found.next().is_none(), "{table}.{column} = {value} is not one row");
         row
     }
 
@@ -383,14 +331,8 @@ impl Export {
         options: Options,
     ) -> Vec<(&'static str, String, Violation)> {
         let report = self.report(options);
-        let of_rule = report
-            .findings()
-            .iter()
-            .filter(|finding| finding.rule == rule)
-            .cloned();
-        of_rule
-            .map(|finding| (finding.table, finding.key, finding.violation))
-            .collect()
+        let of_rule = report.findings().iter().filter(|finding| finding.rule == rule).cloned();
+        of_rule.map(|finding| (finding.table, finding.key, finding.violation)).collect()
     }
 }
 
@@ -403,9 +345,5 @@ fn is(row: &Value, table: &str, column: &str, value: &str) -> bool {
 fn parts(der: &[u8]) -> (String, String, String) {
     let certificate = x509::parse(der).unwrap();
     let spki = Octets::sha256(certificate.public_key().raw).to_string();
-    (
-        hex::encode(certificate.tbs_certificate.as_ref()),
-        spki,
-        hex::encode(certificate.raw_serial()),
-    )
+    (hex::encode(certificate.tbs_certificate.as_ref()), spki, hex::encode(certificate.raw_serial()))
 }

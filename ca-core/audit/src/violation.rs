@@ -163,11 +163,7 @@ mod tests {
 
     #[test]
     fn both_languages_carry_the_values() {
-        let violation = Violation::Differs {
-            what: "unit",
-            found: "a".into(),
-            expected: "b".into(),
-        };
+        let violation = Violation::Differs { what: "unit", found: "a".into(), expected: "b".into() };
         assert_eq!(violation.code(), "differs");
         assert_eq!(violation.text(Language::En), "unit is a; it must be b");
         assert_eq!(violation.text(Language::Zh), "unit 为 a，应为 b");

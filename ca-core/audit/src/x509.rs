@@ -62,11 +62,7 @@ impl Facts {
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             profile: ProfileFacts {
-                version: if certificate.version() == X509Version::V3 {
-                    "v3"
-                } else {
-                    "not v3"
-                },
+                version: if certificate.version() == X509Version::V3 { "v3" } else { "not v3" },
                 basic_constraints: basic_constraints(certificate),
                 key_usage: key_usage(certificate),
                 extended_key_usage: extended_key_usage(certificate),
@@ -104,35 +100,17 @@ fn key_usage(certificate: &X509Certificate<'_>) -> String {
     let Ok(Some(usage)) = certificate.key_usage() else {
         return none();
     };
-    let set = BITS
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| usage.value.flags >> bit & 1 == 1);
+    let set = BITS.iter().enumerate().filter(|(bit, _)| usage.value.flags >> bit & 1 == 1);
     let critical = usage.critical.then_some("critical");
-    critical
-        .into_iter()
-        .chain(set.map(|(_, name)| *name))
-        .collect::<Vec<_>>()
-        .join(", ")
+    critical.into_iter().chain(set.map(|(_, name)| *name)).collect::<Vec<_>>().join(", ")
 }
 
 fn extended_key_usage(certificate: &X509Certificate<'_>) -> String {
     let Ok(Some(usage)) = certificate.extended_key_usage() else {
         return none();
     };
-    let ExtendedKeyUsage {
-        any,
-        server_auth,
-        client_auth,
-        code_signing,
-        email_protection,
-        ..
-    } = *usage.value;
-    let ExtendedKeyUsage {
-        time_stamping,
-        ocsp_signing,
-        ..
-    } = *usage.value;
+    let ExtendedKeyUsage { any, server_auth, client_auth, code_signing, email_protection, .. } = *usage.value;
+    let ExtendedKeyUsage { time_stamping, ocsp_signing, .. } = *usage.value;
     let known = [
         (any, "anyExtendedKeyUsage"),
         (server_auth, "serverAuth"),
@@ -142,18 +120,13 @@ fn extended_key_usage(certificate: &X509Certificate<'_>) -> String {
         (time_stamping, "timeStamping"),
         (ocsp_signing, "OCSPSigning"),
     ];
-    let mut names: Vec<String> = known
-        .iter()
-        .filter(|(set, _)| *set)
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
-    names.extend(usage.value.other.iter().map(|oid| {
-        if *oid == DOCUMENT_SIGNING {
-            "documentSigning".to_owned()
-        } else {
-            oid.to_id_string()
-        }
-    }));
+    let mut names: Vec<String> =
+        known.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned()).collect();
+    names.extend(
+        usage.value.other.iter().map(|oid| {
+            if *oid == DOCUMENT_SIGNING { "documentSigning".to_owned() } else { oid.to_id_string() }
+        }),
+    );
     names.sort_unstable();
     names.join(", ")
 }

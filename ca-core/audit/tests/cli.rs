@@ -30,20 +30,12 @@ impl Drop for Folder {
 }
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_ca-audit"))
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_ca-audit"))
         .args(arguments)
         .env("LANG", "en_GB.UTF-8")
         .output()
         .unwrap();
-    (
-        status.code().unwrap(),
-        String::from_utf8(stdout).unwrap(),
-        String::from_utf8(stderr).unwrap(),
-    )
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 const UNIT: &str = "{\"table\":\"unit\",\"id\":\"1\",\"uscc\":\"2\"}\n";
@@ -54,11 +46,7 @@ fn no_finding_is_0() {
     let export = folder.write("export.jsonl", UNIT);
     let (status, out, err) = run(&["check", &export]);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert_eq!(
-        out.lines().filter(|line| line.contains(" pass  ")).count(),
-        10,
-        "{out}"
-    );
+    assert_eq!(out.lines().filter(|line| line.contains(" pass  ")).count(), 10, "{out}");
     assert!(out.contains("signature not checked"), "{out}");
     assert!(out.ends_with("0 findings\n"), "{out}");
 }
@@ -94,12 +82,9 @@ fn usage_and_unreadable_files_are_2() {
     let folder = Folder::new("usage");
     let export = folder.write("export.jsonl", UNIT);
     let absent = folder.0.join("absent").to_str().unwrap().to_owned();
-    for arguments in [
-        &["check"][..],
-        &["check", &export, "--unknown"],
-        &[],
-        &["check", &export, "--lang", "fr"],
-    ] {
+    for arguments in
+        [&["check"][..], &["check", &export, "--unknown"], &[], &["check", &export, "--lang", "fr"]]
+    {
         assert_eq!(run(arguments).0, 2, "{arguments:?}");
     }
     let (status, _, err) = run(&["check", &absent]);

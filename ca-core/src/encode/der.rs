@@ -19,10 +19,7 @@ pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     match u8::try_from(content.len()) {
         Ok(short @ 0..0x80) => out.push(short),
         _ => {
-            let start = octets
-                .iter()
-                .position(|octet| *octet != 0)
-                .unwrap_or(octets.len() - 1);
+            let start = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len() - 1);
             // At most 8 octets, so the count always fits the low bits.
             out.push(0x80 | u8::try_from(octets.len() - start).unwrap_or(0));
             out.extend_from_slice(&octets[start..]);
@@ -78,11 +75,7 @@ pub(crate) fn oid_content(content: &[u8]) -> Vec<u8> {
 
 /// UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5, §5.1.2.4).
 pub(crate) fn time(at: Time) -> Vec<u8> {
-    if UTC_TIME.contains(&at.secs()) {
-        tlv(0x17, &digits(at).as_bytes()[2..])
-    } else {
-        generalized_time(at)
-    }
+    if UTC_TIME.contains(&at.secs()) { tlv(0x17, &digits(at).as_bytes()[2..]) } else { generalized_time(at) }
 }
 
 /// GeneralizedTime in every year (RFC 6960 §4.2.2.1).
@@ -92,10 +85,7 @@ pub(crate) fn generalized_time(at: Time) -> Vec<u8> {
 
 /// `YYYYMMDDHHMMSSZ`
 fn digits(at: Time) -> String {
-    at.to_string()
-        .chars()
-        .filter(|c| c.is_ascii_digit() || *c == 'Z')
-        .collect()
+    at.to_string().chars().filter(|c| c.is_ascii_digit() || *c == 'Z').collect()
 }
 
 /// SIGNED{}: what was signed, the algorithm, the signature (RFC 5280 §4.1.1).
@@ -109,12 +99,9 @@ mod tests {
 
     #[test]
     fn lengths_are_minimal() {
-        for (length, header) in [
-            (0, vec![4, 0]),
-            (127, vec![4, 127]),
-            (128, vec![4, 0x81, 128]),
-            (256, vec![4, 0x82, 1, 0]),
-        ] {
+        for (length, header) in
+            [(0, vec![4, 0]), (127, vec![4, 127]), (128, vec![4, 0x81, 128]), (256, vec![4, 0x82, 1, 0])]
+        {
             assert_eq!(&octets(&vec![7; length])[..header.len()], header);
         }
         assert_eq!(tlv(4, &vec![0; 70_000])[..5], [4, 0x83, 1, 0x11, 0x70]);
@@ -136,10 +123,7 @@ mod tests {
     fn time_switches_in_2050() {
         assert_eq!(time(Time::from_secs(2_524_607_999)), b"\x17\x0d491231235959Z");
         assert_eq!(time(Time::from_secs(2_524_608_000)), b"\x18\x0f20500101000000Z");
-        assert_eq!(
-            generalized_time(Time::from_millis(1_999)),
-            b"\x18\x0f19700101000001Z"
-        );
+        assert_eq!(generalized_time(Time::from_millis(1_999)), b"\x18\x0f19700101000001Z");
     }
 
     #[test]
@@ -151,13 +135,6 @@ mod tests {
                 writer.next().write_bytes(&[9; 200]);
             });
         });
-        assert_eq!(
-            sequence(&[
-                &integer(&300_u64.to_be_bytes()),
-                &enumerated(6),
-                &octets(&[9; 200])
-            ]),
-            other
-        );
+        assert_eq!(sequence(&[&integer(&300_u64.to_be_bytes()), &enumerated(6), &octets(&[9; 200])]), other);
     }
 }

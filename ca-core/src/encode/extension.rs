@@ -44,11 +44,7 @@ impl Extension {
 
 /// §4.2.1.1, keyIdentifier only.
 pub(crate) fn authority_key_identifier(identifier: &[u8]) -> Extension {
-    Extension::new(
-        AUTHORITY_KEY_IDENTIFIER,
-        false,
-        der::sequence(&[&der::tlv(0x80, identifier)]),
-    )
+    Extension::new(AUTHORITY_KEY_IDENTIFIER, false, der::sequence(&[&der::tlv(0x80, identifier)]))
 }
 
 /// §4.2.1.2
@@ -58,9 +54,7 @@ pub(crate) fn subject_key_identifier(identifier: &[u8]) -> Extension {
 
 /// §4.2.1.3: a named bit list, so trailing zero bits are dropped (X.690 §11.2.2).
 pub(crate) fn key_usage(usages: &[KeyUsage]) -> Extension {
-    let flags = usages
-        .iter()
-        .fold(0_u8, |flags, usage| flags | (0x80 >> usage.bit()));
+    let flags = usages.iter().fold(0_u8, |flags, usage| flags | (0x80 >> usage.bit()));
     let unused = u8::try_from(flags.trailing_zeros()).unwrap_or(0);
     Extension::new(KEY_USAGE, true, der::tlv(0x03, &[unused, flags]))
 }
@@ -119,10 +113,7 @@ pub(crate) fn authority_information_access(ocsp: Option<&str>, ca_issuers: Optio
     let mut descriptions = Vec::new();
     for (method, url) in [(AD_OCSP, ocsp), (AD_CA_ISSUERS, ca_issuers)] {
         if let Some(url) = url {
-            descriptions.extend(der::sequence(&[
-                &der::oid(method),
-                &der::tlv(0x86, url.as_bytes()),
-            ]));
+            descriptions.extend(der::sequence(&[&der::oid(method), &der::tlv(0x86, url.as_bytes())]));
         }
     }
     Extension::new(AUTHORITY_INFO_ACCESS, false, der::sequence(&[&descriptions]))
@@ -131,15 +122,10 @@ pub(crate) fn authority_information_access(ocsp: Option<&str>, ca_issuers: Optio
 /// §4.2.1.4: policies by content octets of their OID, each with the CPS's URI when there is one.
 pub(crate) fn certificate_policies(policies: &[Vec<u8>], cps: Option<&str>) -> Extension {
     let qualifiers = cps.map_or_else(Vec::new, |uri| {
-        der::sequence(&[&der::sequence(&[
-            &der::oid(QT_CPS),
-            &der::tlv(0x16, uri.as_bytes()),
-        ])])
+        der::sequence(&[&der::sequence(&[&der::oid(QT_CPS), &der::tlv(0x16, uri.as_bytes())])])
     });
-    let list: Vec<u8> = policies
-        .iter()
-        .flat_map(|policy| der::sequence(&[&der::oid_content(policy), &qualifiers]))
-        .collect();
+    let list: Vec<u8> =
+        policies.iter().flat_map(|policy| der::sequence(&[&der::oid_content(policy), &qualifiers])).collect();
     Extension::new(CERTIFICATE_POLICIES, false, der::sequence(&[&list]))
 }
 
@@ -163,19 +149,13 @@ mod tests {
             key_usage(&[KeyUsage::DigitalSignature, KeyUsage::ContentCommitment]).value,
             [3, 2, 6, 0xc0]
         );
-        assert_eq!(
-            key_usage(&[KeyUsage::KeyCertSign, KeyUsage::CrlSign]).value,
-            [3, 2, 1, 6]
-        );
+        assert_eq!(key_usage(&[KeyUsage::KeyCertSign, KeyUsage::CrlSign]).value, [3, 2, 1, 6]);
     }
 
     #[test]
     fn basic_constraints_leaves_out_the_default() {
         assert_eq!(basic_constraints(None).value, [0x30, 0]);
         assert_eq!(basic_constraints(Some(None)).value, [0x30, 3, 1, 1, 0xff]);
-        assert_eq!(
-            basic_constraints(Some(Some(0))).value,
-            [0x30, 6, 1, 1, 0xff, 2, 1, 0]
-        );
+        assert_eq!(basic_constraints(Some(Some(0))).value, [0x30, 6, 1, 1, 0xff, 2, 1, 0]);
     }
 }

@@ -29,13 +29,8 @@ pub fn spki_from_rsa(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`Error::RawSignature`] when it is not 64 octets.
 pub fn ecdsa_der(raw: &[u8]) -> Result<Vec<u8>, Error> {
-    let raw: &[u8; 64] = raw
-        .try_into()
-        .map_err(|_| Error::RawSignature { octets: raw.len() })?;
-    Ok(der::sequence(&[
-        &der::integer(&raw[..32]),
-        &der::integer(&raw[32..]),
-    ]))
+    let raw: &[u8; 64] = raw.try_into().map_err(|_| Error::RawSignature { octets: raw.len() })?;
+    Ok(der::sequence(&[&der::integer(&raw[..32]), &der::integer(&raw[32..])]))
 }
 
 #[cfg(test)]
@@ -60,9 +55,6 @@ mod tests {
         raw[31] = 0x80;
         raw[63] = 1;
         assert_eq!(ecdsa_der(&raw).unwrap(), [0x30, 7, 2, 2, 0, 0x80, 2, 1, 1]);
-        assert!(matches!(
-            ecdsa_der(&raw[1..]),
-            Err(Error::RawSignature { octets: 63 })
-        ));
+        assert!(matches!(ecdsa_der(&raw[1..]), Err(Error::RawSignature { octets: 63 })));
     }
 }

@@ -13,12 +13,7 @@ pub(crate) fn extensions(plan: &CertificatePlan<'_>) -> Vec<Extension> {
         write::key_usage(profile.key_usage()),
         encode::subject_key_identifier(&key.identifier()),
     ];
-    list.extend(
-        plan.issuer
-            .ca()
-            .map(Issuer::key_identifier)
-            .map(encode::authority_key_identifier),
-    );
+    list.extend(plan.issuer.ca().map(Issuer::key_identifier).map(encode::authority_key_identifier));
     if !profile.extended_key_usage().is_empty() {
         list.push(write::extended_key_usage(profile.extended_key_usage()));
     }
@@ -28,9 +23,7 @@ pub(crate) fn extensions(plan: &CertificatePlan<'_>) -> Vec<Extension> {
         (AlternativeName::Hosts, _) => list.push(hosts(plan.subject.hosts())),
     }
     if profile.crl_distribution_point() {
-        list.push(write::crl_distribution_point(
-            &plan.urls.crl(&plan.context.issuer, plan.shard),
-        ));
+        list.push(write::crl_distribution_point(&plan.urls.crl(&plan.context.issuer, plan.shard)));
     }
     list.extend(without_rcgen(plan));
     list
@@ -41,17 +34,12 @@ pub(super) fn without_rcgen(plan: &CertificatePlan<'_>) -> Vec<Extension> {
     let profile = plan.profile;
     let mut list = Vec::new();
     if profile.ocsp() || profile.ca_issuers() {
-        let ca_issuers = profile
-            .ca_issuers()
-            .then(|| plan.urls.ca_issuers(&plan.context.issuer));
+        let ca_issuers = profile.ca_issuers().then(|| plan.urls.ca_issuers(&plan.context.issuer));
         let ocsp = profile.ocsp().then(|| plan.urls.ocsp());
         list.push(write::authority_information_access(ocsp, ca_issuers.as_deref()));
     }
     if !profile.policies().is_empty() {
-        list.push(write::certificate_policies(
-            profile.policies(),
-            profile.cps().then(|| plan.urls.cps()),
-        ));
+        list.push(write::certificate_policies(profile.policies(), profile.cps().then(|| plan.urls.cps())));
     }
     list.extend(plan.subject.uscc().filter(|_| profile.uscc()).map(write::uscc));
     if profile.ocsp_nocheck() {

@@ -118,18 +118,12 @@ impl CertificatePlan<'_> {
         let mut refuse = |rule, clause, detail: String| findings.push(Finding { rule, clause, detail });
         if self.profile.proof_of_possession() && matches!(self.key, PlanKey::Own(_)) {
             let detail = format!("profile {} needs a validated request", self.profile.name());
-            refuse(
-                "issue.proof-of-possession",
-                "ETSI EN 319 411-1 REG-6.3.1-01",
-                detail,
-            );
+            refuse("issue.proof-of-possession", "ETSI EN 319 411-1 REG-6.3.1-01", detail);
         }
         let octets = self.serial.as_bytes().len();
         if octets != Serial::ISSUED_OCTETS {
-            let detail = format!(
-                "{octets} octets, a prefix and 136 random bits have {}",
-                Serial::ISSUED_OCTETS
-            );
+            let detail =
+                format!("{octets} octets, a prefix and 136 random bits have {}", Serial::ISSUED_OCTETS);
             refuse("issue.serial", "BR 7.1.2.7", detail);
         }
         let self_signed = matches!(self.issuer, IssuerRef::SelfSigned);
@@ -176,11 +170,7 @@ pub fn prepare(plan: &CertificatePlan<'_>) -> Result<Prepared, IssueRefusal> {
     }
     let algorithm = plan.algorithm();
     let tbs = tbs::write(plan).map_err(|error| IssueRefusal {
-        findings: vec![Finding {
-            rule: "issue.encoding",
-            clause: "RFC 5280 §4.1",
-            detail: error,
-        }],
+        findings: vec![Finding { rule: "issue.encoding", clause: "RFC 5280 §4.1", detail: error }],
     })?;
     // BR 4.3.1.2: what is linted is the certificate to be, with a signature that can never verify.
     let dummy = encode::signed(&tbs, algorithm, &[0; 72]);
@@ -208,11 +198,7 @@ pub fn prepare(plan: &CertificatePlan<'_>) -> Result<Prepared, IssueRefusal> {
         actor: context.actor.clone(),
         at: context.at,
     };
-    Ok(Prepared {
-        intent,
-        algorithm,
-        issuer_key,
-    })
+    Ok(Prepared { intent, algorithm, issuer_key })
 }
 
 /// A certificate whose octets are fixed and linted, and which nobody has signed.
@@ -248,10 +234,7 @@ impl Prepared {
         sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
     ) -> Result<Issued, SignError<E>> {
         if recorded.serial() != self.intent.serial {
-            return Err(SignError::OtherIntent {
-                prepared: self.intent.serial,
-                recorded: recorded.serial(),
-            });
+            return Err(SignError::OtherIntent { prepared: self.intent.serial, recorded: recorded.serial() });
         }
         let signature = sign(&self.intent.tbs).map_err(SignError::Signer)?;
         self.algorithm
@@ -264,14 +247,7 @@ impl Prepared {
                 && certificate.tbs_certificate.raw_serial() == self.intent.serial.as_bytes()
                 && sha256(certificate.public_key().raw) == self.intent.spki_sha256
         });
-        if same {
-            Ok(Issued {
-                der,
-                intent: self.intent,
-            })
-        } else {
-            Err(SignError::ReadBack)
-        }
+        if same { Ok(Issued { der, intent: self.intent }) } else { Err(SignError::ReadBack) }
     }
 }
 
@@ -320,16 +296,9 @@ mod tests {
         let plan = hierarchy.unit_plan(&csr);
         let prepared = prepare(&plan).unwrap();
         let other = Serial::from_random(1, &[9; 17]).unwrap();
-        let error = prepared.sign(RecordedIntent::assert_recorded(other), |_| -> Result<_, ()> {
-            panic!("signed")
-        });
-        assert_eq!(
-            error,
-            Err(SignError::OtherIntent {
-                prepared: plan.serial,
-                recorded: other
-            })
-        );
+        let error =
+            prepared.sign(RecordedIntent::assert_recorded(other), |_| -> Result<_, ()> { panic!("signed") });
+        assert_eq!(error, Err(SignError::OtherIntent { prepared: plan.serial, recorded: other }));
         let issued = hierarchy.issue(&plan);
         assert_eq!(issued.serial(), plan.serial);
         assert_eq!(issued.intent().spki_sha256, csr.spki_sha256());
@@ -344,17 +313,12 @@ mod tests {
         let recorded = || RecordedIntent::assert_recorded(plan.serial);
         let failed = prepare(&plan).unwrap().sign(recorded(), |_| Err("unplugged"));
         assert_eq!(failed, Err(SignError::Signer("unplugged")));
-        let foreign = prepare(&plan)
-            .unwrap()
-            .sign(recorded(), |tbs| hierarchy.root_sign(tbs));
+        let foreign = prepare(&plan).unwrap().sign(recorded(), |tbs| hierarchy.root_sign(tbs));
         assert_eq!(foreign, Err(SignError::Signature));
-        let other_octets = prepare(&plan)
-            .unwrap()
-            .sign(recorded(), |tbs| hierarchy.sign(&[tbs, &[0]].concat()));
+        let other_octets =
+            prepare(&plan).unwrap().sign(recorded(), |tbs| hierarchy.sign(&[tbs, &[0]].concat()));
         assert_eq!(other_octets, Err(SignError::Signature));
-        let none = prepare(&plan)
-            .unwrap()
-            .sign(recorded(), |_| Ok::<_, ()>(Vec::new()));
+        let none = prepare(&plan).unwrap().sign(recorded(), |_| Ok::<_, ()>(Vec::new()));
         assert_eq!(none, Err(SignError::Signature));
     }
 
@@ -391,19 +355,7 @@ mod tests {
         plan.not_after = hierarchy.issuing.not_after().plus_secs(1);
         let refusal = prepare(&plan).unwrap_err();
         let rules: Vec<&str> = refusal.findings().iter().map(|finding| finding.rule).collect();
-        assert_eq!(
-            rules,
-            [
-                "rfc5280.issuer-validity",
-                "profile.lifetime",
-                "profile.not-before"
-            ]
-        );
-        assert!(
-            refusal
-                .to_string()
-                .contains("profile.lifetime (policies/profiles): "),
-            "{refusal}"
-        );
+        assert_eq!(rules, ["rfc5280.issuer-validity", "profile.lifetime", "profile.not-before"]);
+        assert!(refusal.to_string().contains("profile.lifetime (policies/profiles): "), "{refusal}");
     }
 }

@@ -41,11 +41,8 @@ pub(crate) fn write_altered(
 /// Lets rcgen write the certificate and keeps what it wanted to have signed.
 fn sign(params: &CertificateParams, plan: &CertificatePlan<'_>) -> Result<Vec<u8>, String> {
     let key = plan.key.key();
-    let subject_key = Key {
-        bits: key.bits(),
-        algorithm: key.algorithm().signature().rcgen(),
-        message: RefCell::default(),
-    };
+    let subject_key =
+        Key { bits: key.bits(), algorithm: key.algorithm().signature().rcgen(), message: RefCell::default() };
     let (issuer_params, issuer_bits) = match plan.issuer {
         IssuerRef::SelfSigned => (params.clone(), key.bits()),
         IssuerRef::Ca(issuer) => {
@@ -55,15 +52,9 @@ fn sign(params: &CertificateParams, plan: &CertificatePlan<'_>) -> Result<Vec<u8
             (issuer_params, issuer.key())
         }
     };
-    let signer = Key {
-        bits: issuer_bits,
-        algorithm: plan.algorithm().rcgen(),
-        message: RefCell::default(),
-    };
+    let signer = Key { bits: issuer_bits, algorithm: plan.algorithm().rcgen(), message: RefCell::default() };
     let issuer = rcgen::Issuer::new(issuer_params, &signer);
-    params
-        .signed_by(&subject_key, &issuer)
-        .map_err(|error| error.to_string())?;
+    params.signed_by(&subject_key, &issuer).map_err(|error| error.to_string())?;
     drop(issuer);
     Ok(signer.message.take())
 }
@@ -83,23 +74,13 @@ fn params(plan: &CertificatePlan<'_>) -> Result<CertificateParams, String> {
         Some(None) => IsCa::Ca(BasicConstraints::Unconstrained),
         Some(Some(length)) => IsCa::Ca(BasicConstraints::Constrained(length)),
     };
-    params.key_usages = profile
-        .key_usage()
-        .iter()
-        .map(|usage| key_usage(*usage))
-        .collect();
-    params.extended_key_usages = profile
-        .extended_key_usage()
-        .iter()
-        .map(|usage| purpose(*usage))
-        .collect();
+    params.key_usages = profile.key_usage().iter().map(|usage| key_usage(*usage)).collect();
+    params.extended_key_usages = profile.extended_key_usage().iter().map(|usage| purpose(*usage)).collect();
     params.name_constraints = None;
     params.crl_distribution_points = Vec::new();
     if profile.crl_distribution_point() {
         let url = plan.urls.crl(&plan.context.issuer, plan.shard);
-        params
-            .crl_distribution_points
-            .push(CrlDistributionPoint { uris: vec![url] });
+        params.crl_distribution_points.push(CrlDistributionPoint { uris: vec![url] });
     }
     params.custom_extensions = without_rcgen(plan)
         .into_iter()
@@ -169,9 +150,7 @@ fn dn_type(attribute: Attribute) -> DnType {
 }
 
 fn printable(text: &str) -> Result<DnValue, String> {
-    PrintableString::try_from(text)
-        .map(DnValue::PrintableString)
-        .map_err(|error| error.to_string())
+    PrintableString::try_from(text).map(DnValue::PrintableString).map_err(|error| error.to_string())
 }
 
 /// rcgen holds one value per type and re-encodes: what it cannot repeat, the lint `rfc5280.issuer-name` refuses.
@@ -180,10 +159,7 @@ fn issuer_name(certificate: &[u8]) -> Result<DistinguishedName, String> {
     let name: &X509Name<'_> = certificate.subject();
     let mut copy = DistinguishedName::new();
     for attribute in name.iter_attributes() {
-        let arcs = attribute
-            .attr_type()
-            .iter()
-            .ok_or("the issuer's name has an attribute with huge arcs")?;
+        let arcs = attribute.attr_type().iter().ok_or("the issuer's name has an attribute with huge arcs")?;
         let text = attribute.as_str().map_err(|error| error.to_string())?;
         let value = match attribute.attr_value().tag() {
             Tag::PrintableString => printable(text)?,
@@ -198,23 +174,15 @@ fn alternative_names(profile: &Profile, subject: &Subject) -> Result<Vec<SanType
     match profile.alternative_name() {
         AlternativeName::None => Ok(Vec::new()),
         AlternativeName::Uscc => {
-            let code = subject
-                .uscc()
-                .ok_or("the profile needs a unified social credit code")?;
-            Ok(vec![SanType::OtherName((
-                oid::USCC.to_vec(),
-                code.as_str().into(),
-            ))])
+            let code = subject.uscc().ok_or("the profile needs a unified social credit code")?;
+            Ok(vec![SanType::OtherName((oid::USCC.to_vec(), code.as_str().into()))])
         }
         AlternativeName::Hosts => {
             // The order of RFC 5280's GeneralName, names before addresses.
             let names = subject.hosts().iter().filter_map(|host| match host {
-                Host::Dns(name) => Some(
-                    name.as_str()
-                        .try_into()
-                        .map(SanType::DnsName)
-                        .map_err(|e| e.to_string()),
-                ),
+                Host::Dns(name) => {
+                    Some(name.as_str().try_into().map(SanType::DnsName).map_err(|e| e.to_string()))
+                }
                 Host::Address(_) => None,
             });
             let addresses = subject.hosts().iter().filter_map(|host| match host {

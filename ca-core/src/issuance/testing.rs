@@ -49,32 +49,13 @@ pub(crate) fn hierarchy() -> Hierarchy {
         context: context("root"),
     };
     let own_root = own(&root_key);
-    let root = sign(
-        &plan("root-ca", "签印 Root", &own_root, IssuerRef::SelfSigned, 1, 7300),
-        &root_key,
-    );
+    let root = sign(&plan("root-ca", "签印 Root", &own_root, IssuerRef::SelfSigned, 1, 7300), &root_key);
     let root = Issuer::load(root.der()).unwrap();
     let own_issuing = own(&issuing_key);
-    let issuing = sign(
-        &plan(
-            "issuing-ca",
-            "签印 CA 1",
-            &own_issuing,
-            IssuerRef::Ca(&root),
-            2,
-            3650,
-        ),
-        &root_key,
-    );
+    let issuing =
+        sign(&plan("issuing-ca", "签印 CA 1", &own_issuing, IssuerRef::Ca(&root), 2, 3650), &root_key);
     let issuing = Issuer::load(issuing.der()).unwrap();
-    Hierarchy {
-        policies,
-        urls,
-        root,
-        issuing,
-        root_key,
-        issuing_key,
-    }
+    Hierarchy { policies, urls, root, issuing, root_key, issuing_key }
 }
 
 fn context(issuer: &str) -> IntentContext {
@@ -90,10 +71,7 @@ fn context(issuer: &str) -> IntentContext {
 }
 
 fn sign(plan: &CertificatePlan<'_>, key: &KeyPair) -> Issued {
-    prepare(plan)
-        .unwrap()
-        .sign(RecordedIntent::assert_recorded(plan.serial), |tbs| key.sign(tbs))
-        .unwrap()
+    prepare(plan).unwrap().sign(RecordedIntent::assert_recorded(plan.serial), |tbs| key.sign(tbs)).unwrap()
 }
 
 pub(crate) fn unit() -> Unit {
@@ -126,10 +104,7 @@ impl Hierarchy {
         let info = csr_info("attempt", &key.subject_public_key_info());
         let signature = key.sign(&info).unwrap();
         let der = assemble_csr(&info, SignatureAlgorithm::EcdsaP256Sha256, &signature);
-        UntrustedCsr::read(&der)
-            .unwrap()
-            .validate(self.policies.keys(), Some("attempt"))
-            .unwrap()
+        UntrustedCsr::read(&der).unwrap().validate(self.policies.keys(), Some("attempt")).unwrap()
     }
 
     pub(crate) fn unit_plan<'a>(&'a self, csr: &'a ValidatedCsr) -> CertificatePlan<'a> {
@@ -143,10 +118,7 @@ impl Hierarchy {
             issuer: IssuerRef::Ca(&self.issuing),
             urls: &self.urls,
             shard: 3,
-            context: IntentContext {
-                unit: Some(unit().id),
-                ..context("issuing")
-            },
+            context: IntentContext { unit: Some(unit().id), ..context("issuing") },
         }
     }
 
@@ -206,11 +178,6 @@ impl Hierarchy {
         let header = if tbs[1] == 0x82 { 4 } else { 3 };
         let content = [&tbs[header..place], &two, &tbs[place + old.len()..]].concat();
         let tbs = encode::sequence(&[&content]);
-        Issuer::load(&encode::signed(
-            &tbs,
-            SignatureAlgorithm::EcdsaP256Sha256,
-            &[0; 8],
-        ))
-        .unwrap()
+        Issuer::load(&encode::signed(&tbs, SignatureAlgorithm::EcdsaP256Sha256, &[0; 8])).unwrap()
     }
 }

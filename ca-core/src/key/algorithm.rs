@@ -17,9 +17,7 @@ pub(super) fn check(algorithm: &AlgorithmIdentifier<'_>) -> Result<Family, KeyRe
     } else if algorithm.algorithm == OID_PKCS1_RSAENCRYPTION {
         Ok(Family::Rsa)
     } else {
-        Err(KeyRefusal::Algorithm {
-            found: algorithm.algorithm.to_id_string(),
-        })
+        Err(KeyRefusal::Algorithm { found: algorithm.algorithm.to_id_string() })
     }
 }
 
@@ -35,12 +33,7 @@ mod tests {
             (Oid::from(&[1, 2, 840, 10040, 4, 1]).unwrap(), "1.2.840.10040.4.1"),
         ] {
             let refusal = check(&AlgorithmIdentifier::new(oid, None)).unwrap_err();
-            assert_eq!(
-                refusal,
-                KeyRefusal::Algorithm {
-                    found: text.to_owned()
-                }
-            );
+            assert_eq!(refusal, KeyRefusal::Algorithm { found: text.to_owned() });
             assert_eq!(refusal.rule(), "key.algorithm");
         }
     }

@@ -10,21 +10,14 @@ pub(super) fn check(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), KeyRefusa
     let curve = named(algorithm);
     match curve {
         Some(curve) if curve == OID_EC_P256 => Ok(()),
-        Some(curve) => Err(KeyRefusal::Curve {
-            found: curve.to_id_string(),
-        }),
-        None => Err(KeyRefusal::Curve {
-            found: "none".to_owned(),
-        }),
+        Some(curve) => Err(KeyRefusal::Curve { found: curve.to_id_string() }),
+        None => Err(KeyRefusal::Curve { found: "none".to_owned() }),
     }
 }
 
 /// The curve's name; the parser would read an OBJECT IDENTIFIER out of any value, so the tag is looked at.
 pub(crate) fn named<'a>(algorithm: &'a AlgorithmIdentifier<'_>) -> Option<Oid<'a>> {
-    let parameters = algorithm
-        .parameters
-        .as_ref()
-        .filter(|parameters| parameters.tag() == Tag::Oid)?;
+    let parameters = algorithm.parameters.as_ref().filter(|parameters| parameters.tag() == Tag::Oid)?;
     parameters.as_oid().ok()
 }
 
@@ -49,11 +42,6 @@ mod tests {
         // Parameters in full instead of a name: an empty SEQUENCE is enough to show it.
         let explicit = hex::decode("3011300b06072a8648ce3d020130000302000400").unwrap();
         let refusal = SubjectKey::from_spki(&explicit[..19], &rules).unwrap_err();
-        assert_eq!(
-            refusal,
-            KeyRefusal::Curve {
-                found: "none".to_owned()
-            }
-        );
+        assert_eq!(refusal, KeyRefusal::Curve { found: "none".to_owned() });
     }
 }

@@ -6,9 +6,7 @@ use super::KeyRefusal;
 
 pub(super) fn check(spki_sha256: &[u8; 32], known_bad: &BTreeSet<[u8; 32]>) -> Result<(), KeyRefusal> {
     if known_bad.contains(spki_sha256) {
-        return Err(KeyRefusal::KnownBad {
-            spki_sha256: hex::encode(spki_sha256),
-        });
+        return Err(KeyRefusal::KnownBad { spki_sha256: hex::encode(spki_sha256) });
     }
     Ok(())
 }

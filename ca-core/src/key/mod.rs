@@ -62,10 +62,7 @@ impl KeyAlgorithm {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| Error::Unknown {
-                what: "key algorithm",
-                value: name.to_owned(),
-            })
+            .ok_or_else(|| Error::Unknown { what: "key algorithm", value: name.to_owned() })
     }
 
     /// How such a key signs.
@@ -199,18 +196,11 @@ impl SubjectKey {
             return Err(KeyRefusal::Encoding);
         }
         if !rules.algorithms().contains(&algorithm) {
-            return Err(KeyRefusal::Algorithm {
-                found: algorithm.name().to_owned(),
-            });
+            return Err(KeyRefusal::Algorithm { found: algorithm.name().to_owned() });
         }
         let sha256 = sha256(der);
         known_bad::check(&sha256, rules.known_bad())?;
-        Ok(Self {
-            algorithm,
-            spki: canonical,
-            bits,
-            sha256,
-        })
+        Ok(Self { algorithm, spki: canonical, bits, sha256 })
     }
 
     /// Which kind.
@@ -283,23 +273,12 @@ mod tests {
         assert_eq!(key.algorithm(), KeyAlgorithm::EcP256);
         assert_eq!(key.spki_der(), spki);
         let trailing = [&spki[..], &[0]].concat();
-        assert_eq!(
-            SubjectKey::from_spki(&trailing, &rules).unwrap_err().rule(),
-            "key.encoding"
-        );
+        assert_eq!(SubjectKey::from_spki(&trailing, &rules).unwrap_err().rule(), "key.encoding");
         let long_length = [&[0x30, 0x81, 0x59][..], &spki[2..]].concat();
-        assert_eq!(
-            SubjectKey::from_spki(&long_length, &rules).unwrap_err().rule(),
-            "key.encoding"
-        );
+        assert_eq!(SubjectKey::from_spki(&long_length, &rules).unwrap_err().rule(), "key.encoding");
         for length in 0..spki.len() {
             assert!(SubjectKey::from_spki(&spki[..length], &rules).is_err());
         }
-        assert_eq!(
-            SubjectKey::from_spki(&vec![0x30; 3000], &rules)
-                .unwrap_err()
-                .rule(),
-            "key.encoding"
-        );
+        assert_eq!(SubjectKey::from_spki(&vec![0x30; 3000], &rules).unwrap_err().rule(), "key.encoding");
     }
 }

@@ -22,34 +22,19 @@ static P256: LazyLock<(BigUint, BigUint)> = LazyLock::new(|| {
 });
 
 pub(super) fn check(bits: &[u8]) -> Result<[u8; 65], KeyRefusal> {
-    let point: [u8; 65] = bits.try_into().map_err(|_| KeyRefusal::Point {
-        why: "65 octets are needed",
-    })?;
+    let point: [u8; 65] = bits.try_into().map_err(|_| KeyRefusal::Point { why: "65 octets are needed" })?;
     if point[0] != 4 {
-        return Err(KeyRefusal::Point {
-            why: "only the uncompressed form is accepted",
-        });
+        return Err(KeyRefusal::Point { why: "only the uncompressed form is accepted" });
     }
     let (p, b) = &*P256;
-    let (x, y) = (
-        BigUint::from_bytes_be(&point[1..33]),
-        BigUint::from_bytes_be(&point[33..]),
-    );
+    let (x, y) = (BigUint::from_bytes_be(&point[1..33]), BigUint::from_bytes_be(&point[33..]));
     if x >= *p || y >= *p {
-        return Err(KeyRefusal::Point {
-            why: "a coordinate is not below the field's prime",
-        });
+        return Err(KeyRefusal::Point { why: "a coordinate is not below the field's prime" });
     }
     // y² = x³ − 3x + b, written without subtraction.
     let left = (&y * &y + &x * 3_u32) % p;
     let right = (&x * &x * &x + b) % p;
-    if left == right {
-        Ok(point)
-    } else {
-        Err(KeyRefusal::Point {
-            why: "the point is not on the curve",
-        })
-    }
+    if left == right { Ok(point) } else { Err(KeyRefusal::Point { why: "the point is not on the curve" }) }
 }
 
 #[cfg(test)]
@@ -85,9 +70,7 @@ mod tests {
         unreduced[1..33].copy_from_slice(&[0xff; 32]);
         assert_eq!(
             check(&unreduced).unwrap_err(),
-            KeyRefusal::Point {
-                why: "a coordinate is not below the field's prime"
-            }
+            KeyRefusal::Point { why: "a coordinate is not below the field's prime" }
         );
     }
 }

@@ -8,9 +8,7 @@ use num_bigint::BigUint;
 
 use super::KeyRefusal;
 
-const PRIMES: [u32; 17] = [
-    11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
-];
+const PRIMES: [u32; 17] = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
 
 pub(super) fn check(modulus: &BigUint) -> Result<(), KeyRefusal> {
     if PRIMES.iter().all(|prime| is_power(&(modulus % *prime), *prime)) {
@@ -38,9 +36,7 @@ mod tests {
 
     #[test]
     fn the_structure_is_found_and_a_neighbour_is_not() {
-        let product = PRIMES
-            .iter()
-            .fold(BigUint::from(1_u8), |product, prime| product * *prime);
+        let product = PRIMES.iter().fold(BigUint::from(1_u8), |product, prime| product * *prime);
         for exponent in [0_u32, 1, 12_345, 987_654_321] {
             let weak = (&product << 1900) + BigUint::from(65537_u32).modpow(&exponent.into(), &product);
             assert_eq!(check(&weak), Err(KeyRefusal::Roca));
@@ -52,9 +48,6 @@ mod tests {
     fn the_list_is_every_prime_to_167_that_tells_something() {
         let prime = |n: &u32| (2..*n).all(|d| !n.is_multiple_of(d));
         let tells = |p: &u32| (1..*p).any(|residue| !is_power(&residue.into(), *p));
-        assert_eq!(
-            (3..=167).filter(prime).filter(tells).collect::<Vec<u32>>(),
-            PRIMES
-        );
+        assert_eq!((3..=167).filter(prime).filter(tells).collect::<Vec<u32>>(), PRIMES);
     }
 }

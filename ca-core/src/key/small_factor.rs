@@ -22,10 +22,7 @@ mod tests {
         // A prime of more than 751: 2^127 − 1.
         let prime = (BigUint::from(1_u8) << 127) - 1_u8;
         for factor in [2_u32, 3, 751] {
-            assert_eq!(
-                check(&(&prime * factor), 752),
-                Err(KeyRefusal::SmallFactor { factor })
-            );
+            assert_eq!(check(&(&prime * factor), 752), Err(KeyRefusal::SmallFactor { factor }));
         }
         assert_eq!(check(&(&prime * 757_u32), 752), Ok(()));
     }

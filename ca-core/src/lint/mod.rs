@@ -82,21 +82,13 @@ struct Rule {
 pub fn lint(cert_der: &[u8], context: &LintContext<'_>) -> Vec<Finding> {
     let Some(certificate) = read(cert_der) else {
         let detail = "not one DER certificate".to_owned();
-        return vec![Finding {
-            rule: "rfc5280.form",
-            clause: "RFC 5280 §4.1",
-            detail,
-        }];
+        return vec![Finding { rule: "rfc5280.form", clause: "RFC 5280 §4.1", detail }];
     };
     let rules = rfc5280::RULES.iter().chain(profile::RULES);
     rules
         .filter_map(|rule| {
             let detail = (rule.check)(&certificate, context)?;
-            Some(Finding {
-                rule: rule.name,
-                clause: rule.clause,
-                detail,
-            })
+            Some(Finding { rule: rule.name, clause: rule.clause, detail })
         })
         .collect()
 }
@@ -110,11 +102,7 @@ mod tests {
     fn what_we_issue_is_clean() {
         let hierarchy = hierarchy();
         let csr = hierarchy.csr();
-        for plan in [
-            hierarchy.unit_plan(&csr),
-            hierarchy.server_plan(&csr),
-            hierarchy.responder_plan(&csr),
-        ] {
+        for plan in [hierarchy.unit_plan(&csr), hierarchy.server_plan(&csr), hierarchy.responder_plan(&csr)] {
             let certificate = hierarchy.issue(&plan);
             assert_eq!(lint(certificate.der(), &LintContext::of(&plan)), []);
         }
@@ -127,19 +115,13 @@ mod tests {
         let plan = hierarchy.unit_plan(&csr);
         let der = [hierarchy.issue(&plan).der(), &[0]].concat();
         let findings = lint(&der, &LintContext::of(&plan));
-        assert_eq!(
-            findings[0].to_string(),
-            "rfc5280.form (RFC 5280 §4.1): not one DER certificate"
-        );
+        assert_eq!(findings[0].to_string(), "rfc5280.form (RFC 5280 §4.1): not one DER certificate");
     }
 
     #[test]
     fn rules_have_names_of_their_own() {
-        let mut names: Vec<&str> = rfc5280::RULES
-            .iter()
-            .chain(profile::RULES)
-            .map(|rule| rule.name)
-            .collect();
+        let mut names: Vec<&str> =
+            rfc5280::RULES.iter().chain(profile::RULES).map(|rule| rule.name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();

@@ -50,10 +50,7 @@ pub(crate) fn written(alter: impl Fn(&mut rcgen::CertificateParams)) -> Vec<&'st
 }
 
 fn rules(der: &[u8], plan: &CertificatePlan<'_>) -> Vec<&'static str> {
-    lint(der, &LintContext::of(plan))
-        .iter()
-        .map(|finding| finding.rule)
-        .collect()
+    lint(der, &LintContext::of(plan)).iter().map(|finding| finding.rule).collect()
 }
 
 impl Hierarchy {
@@ -67,9 +64,8 @@ impl Hierarchy {
 /// Replaces the only occurrence.
 pub(crate) fn replace(der: &mut [u8], old: &[u8], new: &[u8]) {
     assert_eq!(old.len(), new.len());
-    let places: Vec<usize> = (0..=der.len() - old.len())
-        .filter(|index| der[*index..].starts_with(old))
-        .collect();
+    let places: Vec<usize> =
+        (0..=der.len() - old.len()).filter(|index| der[*index..].starts_with(old)).collect();
     assert_eq!(places.len(), 1, "{old:02x?}");
     der[places[0]..places[0] + old.len()].copy_from_slice(new);
 }

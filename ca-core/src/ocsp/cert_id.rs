@@ -42,13 +42,7 @@ impl CertId {
         let algorithm = sequence(&[&encode::oid(hash.oid()), &[5, 0]]);
         let serial_der = encode::tlv(0x02, serial.as_bytes());
         let der = sequence(&[&algorithm, &octets(&name_hash), &octets(&key_hash), &serial_der]);
-        Self {
-            der,
-            hash,
-            name_hash,
-            key_hash,
-            serial,
-        }
+        Self { der, hash, name_hash, key_hash, serial }
     }
 
     /// Whether the question is about a certificate of `issuer`.

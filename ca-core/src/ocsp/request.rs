@@ -93,10 +93,7 @@ impl OcspRequest {
     /// [`OcspRefusal`].
     pub fn read(der: &[u8]) -> Result<Self, OcspRefusal> {
         if der.len() > OCTETS_MAX {
-            return Err(OcspRefusal::TooLong {
-                octets: der.len(),
-                most: OCTETS_MAX,
-            });
+            return Err(OcspRefusal::TooLong { octets: der.len(), most: OCTETS_MAX });
         }
         let request = x509_ocsp::OcspRequest::from_der(der).map_err(|_| OcspRefusal::Form)?;
         // What does not encode to the same octets was not DER.
@@ -153,11 +150,7 @@ fn nonce(extensions: impl Iterator<Item = Extension>) -> Result<Option<Vec<u8>>,
 }
 
 fn refuse_critical(extension: Extension) -> Result<(), OcspRefusal> {
-    if extension.critical {
-        Err(OcspRefusal::Critical { oid: extension.oid })
-    } else {
-        Ok(())
-    }
+    if extension.critical { Err(OcspRefusal::Critical { oid: extension.oid }) } else { Ok(()) }
 }
 
 fn id(request: &Request) -> Result<CertId, OcspRefusal> {
@@ -166,9 +159,7 @@ fn id(request: &Request) -> Result<CertId, OcspRefusal> {
         "1.3.14.3.2.26" => (HashAlgorithm::Sha1, 20),
         "2.16.840.1.101.3.4.2.1" => (HashAlgorithm::Sha256, 32),
         other => {
-            return Err(OcspRefusal::Hash {
-                oid: other.to_owned(),
-            });
+            return Err(OcspRefusal::Hash { oid: other.to_owned() });
         }
     };
     let parameters = id.hash_algorithm.parameters.as_ref().map(Encode::to_der);
@@ -216,17 +207,10 @@ mod tests {
             let read = OcspRequest::read(&request(&[one.der(), two.der()], &[nonce(&value)])).unwrap();
             assert_eq!(read.ids(), [one.clone(), two.clone()]);
             assert_eq!(read.nonce(), Some(&value[..]));
-            assert!(
-                read.ids()
-                    .iter()
-                    .all(|id| id.is_of(&issuer) && id.serial() == serial())
-            );
+            assert!(read.ids().iter().all(|id| id.is_of(&issuer) && id.serial() == serial()));
         }
         assert!(!one.is_of(&hierarchy().issuing));
-        assert_eq!(
-            OcspRequest::read(&request(&[one.der()], &[])).unwrap().nonce(),
-            None
-        );
+        assert_eq!(OcspRequest::read(&request(&[one.der()], &[])).unwrap().nonce(), None);
     }
 
     #[test]
@@ -250,34 +234,18 @@ mod tests {
             assert_eq!(refused(&good[..length]), OcspRefusal::Form, "{length}");
         }
         assert_eq!(refused(&[&good[..], &[0]].concat()), OcspRefusal::Form);
-        assert!(matches!(
-            refused(&vec![0x30; 9000]),
-            OcspRefusal::TooLong { octets: 9000, .. }
-        ));
-        assert!(matches!(
-            refused(&request(&[], &[])),
-            OcspRefusal::Count { found: 0, .. }
-        ));
-        assert!(matches!(
-            refused(&request(&[id.der(); 17], &[])),
-            OcspRefusal::Count { found: 17, .. }
-        ));
+        assert!(matches!(refused(&vec![0x30; 9000]), OcspRefusal::TooLong { octets: 9000, .. }));
+        assert!(matches!(refused(&request(&[], &[])), OcspRefusal::Count { found: 0, .. }));
+        assert!(matches!(refused(&request(&[id.der(); 17], &[])), OcspRefusal::Count { found: 17, .. }));
         assert!(OcspRequest::read(&request(&[id.der(); 16], &[])).is_ok());
-        for extensions in [
-            vec![nonce(&[])],
-            vec![nonce(&[1; 129])],
-            vec![nonce(&[1]), nonce(&[2])],
-        ] {
+        for extensions in [vec![nonce(&[])], vec![nonce(&[1; 129])], vec![nonce(&[1]), nonce(&[2])]] {
             assert_eq!(refused(&request(&[id.der()], &extensions)), OcspRefusal::Nonce);
         }
         let bare = extension(&[1, 3, 6, 1, 5, 5, 7, 48, 1, 2], false, &[1; 16]);
         assert_eq!(refused(&request(&[id.der()], &[bare])), OcspRefusal::Nonce);
         let critical = extension(&[1, 3, 6, 1, 4, 1], true, &[5, 0]);
         let refusal = refused(&request(&[id.der()], &[critical]));
-        assert_eq!(
-            refusal.to_string(),
-            "ocsp.critical: critical extension 1.3.6.1.4.1 is unknown"
-        );
+        assert_eq!(refusal.to_string(), "ocsp.critical: critical extension 1.3.6.1.4.1 is unknown");
         assert_eq!(refusal.error(), OcspError::MalformedRequest);
     }
 
@@ -296,10 +264,7 @@ mod tests {
         assert_eq!(id(sha1, &[5, 0], &[1; 20], &[0]), OcspRefusal::Serial);
         for serial in [&[][..], &[0, 1], &[0x80], &[1; 21]] {
             let refusal = id(sha1, &[5, 0], &[1; 20], serial);
-            assert!(
-                matches!(refusal, OcspRefusal::Form | OcspRefusal::Serial),
-                "{serial:02x?}: {refusal}"
-            );
+            assert!(matches!(refusal, OcspRefusal::Form | OcspRefusal::Serial), "{serial:02x?}: {refusal}");
         }
     }
 }

@@ -63,17 +63,13 @@ impl Responder {
     /// # Errors
     /// [`Error::Certificate`] without the purpose OCSPSigning, without ocsp-nocheck, or with another kind of key.
     pub fn load(cert_der: &[u8]) -> Result<Self, Error> {
-        let refused = |why| Error::Certificate {
-            what: "responder",
-            why,
-        };
+        let refused = |why| Error::Certificate { what: "responder", why };
         let certificate = read(cert_der).ok_or(refused("not one DER certificate"))?;
         let signs = certificate.iter_extensions().any(|extension| {
             matches!(extension.parsed_extension(), ParsedExtension::ExtendedKeyUsage(usage) if usage.ocsp_signing)
         });
-        let nocheck = certificate
-            .iter_extensions()
-            .any(|extension| extension.oid.to_id_string() == OCSP_NOCHECK);
+        let nocheck =
+            certificate.iter_extensions().any(|extension| extension.oid.to_id_string() == OCSP_NOCHECK);
         if !signs || !nocheck {
             return Err(refused("without OCSPSigning and ocsp-nocheck"));
         }
@@ -135,10 +131,7 @@ impl<'a> OcspPlan<'a> {
             &sequence(&[&answers]),
             &nonce,
         ]);
-        PreparedOcsp {
-            tbs,
-            responder: self.responder,
-        }
+        PreparedOcsp { tbs, responder: self.responder }
     }
 }
 
@@ -169,12 +162,7 @@ impl PreparedOcsp<'_> {
             .verify_bits(&self.responder.key, &self.tbs, &signature)
             .map_err(|_| SignError::Signature)?;
         let certificates = explicit(0, &sequence(&[&self.responder.der]));
-        let basic = sequence(&[
-            &self.tbs,
-            algorithm.identifier(),
-            &encode::bits(&signature),
-            &certificates,
-        ]);
+        let basic = sequence(&[&self.tbs, algorithm.identifier(), &encode::bits(&signature), &certificates]);
         let bytes = sequence(&[&encode::oid(ID_PKIX_OCSP_BASIC), &octets(&basic)]);
         Ok(sequence(&[&enumerated(0), &explicit(0, &bytes)]))
     }
@@ -250,42 +238,19 @@ mod tests {
             answer(1, CertAnswer::Good),
             answer(2, CertAnswer::Unknown),
             answer(3, CertAnswer::Held { since: NOW }),
-            answer(
-                4,
-                CertAnswer::Revoked {
-                    at: NOW,
-                    reason: Reason::KeyCompromise,
-                },
-            ),
-            answer(
-                5,
-                CertAnswer::Revoked {
-                    at: NOW,
-                    reason: Reason::Unspecified,
-                },
-            ),
+            answer(4, CertAnswer::Revoked { at: NOW, reason: Reason::KeyCompromise }),
+            answer(5, CertAnswer::Revoked { at: NOW, reason: Reason::Unspecified }),
         ];
-        let plan = OcspPlan {
-            responder: &responder,
-            produced_at: NOW,
-            answers: &answers,
-            nonce: Some(&[7; 32]),
-        };
+        let plan =
+            OcspPlan { responder: &responder, produced_at: NOW, answers: &answers, nonce: Some(&[7; 32]) };
         let der = plan.prepare().sign(|tbs| key.sign(tbs)).unwrap();
         let response = OcspResponse::from_der(&der).unwrap();
         let basic =
             BasicOcspResponse::from_der(response.response_bytes.unwrap().response.as_bytes()).unwrap();
         assert_eq!(basic.nonce().unwrap().0.as_bytes(), [7; 32]);
-        let statuses: Vec<CertStatus> = basic
-            .tbs_response_data
-            .responses
-            .iter()
-            .map(|single| single.cert_status)
-            .collect();
-        assert!(matches!(
-            statuses[..2],
-            [CertStatus::Good(_), CertStatus::Unknown(_)]
-        ));
+        let statuses: Vec<CertStatus> =
+            basic.tbs_response_data.responses.iter().map(|single| single.cert_status).collect();
+        assert!(matches!(statuses[..2], [CertStatus::Good(_), CertStatus::Unknown(_)]));
         let reasons: Vec<String> = statuses[2..]
             .iter()
             .map(|status| match status {
@@ -302,13 +267,7 @@ mod tests {
     fn only_a_delegated_responder_is_one() {
         let hierarchy = hierarchy();
         for other in [hierarchy.unit(), hierarchy.issuing.der().to_vec(), vec![0x30, 0]] {
-            assert!(matches!(
-                Responder::load(&other),
-                Err(Error::Certificate {
-                    what: "responder",
-                    ..
-                })
-            ));
+            assert!(matches!(Responder::load(&other), Err(Error::Certificate { what: "responder", .. })));
         }
         let (responder, key) = hierarchy.responder();
         assert_eq!(responder.key, key.der_bytes());
@@ -323,10 +282,7 @@ mod tests {
             (OcspError::Unauthorized, OcspResponseStatus::Unauthorized),
         ] {
             let response = OcspResponse::from_der(&ocsp_error(error)).unwrap();
-            assert_eq!(
-                (response.response_status, response.response_bytes),
-                (status, None)
-            );
+            assert_eq!((response.response_status, response.response_bytes), (status, None));
         }
     }
 }

@@ -16,10 +16,7 @@ pub(super) fn nonce(value: &[u8]) -> Vec<u8> {
 /// One question for each id, with these request extensions.
 pub(super) fn request(ids: &[&[u8]], extensions: &[Vec<u8>]) -> Vec<u8> {
     let questions: Vec<u8> = ids.iter().flat_map(|id| sequence(&[id])).collect();
-    let extensions = if extensions.is_empty() {
-        Vec::new()
-    } else {
-        explicit(2, &sequence(&[&extensions.concat()]))
-    };
+    let extensions =
+        if extensions.is_empty() { Vec::new() } else { explicit(2, &sequence(&[&extensions.concat()])) };
     sequence(&[&sequence(&[&sequence(&[&questions]), &extensions])])
 }

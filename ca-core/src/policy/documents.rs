@@ -82,10 +82,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<DocumentRules, Vec<PolicyErro
             }
             operations.insert(operation, rules);
         }
-        Some(DocumentRules {
-            operations,
-            sha256: reader.sha256(),
-        })
+        Some(DocumentRules { operations, sha256: reader.sha256() })
     })
 }
 
@@ -112,23 +109,14 @@ mod tests {
     #[test]
     fn the_three_papers_of_the_guide() {
         let policies = testing::policies();
-        let kinds: Vec<(&str, u8)> = policies
-            .documents()
-            .of("new")
-            .iter()
-            .map(|rule| (rule.kind(), rule.copies()))
-            .collect();
+        let kinds: Vec<(&str, u8)> =
+            policies.documents().of("new").iter().map(|rule| (rule.kind(), rule.copies())).collect();
         assert_eq!(
             kinds,
-            [
-                ("nanjing-hrss-application", 2),
-                ("seal-application", 1),
-                ("service-contract", 1)
-            ]
+            [("nanjing-hrss-application", 2), ("seal-application", 1), ("service-contract", 1)]
         );
-        let missing = policies
-            .documents()
-            .missing("new", &["seal-application", "nanjing-hrss-application", "other"]);
+        let missing =
+            policies.documents().missing("new", &["seal-application", "nanjing-hrss-application", "other"]);
         assert_eq!(
             missing.iter().map(|rule| rule.kind()).collect::<Vec<_>>(),
             ["nanjing-hrss-application", "service-contract"]

@@ -53,11 +53,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<Fees, Vec<PolicyError>> {
             certificate_year: Fen::new(certificate_year?),
             years_max: u16::try_from(years_max?).ok()?,
         };
-        Some(Fees {
-            tariff,
-            valid_from: china_midnight(valid_from?),
-            sha256: reader.sha256(),
-        })
+        Some(Fees { tariff, valid_from: china_midnight(valid_from?), sha256: reader.sha256() })
     })
 }
 
@@ -98,26 +94,14 @@ mod tests {
     #[test]
     fn prices_and_years_have_limits() {
         for (old, new, rule) in [
-            (
-                "token = 5000",
-                "token = -1",
-                "token must be 0 to 10000000, found -1",
-            ),
-            (
-                "token = 5000",
-                "token = 50.00",
-                "token must be 0 to 10000000, found float",
-            ),
+            ("token = 5000", "token = -1", "token must be 0 to 10000000, found -1"),
+            ("token = 5000", "token = 50.00", "token must be 0 to 10000000, found float"),
             (
                 "certificate-year = 15000",
                 "certificate-year = 99999999",
                 "certificate-year must be 0 to 10000000, found 99999999",
             ),
-            (
-                "years-max = 3",
-                "years-max = 11",
-                "years-max must be 1 to 10, found 11",
-            ),
+            ("years-max = 3", "years-max = 11", "years-max must be 1 to 10, found 11"),
             (
                 "valid-from = 2026-01-01",
                 "valid-from = \"2026-01-01\"",

@@ -93,11 +93,7 @@ pub(super) fn parse(reader: &Reader<'_>, list: &Reader<'_>) -> Result<KeyRules, 
     });
     match (rules, known_bad) {
         (Ok(rules), Ok(known_bad)) => Ok(KeyRules { known_bad, ..rules }),
-        (rules, known_bad) => Err([rules.err(), known_bad.err()]
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect()),
+        (rules, known_bad) => Err([rules.err(), known_bad.err()].into_iter().flatten().flatten().collect()),
     }
 }
 
@@ -148,12 +144,7 @@ mod tests {
                 "rsa-exponent-min = 3",
                 "rsa-exponent-min must be 65537 to 8589934591, found 3",
             ),
-            (
-                "keys.toml",
-                "rsa-exponent-max = 4294967295",
-                "rsa-exponent-max = 65537",
-                "",
-            ),
+            ("keys.toml", "rsa-exponent-max = 4294967295", "rsa-exponent-max = 65537", ""),
             (
                 "keys.toml",
                 "\"ec-p256\"",

@@ -38,14 +38,8 @@ const STATUS: &str = "status.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
-const NEEDED_PROFILES: [&str; 6] = [
-    "issuing-ca",
-    "ocsp-signer",
-    "root-ca",
-    "staff-auth",
-    "tls-server",
-    "unit-sign",
-];
+const NEEDED_PROFILES: [&str; 6] =
+    ["issuing-ca", "ocsp-signer", "root-ca", "staff-auth", "tls-server", "unit-sign"];
 
 /// Every policy.
 #[derive(Clone, Debug)]
@@ -91,9 +85,8 @@ impl Policies {
         let status = collect(&mut errors, status::parse(&Reader::new(STATUS, status)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
-        for (name, text) in files
-            .iter()
-            .filter(|(name, _)| name.starts_with(PROFILES) && name.ends_with(".toml"))
+        for (name, text) in
+            files.iter().filter(|(name, _)| name.starts_with(PROFILES) && name.ends_with(".toml"))
         {
             if let Some(profile) = collect(&mut errors, profile::parse(&Reader::new(name, text))) {
                 profiles.insert(profile.name().to_owned(), profile);
@@ -104,16 +97,7 @@ impl Policies {
             (Some(keys), Some(fees), Some(roles), Some(documents), Some(tokens), Some(status))
                 if errors.is_empty() =>
             {
-                Ok(Self {
-                    profiles,
-                    keys,
-                    fees,
-                    roles,
-                    documents,
-                    tokens,
-                    status,
-                    sha256: digest_of(files),
-                })
+                Ok(Self { profiles, keys, fees, roles, documents, tokens, status, sha256: digest_of(files) })
             }
             _ => Err(errors),
         }
@@ -124,10 +108,7 @@ impl Policies {
     /// # Errors
     /// [`Error::Unknown`].
     pub fn profile(&self, name: &str) -> Result<&Profile, Error> {
-        self.profiles.get(name).ok_or_else(|| Error::Unknown {
-            what: "profile",
-            value: name.to_owned(),
-        })
+        self.profiles.get(name).ok_or_else(|| Error::Unknown { what: "profile", value: name.to_owned() })
     }
 
     /// Every profile, by name.
@@ -205,11 +186,7 @@ fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
             || name.ends_with(".md")
             || (name.starts_with(PROFILES) && name.ends_with(".toml"))
     };
-    files
-        .keys()
-        .filter(|name| !is_known(name))
-        .map(|name| PolicyError::unknown(name))
-        .collect()
+    files.keys().filter(|name| !is_known(name)).map(|name| PolicyError::unknown(name)).collect()
 }
 
 #[cfg(test)]
@@ -221,10 +198,7 @@ mod tests {
         let policies = Policies::parse(&testing::files()).unwrap();
         assert_eq!(policies.profiles().count(), NEEDED_PROFILES.len());
         assert_eq!(policies.profile("unit-sign").unwrap().name(), "unit-sign");
-        assert!(matches!(
-            policies.profile("unit"),
-            Err(Error::Unknown { what: "profile", .. })
-        ));
+        assert!(matches!(policies.profile("unit"), Err(Error::Unknown { what: "profile", .. })));
     }
 
     #[test]
@@ -233,11 +207,8 @@ mod tests {
         files.remove("fees.toml");
         files.remove("profiles/root-ca.toml");
         files.insert("fee.toml".to_owned(), String::new());
-        let errors: Vec<String> = Policies::parse(&files)
-            .unwrap_err()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let errors: Vec<String> =
+            Policies::parse(&files).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(
             errors,
             [
@@ -252,12 +223,7 @@ mod tests {
     fn errors_of_several_files_come_together() {
         let mut files = testing::files();
         testing::replace(&mut files, "fees.toml", "years-max = 3", "years-max = 0");
-        testing::replace(
-            &mut files,
-            "status.toml",
-            "ocsp-lifetime-hours = 24",
-            "ocsp-lifetime-hours = 4",
-        );
+        testing::replace(&mut files, "status.toml", "ocsp-lifetime-hours = 24", "ocsp-lifetime-hours = 4");
         testing::replace(
             &mut files,
             "keys.toml",
@@ -267,17 +233,7 @@ mod tests {
         let errors = Policies::parse(&files).unwrap_err();
         let named: Vec<&str> = errors.iter().map(|error| error.file.as_str()).collect();
         assert_eq!(named, ["fees.toml", "keys.toml", "status.toml"], "{errors:?}");
-        assert!(
-            errors[0]
-                .to_string()
-                .ends_with("years-max must be 1 to 10, found 0"),
-            "{}",
-            errors[0]
-        );
-        assert!(
-            errors[1].to_string().contains("the key must be one of"),
-            "{}",
-            errors[1]
-        );
+        assert!(errors[0].to_string().ends_with("years-max must be 1 to 10, found 0"), "{}", errors[0]);
+        assert!(errors[1].to_string().contains("the key must be one of"), "{}", errors[1]);
     }
 }

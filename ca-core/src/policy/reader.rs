@@ -39,12 +39,7 @@ impl PolicyError {
 
     pub(super) fn unknown(file: &str) -> Self {
         let rule = "the name must be one that policies/README.md lists".to_owned();
-        Self {
-            file: file.to_owned(),
-            line: 1,
-            rule,
-            found: file.to_owned(),
-        }
+        Self { file: file.to_owned(), line: 1, rule, found: file.to_owned() }
     }
 }
 
@@ -57,11 +52,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(file: &'a str, text: &'a str) -> Self {
-        Self {
-            file,
-            text,
-            errors: RefCell::new(Vec::new()),
-        }
+        Self { file, text, errors: RefCell::new(Vec::new()) }
     }
 
     pub(super) fn file(&self) -> &'a str {
@@ -102,12 +93,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn error(&self, line: usize, rule: impl Into<String>, found: impl Into<String>) {
         let (rule, found) = (rule.into(), found.into());
-        self.errors.borrow_mut().push(PolicyError {
-            file: self.file.to_owned(),
-            line,
-            rule,
-            found,
-        });
+        self.errors.borrow_mut().push(PolicyError { file: self.file.to_owned(), line, rule, found });
     }
 
     fn parse(&self) -> Result<Spanned<DeTable<'a>>, PolicyError> {
@@ -128,13 +114,7 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
-        self.text
-            .as_bytes()
-            .iter()
-            .take(span.start)
-            .filter(|octet| **octet == b'\n')
-            .count()
-            + 1
+        self.text.as_bytes().iter().take(span.start).filter(|octet| **octet == b'\n').count() + 1
     }
 }
 
@@ -148,19 +128,12 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     fn new(reader: &'a Reader<'a>, table: &'a DeTable<'a>, line: usize) -> Self {
-        Self {
-            reader,
-            table,
-            line,
-            asked: RefCell::new(BTreeSet::new()),
-        }
+        Self { reader, table, line, asked: RefCell::new(BTreeSet::new()) }
     }
 
     /// The line of a key, or of the table when it is absent.
     fn line_of(&self, key: &str) -> usize {
-        self.table
-            .get(key)
-            .map_or(self.line, |value| self.reader.line(&value.span()))
+        self.table.get(key).map_or(self.line, |value| self.reader.line(&value.span()))
     }
 
     /// Notes an error at a key.
@@ -171,9 +144,8 @@ impl<'a> Section<'a> {
     pub(super) fn integer(&self, key: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let rule = format!("{key} must be {} to {}", range.start(), range.end());
         let value = self.value(key, &rule)?;
-        let number = value
-            .as_integer()
-            .and_then(|found| i64::from_str_radix(found.as_str(), found.radix()).ok());
+        let number =
+            value.as_integer().and_then(|found| i64::from_str_radix(found.as_str(), found.radix()).ok());
         match number {
             Some(number) if range.contains(&number) => Some(number),
             Some(number) => self.wrong(key, rule, number.to_string()),
@@ -232,16 +204,11 @@ impl<'a> Section<'a> {
                     }
                 }
                 Some(_) => {
-                    self.reader
-                        .error(line, format!("{key} must not repeat"), shown(item.get_ref()));
+                    self.reader.error(line, format!("{key} must not repeat"), shown(item.get_ref()));
                     list = None;
                 }
                 None => {
-                    self.reader.error(
-                        line,
-                        format!("each of {key} must be {rule}"),
-                        shown(item.get_ref()),
-                    );
+                    self.reader.error(line, format!("each of {key} must be {rule}"), shown(item.get_ref()));
                     list = None;
                 }
             }
@@ -254,11 +221,9 @@ impl<'a> Section<'a> {
         let rule = format!("{key} must be a date YYYY-MM-DD");
         let value = self.value(key, &rule)?;
         match value.as_datetime() {
-            Some(toml::value::Datetime {
-                date: Some(date),
-                time: None,
-                offset: None,
-            }) => Some((date.year, date.month, date.day)),
+            Some(toml::value::Datetime { date: Some(date), time: None, offset: None }) => {
+                Some((date.year, date.month, date.day))
+            }
             _ => self.wrong(key, rule, shown(value)),
         }
     }
@@ -313,15 +278,10 @@ impl<'a> Section<'a> {
 
     fn finish(&self) {
         let asked = self.asked.borrow();
-        for key in self
-            .table
-            .keys()
-            .filter(|key| !asked.contains(key.get_ref().as_ref()))
-        {
+        for key in self.table.keys().filter(|key| !asked.contains(key.get_ref().as_ref())) {
             let known: Vec<&str> = asked.iter().map(String::as_str).collect();
             let rule = format!("the key must be one of {}", known.join(", "));
-            self.reader
-                .error(self.reader.line(&key.span()), rule, key.get_ref().as_ref());
+            self.reader.error(self.reader.line(&key.span()), rule, key.get_ref().as_ref());
         }
     }
 }
@@ -346,12 +306,7 @@ mod tests {
             let date = section.date("date");
             number.zip(list).zip(date)
         });
-        result
-            .err()
-            .unwrap_or_default()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        result.err().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -5,15 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reader::{PolicyError, Reader, Section};
 use crate::{Action, Error};
 
-const ROLES: [&str; 7] = [
-    "administrator",
-    "auditor",
-    "cashier",
-    "clerk",
-    "maker",
-    "reviewer",
-    "trainer",
-];
+const ROLES: [&str; 7] = ["administrator", "auditor", "cashier", "clerk", "maker", "reviewer", "trainer"];
 
 /// An auditor reads and does nothing else (GM/T 0034 §9; NSR 2.1).
 const AUDITOR_MAY: [Action; 2] = [Action::ReadRecords, Action::ReadLog];
@@ -44,9 +36,7 @@ impl Roles {
     /// Whether the role holds the action; an unknown role holds nothing.
     #[must_use]
     pub fn allows(&self, role: &str, action: Action) -> bool {
-        self.grants
-            .get(role)
-            .is_some_and(|grant| grant.may.contains(&action))
+        self.grants.get(role).is_some_and(|grant| grant.may.contains(&action))
     }
 
     /// The names of all roles.
@@ -59,10 +49,8 @@ impl Roles {
     /// # Errors
     /// [`Error::Unknown`].
     pub fn title(&self, role: &str) -> Result<(&str, &str), Error> {
-        let grant = self.grants.get(role).ok_or_else(|| Error::Unknown {
-            what: "role",
-            value: role.to_owned(),
-        })?;
+        let grant =
+            self.grants.get(role).ok_or_else(|| Error::Unknown { what: "role", value: role.to_owned() })?;
         Ok((&grant.zh, &grant.en))
     }
 
@@ -77,11 +65,8 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<Roles, Vec<PolicyError>> {
     reader.read(|section| {
         let system = actions(section, "system");
         let grants = section.table("roles", |roles| {
-            let grants = ROLES.map(|role| {
-                roles
-                    .table(role, |grant| self::grant(role, grant))
-                    .map(|grant| (role, grant))
-            });
+            let grants = ROLES
+                .map(|role| roles.table(role, |grant| self::grant(role, grant)).map(|grant| (role, grant)));
             grants.into_iter().collect::<Option<BTreeMap<_, _>>>()
         });
         let (system, grants) = (system?, grants?);
@@ -93,18 +78,13 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<Roles, Vec<PolicyError>> {
                     "every action must be granted or listed under system",
                     action.name(),
                 ),
-                (true, true) => section.refuse(
-                    "system",
-                    "an action under system must not be granted",
-                    action.name(),
-                ),
+                (true, true) => {
+                    section.refuse("system", "an action under system must not be granted", action.name())
+                }
                 _ => {}
             }
         }
-        Some(Roles {
-            grants,
-            sha256: reader.sha256(),
-        })
+        Some(Roles { grants, sha256: reader.sha256() })
     })
 }
 
@@ -122,11 +102,7 @@ fn grant(role: &str, section: &Section<'_>) -> Option<Grant> {
             section.refuse("may", rule, role);
         }
     }
-    Some(Grant {
-        zh: zh?.to_owned(),
-        en: en?.to_owned(),
-        may,
-    })
+    Some(Grant { zh: zh?.to_owned(), en: en?.to_owned(), may })
 }
 
 fn actions(section: &Section<'_>, key: &str) -> Option<BTreeSet<Action>> {
@@ -146,11 +122,7 @@ mod tests {
         let mut table = String::new();
         for action in Action::ALL {
             let holders: Vec<&str> = roles.names().filter(|role| roles.allows(role, *action)).collect();
-            let holders = if holders.is_empty() {
-                "system".to_owned()
-            } else {
-                holders.join(", ")
-            };
+            let holders = if holders.is_empty() { "system".to_owned() } else { holders.join(", ") };
             table.push_str(&format!("{}: {holders}\n", action.name()));
         }
         insta::assert_snapshot!(table);
@@ -187,11 +159,7 @@ mod tests {
                 "\"start\", \"read-log\",",
                 "an action under system must not be granted, found read-log",
             ),
-            (
-                "\"start\",",
-                "\"restart\",",
-                "each of system must be the name of an action, found restart",
-            ),
+            ("\"start\",", "\"restart\",", "each of system must be the name of an action, found restart"),
             ("[roles.trainer]", "[roles.teacher]", ""),
         ] {
             let errors = testing::errors_after("roles.toml", old, new);

@@ -82,11 +82,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<TokenRules, Vec<PolicyError>>
         }
         // Otherwise "change the PIN" could end where it began.
         if !denied_pins.contains(&initial_pin) {
-            section.refuse(
-                "denied-pins",
-                "denied-pins must contain initial-pin",
-                "other values",
-            );
+            section.refuse("denied-pins", "denied-pins must contain initial-pin", "other values");
         }
         Some(TokenRules {
             initial_pin,
@@ -113,16 +109,8 @@ mod tests {
     #[test]
     fn limits() {
         for (old, new, rule) in [
-            (
-                "pin-tries = 6",
-                "pin-tries = 100",
-                "pin-tries must be 3 to 15, found 100",
-            ),
-            (
-                "pin-length-min = 6",
-                "pin-length-min = 3",
-                "pin-length-min must be 4 to 16, found 3",
-            ),
+            ("pin-tries = 6", "pin-tries = 100", "pin-tries must be 3 to 15, found 100"),
+            ("pin-length-min = 6", "pin-length-min = 3", "pin-length-min must be 4 to 16, found 3"),
             (
                 "pin-length-max = 16",
                 "pin-length-max = 5",

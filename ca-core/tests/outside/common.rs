@@ -57,23 +57,8 @@ pub(crate) fn hierarchy() -> Hierarchy {
     let now = Time::from_secs(i64::try_from(seconds).unwrap() - 60);
     let (root_key, issuing_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let root = authority(&policies, &urls, now, ("root-ca", 1), &root_key, None);
-    let issuing = authority(
-        &policies,
-        &urls,
-        now,
-        ("issuing-ca", 2),
-        &issuing_key,
-        Some((&root, &root_key)),
-    );
-    Hierarchy {
-        policies,
-        urls,
-        now,
-        root,
-        root_key,
-        issuing,
-        issuing_key,
-    }
+    let issuing = authority(&policies, &urls, now, ("issuing-ca", 2), &issuing_key, Some((&root, &root_key)));
+    Hierarchy { policies, urls, now, root, root_key, issuing, issuing_key }
 }
 
 /// A root without `signer`, else a CA below it.
@@ -144,10 +129,7 @@ pub(crate) fn csr_der(key: &KeyPair, subject_cn: &str) -> Vec<u8> {
 impl Hierarchy {
     pub(crate) fn csr(&self, key: &KeyPair) -> ValidatedCsr {
         let der = csr_der(key, "attempt");
-        UntrustedCsr::read(&der)
-            .unwrap()
-            .validate(self.policies.keys(), Some("attempt"))
-            .unwrap()
+        UntrustedCsr::read(&der).unwrap().validate(self.policies.keys(), Some("attempt")).unwrap()
     }
 
     pub(crate) fn unit_plan<'a>(&'a self, csr: &'a ValidatedCsr) -> CertificatePlan<'a> {
@@ -167,10 +149,7 @@ impl Hierarchy {
 
     pub(crate) fn issue(&self, plan: &CertificatePlan<'_>) -> Issued {
         let recorded = RecordedIntent::assert_recorded(plan.serial);
-        prepare(plan)
-            .unwrap()
-            .sign(recorded, |tbs| self.issuing_key.sign(tbs))
-            .unwrap()
+        prepare(plan).unwrap().sign(recorded, |tbs| self.issuing_key.sign(tbs)).unwrap()
     }
 }
 
@@ -206,32 +185,20 @@ impl Drop for Folder {
 
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let text = base64(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 fn base64(octets: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in octets.chunks(3) {
-        let bits = chunk
-            .iter()
-            .fold(0_usize, |bits, octet| bits << 8 | usize::from(*octet))
+        let bits = chunk.iter().fold(0_usize, |bits, octet| bits << 8 | usize::from(*octet))
             << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let used = place <= chunk.len();
-            text.push(if used {
-                char::from(ALPHABET[bits >> (18 - 6 * place) & 63])
-            } else {
-                '='
-            });
+            text.push(if used { char::from(ALPHABET[bits >> (18 - 6 * place) & 63]) } else { '=' });
         }
     }
     text
@@ -239,19 +206,8 @@ fn base64(octets: &[u8]) -> String {
 
 /// Runs OpenSSL; returns its two outputs together.
 pub(crate) fn openssl(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("openssl")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    if output.status.success() {
-        Ok(text)
-    } else {
-        Err(text)
-    }
+    let output = Command::new("openssl").args(arguments).stdin(Stdio::null()).output().unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() { Ok(text) } else { Err(text) }
 }

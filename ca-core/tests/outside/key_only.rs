@@ -17,22 +17,14 @@ fn wishes() -> impl Strategy<Value = Wishes> {
     let extension = (1..1000_u64, prop::collection::vec(any::<u8>(), 0..40));
     let organization = prop::option::weighted(0.3, text);
     let alternative_name = prop::option::weighted(0.3, "[a-z]{1,20}");
-    (
-        text,
-        organization,
-        alternative_name,
-        prop::bool::weighted(0.2),
-        prop::option::weighted(0.3, extension),
-    )
-        .prop_map(
-            |(common_name, organization, alternative_name, ca, extension)| Wishes {
-                common_name,
-                organization,
-                alternative_name,
-                ca,
-                extension,
-            },
-        )
+    (text, organization, alternative_name, prop::bool::weighted(0.2), prop::option::weighted(0.3, extension))
+        .prop_map(|(common_name, organization, alternative_name, ca, extension)| Wishes {
+            common_name,
+            organization,
+            alternative_name,
+            ca,
+            extension,
+        })
 }
 
 impl Wishes {
@@ -43,26 +35,18 @@ impl Wishes {
     fn request(&self, key: &KeyPair) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, self.common_name.as_str());
+        params.distinguished_name.push(DnType::CommonName, self.common_name.as_str());
         if let Some(organization) = &self.organization {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, organization.as_str());
+            params.distinguished_name.push(DnType::OrganizationName, organization.as_str());
         }
         if let Some(name) = &self.alternative_name {
-            params
-                .subject_alt_names
-                .push(SanType::DnsName(name.as_str().try_into().unwrap()));
+            params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into().unwrap()));
         }
         if self.ca {
             params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         }
         if let Some((arc, value)) = &self.extension {
-            params
-                .custom_extensions
-                .push(CustomExtension::from_oid_content(&[2, 999, *arc], value.clone()));
+            params.custom_extensions.push(CustomExtension::from_oid_content(&[2, 999, *arc], value.clone()));
         }
         params.serialize_request(key).unwrap().der().to_vec()
     }
@@ -102,10 +86,8 @@ fn nothing_but_the_key_comes_from_a_request() {
             extension: None,
         };
         let der = wishes.request(&key);
-        let csr = UntrustedCsr::read(&der)
-            .unwrap()
-            .validate(hierarchy.policies.keys(), Some(common_name))
-            .unwrap();
+        let csr =
+            UntrustedCsr::read(&der).unwrap().validate(hierarchy.policies.keys(), Some(common_name)).unwrap();
         assert_eq!(prepare(&hierarchy.unit_plan(&csr)).unwrap().intent().tbs, usual);
     }
 }

@@ -36,11 +36,7 @@ fn crl(
         epoch: 1,
         entries: entries.iter().copied(),
     };
-    plan.prepare()
-        .unwrap()
-        .sign(|tbs| key.sign(tbs))
-        .unwrap()
-        .into_der()
+    plan.prepare().unwrap().sign(|tbs| key.sign(tbs)).unwrap().into_der()
 }
 
 #[test]
@@ -54,18 +50,10 @@ fn strict_path_with_crls_until_revoked() {
     let root_crl = folder.write("root-crl.pem", "X509 CRL", &root_crl);
     let verify = |standing: Option<CrlStanding>, shard: u16| {
         let entries: Vec<CrlEntry> = standing
-            .map(|standing| CrlEntry {
-                serial: plan.serial,
-                since: hierarchy.now,
-                standing,
-            })
+            .map(|standing| CrlEntry { serial: plan.serial, since: hierarchy.now, standing })
             .into_iter()
             .collect();
-        let der = crl(
-            &hierarchy,
-            (&hierarchy.issuing, &hierarchy.issuing_key, Some(shard)),
-            &entries,
-        );
+        let der = crl(&hierarchy, (&hierarchy.issuing, &hierarchy.issuing_key, Some(shard)), &entries);
         let crl = folder.write("issuing-crl.pem", "X509 CRL", &der);
         let good = openssl(&["crl", "-in", &crl, "-CAfile", &files.issuing, "-noout"]).unwrap();
         assert!(good.contains("verify OK"), "{good}");
@@ -85,16 +73,10 @@ fn strict_path_with_crls_until_revoked() {
         ])
     };
     assert!(verify(None, 3).unwrap().ends_with("OK\n"));
-    for standing in [
-        CrlStanding::NotActivated,
-        CrlStanding::Held,
-        CrlStanding::Revoked(Reason::KeyCompromise),
-    ] {
-        assert!(
-            verify(Some(standing), 3)
-                .unwrap_err()
-                .contains("certificate revoked")
-        );
+    for standing in
+        [CrlStanding::NotActivated, CrlStanding::Held, CrlStanding::Revoked(Reason::KeyCompromise)]
+    {
+        assert!(verify(Some(standing), 3).unwrap_err().contains("certificate revoked"));
     }
     // The CRL of another shard does not speak for this certificate.
     assert!(verify(None, 4).is_err());
@@ -104,11 +86,7 @@ fn strict_path_with_crls_until_revoked() {
 fn the_unit_certificate_is_the_contracts() {
     let (hierarchy, folder) = (hierarchy(), Folder::new("contract"));
     let csr = hierarchy.csr(&KeyPair::generate().unwrap());
-    let unit = folder.write(
-        "unit.pem",
-        CERTIFICATE,
-        hierarchy.issue(&hierarchy.unit_plan(&csr)).der(),
-    );
+    let unit = folder.write("unit.pem", CERTIFICATE, hierarchy.issue(&hierarchy.unit_plan(&csr)).der());
     let text = openssl(&[
         "x509",
         "-in",
@@ -124,19 +102,10 @@ fn the_unit_certificate_is_the_contracts() {
     ]);
     insta::assert_snapshot!(text.unwrap());
     let dump = openssl(&["asn1parse", "-in", &unit]).unwrap();
-    let lines: Vec<&str> = dump
-        .lines()
-        .map(|line| line.rsplit("prim:").next().unwrap().trim())
-        .collect();
-    let place = lines
-        .iter()
-        .rposition(|line| line.ends_with(":1.2.156.10260.4.1.4"))
-        .unwrap();
+    let lines: Vec<&str> = dump.lines().map(|line| line.rsplit("prim:").next().unwrap().trim()).collect();
+    let place = lines.iter().rposition(|line| line.ends_with(":1.2.156.10260.4.1.4")).unwrap();
     let hex = hex::encode_upper("91320106MA1X00017N");
-    assert_eq!(
-        lines[place + 1],
-        format!("OCTET STRING      [HEX DUMP]:1312{hex}")
-    );
+    assert_eq!(lines[place + 1], format!("OCTET STRING      [HEX DUMP]:1312{hex}"));
 }
 
 #[test]
@@ -144,9 +113,7 @@ fn servers_and_responders_pass_too() {
     let (hierarchy, folder) = (hierarchy(), Folder::new("others"));
     let files = chain(&folder, &hierarchy);
     let csr = hierarchy.csr(&KeyPair::generate().unwrap());
-    let hosts = ["portal.qianyin.test", "127.0.0.1"]
-        .map(|host| Host::parse(host).unwrap())
-        .to_vec();
+    let hosts = ["portal.qianyin.test", "127.0.0.1"].map(|host| Host::parse(host).unwrap()).to_vec();
     let server = CertificatePlan {
         profile: hierarchy.policies.profile("tls-server").unwrap(),
         subject: Subject::server(&name("签印"), hosts).unwrap(),
@@ -163,31 +130,18 @@ fn servers_and_responders_pass_too() {
         ..hierarchy.unit_plan(&csr)
     };
     let staff = folder.write("staff.pem", CERTIFICATE, hierarchy.issue(&staff).der());
-    let trust = [
-        "-x509_strict",
-        "-CAfile",
-        &files.root,
-        "-untrusted",
-        &files.issuing,
-    ];
+    let trust = ["-x509_strict", "-CAfile", &files.root, "-untrusted", &files.issuing];
     for (purpose, file, host) in [
-        (
-            "sslserver",
-            &server,
-            &["-verify_hostname", "portal.qianyin.test"][..],
-        ),
+        ("sslserver", &server, &["-verify_hostname", "portal.qianyin.test"][..]),
         ("sslserver", &server, &["-verify_ip", "127.0.0.1"]),
         ("sslclient", &staff, &[]),
     ] {
         let arguments = [&["verify", "-purpose", purpose][..], &trust, host, &[file]].concat();
         openssl(&arguments).unwrap();
     }
-    let other = [
-        &["verify", "-purpose", "sslserver"][..],
-        &trust,
-        &["-verify_hostname", "other.test", &server],
-    ]
-    .concat();
+    let other =
+        [&["verify", "-purpose", "sslserver"][..], &trust, &["-verify_hostname", "other.test", &server]]
+            .concat();
     assert!(openssl(&other).unwrap_err().contains("hostname mismatch"));
     openssl(&[&["verify", "-purpose", "sslclient"][..], &trust, &[&server]].concat()).unwrap_err();
 }
@@ -197,18 +151,7 @@ fn rsa_all_the_way() {
     let (hierarchy, folder) = (hierarchy(), Folder::new("rsa"));
     let key = folder.path("rsa.der");
     let bits = "rsa_keygen_bits:3072";
-    openssl(&[
-        "genpkey",
-        "-algorithm",
-        "RSA",
-        "-pkeyopt",
-        bits,
-        "-outform",
-        "DER",
-        "-out",
-        &key,
-    ])
-    .unwrap();
+    openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", bits, "-outform", "DER", "-out", &key]).unwrap();
     let pkcs8 = folder.path("rsa.pk8");
     openssl(&[
         "pkcs8", "-topk8", "-nocrypt", "-inform", "DER", "-in", &key, "-outform", "DER", "-out", &pkcs8,
@@ -224,42 +167,17 @@ fn rsa_all_the_way() {
         &key,
         below,
     );
-    let hierarchy = Hierarchy {
-        issuing,
-        issuing_key: key,
-        ..hierarchy
-    };
+    let hierarchy = Hierarchy { issuing, issuing_key: key, ..hierarchy };
     let files = chain(&folder, &hierarchy);
     let der = std::fs::read(crate::common::repository().join("testdata/csr/good-rsa2048.der")).unwrap();
-    let csr = UntrustedCsr::read(&der)
-        .unwrap()
-        .validate(hierarchy.policies.keys(), Some("attempt"))
-        .unwrap();
-    let unit = folder.write(
-        "unit.pem",
-        CERTIFICATE,
-        hierarchy.issue(&hierarchy.unit_plan(&csr)).der(),
-    );
-    let verify = [
-        "verify",
-        "-x509_strict",
-        "-CAfile",
-        &files.root,
-        "-untrusted",
-        &files.issuing,
-        &unit,
-    ];
+    let csr = UntrustedCsr::read(&der).unwrap().validate(hierarchy.policies.keys(), Some("attempt")).unwrap();
+    let unit = folder.write("unit.pem", CERTIFICATE, hierarchy.issue(&hierarchy.unit_plan(&csr)).der());
+    let verify = ["verify", "-x509_strict", "-CAfile", &files.root, "-untrusted", &files.issuing, &unit];
     assert!(openssl(&verify).unwrap().ends_with("OK\n"));
-    let crl = crl(
-        &hierarchy,
-        (&hierarchy.issuing, &hierarchy.issuing_key, Some(3)),
-        &[],
-    );
+    let crl = crl(&hierarchy, (&hierarchy.issuing, &hierarchy.issuing_key, Some(3)), &[]);
     let crl = folder.write("crl.pem", "X509 CRL", &crl);
     assert!(
-        openssl(&["crl", "-in", &crl, "-CAfile", &files.issuing, "-noout"])
-            .unwrap()
-            .contains("verify OK")
+        openssl(&["crl", "-in", &crl, "-CAfile", &files.issuing, "-noout"]).unwrap().contains("verify OK")
     );
 }
 
@@ -289,15 +207,7 @@ fn desk() -> Desk {
         ..hierarchy.unit_plan(&csr)
     };
     let responder = Responder::load(hierarchy.issue(&responder).der()).unwrap();
-    Desk {
-        hierarchy,
-        folder,
-        files,
-        unit,
-        serial,
-        responder,
-        key,
-    }
+    Desk { hierarchy, folder, files, unit, serial, responder, key }
 }
 
 impl Desk {
@@ -324,19 +234,9 @@ impl Desk {
         let id = request.ids()[0].clone();
         assert!(id.is_of(&self.hierarchy.issuing) && id.serial() == self.serial);
         let now = self.hierarchy.now;
-        let answers = [OcspAnswer {
-            id,
-            status,
-            this_update: now,
-            next_update: now.plus_secs(DAY),
-        }];
+        let answers = [OcspAnswer { id, status, this_update: now, next_update: now.plus_secs(DAY) }];
         let nonce = request.nonce();
-        let plan = OcspPlan {
-            responder: &self.responder,
-            produced_at: now,
-            answers: &answers,
-            nonce,
-        };
+        let plan = OcspPlan { responder: &self.responder, produced_at: now, answers: &answers, nonce };
         plan.prepare().sign(|tbs| self.key.sign(tbs)).unwrap()
     }
 }
@@ -345,20 +245,13 @@ impl Desk {
 fn ocsp_with_and_without_nonce() {
     let desk = desk();
     let now = desk.hierarchy.now;
-    let compromised = CertAnswer::Revoked {
-        at: now,
-        reason: Reason::KeyCompromise,
-    };
+    let compromised = CertAnswer::Revoked { at: now, reason: Reason::KeyCompromise };
     for hash in ["-sha1", "-sha256"] {
         for nonce in ["-nonce", "-no_nonce"] {
             for (status, told, reason) in [
                 (CertAnswer::Good, "unit.pem: good", ""),
                 (CertAnswer::Unknown, "unit.pem: unknown", ""),
-                (
-                    CertAnswer::Held { since: now },
-                    "unit.pem: revoked",
-                    "Reason: certificateHold",
-                ),
+                (CertAnswer::Held { since: now }, "unit.pem: revoked", "Reason: certificateHold"),
                 (compromised, "unit.pem: revoked", "Reason: keyCompromise"),
             ] {
                 let text = desk.ask(hash, nonce, status);
@@ -372,16 +265,10 @@ fn ocsp_with_and_without_nonce() {
 fn our_requests_and_openssls_are_the_same() {
     let folder = Folder::new("request");
     let key = KeyPair::generate().unwrap();
-    let request = folder.write(
-        "request.pem",
-        "CERTIFICATE REQUEST",
-        &crate::common::csr_der(&key, "attempt"),
-    );
+    let request =
+        folder.write("request.pem", "CERTIFICATE REQUEST", &crate::common::csr_der(&key, "attempt"));
     let text = openssl(&["req", "-verify", "-noout", "-text", "-in", &request]).unwrap();
-    assert!(
-        text.contains("verify OK") && text.contains("Subject: CN = attempt"),
-        "{text}"
-    );
+    assert!(text.contains("verify OK") && text.contains("Subject: CN = attempt"), "{text}");
     let pkcs8 = folder.write("key.pem", "PRIVATE KEY", key.serialized_der());
     let config = folder.path("openssl.cnf");
     std::fs::write(&config, "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();

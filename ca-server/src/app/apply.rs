@@ -1,9 +1,11 @@
 //! Steps 2 and 3: an application with its documents, and an officer's decision.
 
-use ca_core::{Action, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationState, AuditEntry, Document, Order,
-    OrderId};
-use ca_verifier::Uscc;
+use ca_core::{
+    Action, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationState, AuditEntry, Document,
+    Order, OrderId,
+};
 use ca_store::{Tx, WriteSite};
+use ca_verifier::Uscc;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -56,14 +58,17 @@ impl App {
         let mut documents = Vec::new();
         for document in new.documents {
             let sha256 = hex::decode(&document.sha256).ok().and_then(|octets| octets.try_into().ok());
-            let sha256 = sha256.ok_or_else(|| Problem::field("sha256", "64 hexadecimal characters are needed"))?;
+            let sha256 =
+                sha256.ok_or_else(|| Problem::field("sha256", "64 hexadecimal characters are needed"))?;
             documents.push(Document { kind: document.kind, sha256, seen_by: clerk.clone() });
         }
         let kinds: Vec<&str> = documents.iter().map(|document| document.kind.as_str()).collect();
         let missing = self.policies.documents().missing("new", &kinds);
         if !missing.is_empty() {
-            let names: Vec<String> =
-                missing.iter().map(|rule| format!("{} ({} ×{})", rule.zh(), rule.kind(), rule.copies())).collect();
+            let names: Vec<String> = missing
+                .iter()
+                .map(|rule| format!("{} ({} ×{})", rule.zh(), rule.kind(), rule.copies()))
+                .collect();
             return Err(Problem::new(Rule::DocumentMissing).with("documents", names.join(", ")));
         }
         let id = ApplicationId::new(now, wire::random()?);
@@ -78,8 +83,9 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(ApplicationId::parse(&before)?));
                 }
-                let unit =
-                    tx.unit_by_uscc(&uscc)?.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
+                let unit = tx
+                    .unit_by_uscc(&uscc)?
+                    .ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
                 let known = tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
                 if known.qualified_at.is_none() {
                     return Err(Problem::new(Rule::AgentNotQualified));
@@ -99,7 +105,8 @@ impl App {
                     state: ApplicationState::Submitted,
                 })?;
                 tx.insert_order(&order)?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
                 tx.append_audit(&entry.with("uscc", uscc).with("years", new.years).with("fee", total.get()))?;
                 Ok(Made::Now(id))
             })
@@ -116,7 +123,8 @@ impl App {
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
                 let state = advance(tx, &id, ApplicationCommand::Approve { by })?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
                 tx.append_audit(&entry)?;
                 Ok(state)
             })
@@ -137,7 +145,8 @@ impl App {
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
                 let state = advance(tx, &id, ApplicationCommand::Reject { by, reasons: reasons.clone() })?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::RejectApplication, "application", &id);
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::RejectApplication, "application", &id);
                 tx.append_audit(&entry.with("reasons", reasons))?;
                 Ok(state)
             })
@@ -153,7 +162,8 @@ impl App {
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
                 let state = advance(tx, &id, ApplicationCommand::Withdraw)?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::WithdrawApplication, "application", &id);
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::WithdrawApplication, "application", &id);
                 tx.append_audit(&entry)?;
                 Ok(state)
             })

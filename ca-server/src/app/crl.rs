@@ -1,8 +1,8 @@
 //! Step 9: the CRL. Its number is reserved before the status is read, so a higher number never tells less.
 
 use ca_core::{Action, Actor, AuditEntry, CrlEntry, CrlPlan, CrlScope, CrlStanding};
-use ca_verifier::{Crl, Serial, Standing, Time};
 use ca_store::{CrlRecord, CrlSource, WriteSite};
+use ca_verifier::{Crl, Serial, Standing, Time};
 
 use super::{App, issue::SHARD};
 use crate::{
@@ -40,9 +40,12 @@ impl App {
     pub(crate) async fn refresh_crl(&self, holder: &str) -> Result<bool, Problem> {
         let now = wire::now();
         let served = self.published.load_full();
-        let (epoch, latest) =
-            self.store.read(|reader| Ok::<_, Problem>((reader.epoch()?, reader.latest_crl(ISSUING, SHARD)?)))?;
-        if let Some(latest) = latest.as_ref().filter(|latest| latest.epoch == epoch && !self.is_due(latest, now)) {
+        let (epoch, latest) = self
+            .store
+            .read(|reader| Ok::<_, Problem>((reader.epoch()?, reader.latest_crl(ISSUING, SHARD)?)))?;
+        if let Some(latest) =
+            latest.as_ref().filter(|latest| latest.epoch == epoch && !self.is_due(latest, now))
+        {
             if served.is_some_and(|served| served.number == latest.number) {
                 return Ok(false);
             }
@@ -53,7 +56,9 @@ impl App {
         let reserved = self
             .store
             .write(WriteSite::ReserveCrlNumber, move |tx| {
-                let Some(fence) = tx.acquire_lease(LEASE, &holder, now, LEASE_MILLIS)? else { return Ok(None) };
+                let Some(fence) = tx.acquire_lease(LEASE, &holder, now, LEASE_MILLIS)? else {
+                    return Ok(None);
+                };
                 Ok::<_, Problem>(Some((fence, tx.next_crl_number(ISSUING, SHARD)?)))
             })
             .await?;
@@ -65,8 +70,9 @@ impl App {
 
     async fn publish_crl(&self, fence: i64, number: i64) -> Result<(), Problem> {
         let now = Time::from_secs(wire::now().secs());
-        let (epoch, sources) =
-            self.store.read(|reader| Ok::<_, Problem>((reader.epoch()?, reader.crl_entries(ISSUING, SHARD, now)?)))?;
+        let (epoch, sources) = self
+            .store
+            .read(|reader| Ok::<_, Problem>((reader.epoch()?, reader.crl_entries(ISSUING, SHARD, now)?)))?;
         let next_update = now.plus_secs(self.policies.status().crl_lifetime_secs());
         let mut entries: Vec<CrlEntry> = sources.into_iter().filter_map(entry).collect();
         entries.sort_unstable_by_key(|entry| entry.serial);
@@ -101,7 +107,8 @@ impl App {
             .write(WriteSite::PublishCrl, move |tx| {
                 tx.check_fence(LEASE, fence)?;
                 tx.insert_crl(&stored)?;
-                let entry = AuditEntry::done(now, &Actor::System("crl"), Action::PublishCrl, "crl", stored.number);
+                let entry =
+                    AuditEntry::done(now, &Actor::System("crl"), Action::PublishCrl, "crl", stored.number);
                 tx.append_audit(&entry.with("epoch", stored.epoch).with("entries", count))?;
                 Ok::<_, Problem>(())
             })

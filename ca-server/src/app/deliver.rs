@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use ca_core::{Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AuditEntry, CertificateCommand,
-    CertificateState};
-use ca_verifier::Serial;
+use ca_core::{
+    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AuditEntry,
+    CertificateCommand, CertificateState,
+};
 use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, WriteSite};
+use ca_verifier::Serial;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -47,7 +49,8 @@ impl App {
                 let attempt =
                     tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
                 let next = attempt.state.clone().transition(AttemptCommand::Deliver)?;
-                let serial = next.serial().ok_or_else(|| Failure::inconsistent("delivered without a serial"))?;
+                let serial =
+                    next.serial().ok_or_else(|| Failure::inconsistent("delivered without a serial"))?;
                 tx.move_attempt(&attempt.id, &attempt.state, &next)?;
                 let command = ApplicationCommand::Deliver { attempt: attempt.id.clone() };
                 advance(tx, &application, command)?;
@@ -59,8 +62,11 @@ impl App {
                     application: Some(application.clone()),
                     created_at: now,
                 })?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::DeliverToken, "certificate", serial);
-                tx.append_audit(&entry.with("application", &application).with("token", next.token().unwrap_or("")))?;
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::DeliverToken, "certificate", serial);
+                tx.append_audit(
+                    &entry.with("application", &application).with("token", next.token().unwrap_or("")),
+                )?;
                 Ok(serial)
             })
             .await
@@ -68,7 +74,11 @@ impl App {
 
     /// The holder has replaced the initial PIN and proves it by mutual TLS; the code shows that the message, too,
     /// reached the right person.
-    pub(crate) async fn activate(self: &Arc<Self>, serial: Serial, given: Activation) -> Result<CertificateState, Problem> {
+    pub(crate) async fn activate(
+        self: &Arc<Self>,
+        serial: Serial,
+        given: Activation,
+    ) -> Result<CertificateState, Problem> {
         let record = self.store.read(|reader| reader.certificate(&serial))?;
         let application = record.and_then(|record| record.application);
         let application = application.ok_or_else(|| Problem::not_found("certificate"))?;
@@ -96,7 +106,13 @@ impl App {
                 advance(tx, &application, ApplicationCommand::Activate { serial })?;
                 tx.move_status(&serial, state, next, now)?;
                 let actor = Actor::Holder(serial.to_string());
-                tx.append_audit(&AuditEntry::done(now, &actor, Action::ActivateCertificate, "certificate", serial))?;
+                tx.append_audit(&AuditEntry::done(
+                    now,
+                    &actor,
+                    Action::ActivateCertificate,
+                    "certificate",
+                    serial,
+                ))?;
                 Ok(next)
             })
             .await
@@ -121,7 +137,11 @@ impl App {
             .await
             .map_err(Failure::inconsistent)?
             .map_err(Failure::from)?;
-        Ok(mac.iter().take(CODE_CHARACTERS).map(|octet| char::from(ALPHABET[usize::from(*octet) % ALPHABET.len()])).collect())
+        Ok(mac
+            .iter()
+            .take(CODE_CHARACTERS)
+            .map(|octet| char::from(ALPHABET[usize::from(*octet) % ALPHABET.len()]))
+            .collect())
     }
 
     /// Sends what waits in the outbox: one file a message, readable by the sending program only.
@@ -134,7 +154,8 @@ impl App {
             let text = format!(
                 "【签印】您申请的单位证书已发放。激活码：{}-{}。请先修改 U-key 初始口令，再运行 ukey activate。请勿告诉他人。\n\
                  Your unit certificate was handed over. Activation code: {0}-{1}. Replace the initial PIN, then run ukey activate. Tell nobody.\n",
-                &code[..5], &code[5..],
+                &code[..5],
+                &code[5..],
             );
             let file = self.config.notices.outbox.join(format!("{application}.txt"));
             crate::files::write_secret(&file, text.as_bytes())?;

@@ -1,8 +1,8 @@
 //! Step 1: units, agents, their training, and the pair of both.
 
 use ca_core::{Action, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId};
-use ca_verifier::Uscc;
 use ca_store::WriteSite;
+use ca_verifier::Uscc;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -97,14 +97,24 @@ impl App {
                     return Ok(Made::Before(AgentId::parse(&before)?));
                 }
                 tx.insert_agent(&agent)?;
-                tx.append_audit(&AuditEntry::done(now, permit.actor(), Action::RegisterAgent, "agent", &agent.id))?;
+                tx.append_audit(&AuditEntry::done(
+                    now,
+                    permit.actor(),
+                    Action::RegisterAgent,
+                    "agent",
+                    &agent.id,
+                ))?;
                 Ok(Made::Now(agent.id))
             })
             .await
     }
 
     /// The agent passed the training.
-    pub(crate) async fn qualify_agent(&self, permit: Permit<QualifyAgent>, agent: AgentId) -> Result<(), Problem> {
+    pub(crate) async fn qualify_agent(
+        &self,
+        permit: Permit<QualifyAgent>,
+        agent: AgentId,
+    ) -> Result<(), Problem> {
         let now = wire::now();
         self.store
             .write(WriteSite::QualifyAgent, move |tx| {
@@ -131,8 +141,9 @@ impl App {
         let uscc = Uscc::parse(&uscc)?;
         self.store
             .write(WriteSite::ConfirmAgent, move |tx| {
-                let unit =
-                    tx.unit_by_uscc(&uscc)?.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
+                let unit = tx
+                    .unit_by_uscc(&uscc)?
+                    .ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
                 tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
                 if tx.pair_confirmed(&agent, &unit.id)? {
                     return Ok(());

@@ -8,11 +8,13 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use ca_core::{Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
-    AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef, PlanKey, Prepared, Subject, Unit,
-    UntrustedCsr, ValidatedCsr};
-use ca_verifier::{Serial, Time};
+use ca_core::{
+    Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
+    AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef, PlanKey, Prepared,
+    Subject, Unit, UntrustedCsr, ValidatedCsr,
+};
 use ca_store::{WriteSite, kill_point};
+use ca_verifier::{Serial, Time};
 
 use super::{App, apply::advance};
 use crate::{
@@ -119,7 +121,9 @@ impl App {
                 let next = attempt.state.clone().transition(AttemptCommand::Intend { serial })?;
                 tx.move_attempt(&order.attempt, &attempt.state, &next)?;
                 let entry = AuditEntry::done(now, &order.actor, Action::RecordIntent, "certificate", serial);
-                tx.append_audit(&entry.with("attempt", &order.attempt).with("application", &order.application))?;
+                tx.append_audit(
+                    &entry.with("attempt", &order.attempt).with("application", &order.application),
+                )?;
                 Ok::<(), Problem>(())
             })
             .await
@@ -153,8 +157,13 @@ impl App {
                 let attempt = tx.attempt(&order.attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
                 let next = attempt.state.clone().transition(AttemptCommand::Sign { serial })?;
                 tx.move_attempt(&order.attempt, &attempt.state, &next)?;
-                advance(tx, &order.application, ApplicationCommand::Issue { attempt: order.attempt.clone(), serial })?;
-                let entry = AuditEntry::done(now, &order.actor, Action::IssueCertificate, "certificate", serial);
+                advance(
+                    tx,
+                    &order.application,
+                    ApplicationCommand::Issue { attempt: order.attempt.clone(), serial },
+                )?;
+                let entry =
+                    AuditEntry::done(now, &order.actor, Action::IssueCertificate, "certificate", serial);
                 tx.append_audit(&entry.with("sha256", hex::encode(issued.sha256())))?;
                 Ok(())
             })
@@ -162,12 +171,18 @@ impl App {
     }
 
     /// The second transaction did not answer "done". Either it is there all the same, or the serial is burned.
-    async fn after_unknown(&self, order: &IssueOrder, serial: Serial, problem: Problem) -> Result<Serial, Problem> {
+    async fn after_unknown(
+        &self,
+        order: &IssueOrder,
+        serial: Serial,
+        problem: Problem,
+    ) -> Result<Serial, Problem> {
         tracing::error!(%serial, cause = ?problem.cause(), "signature's outcome is unknown");
         if self.store.read(|reader| reader.certificate(&serial))?.is_some() {
             return Ok(serial);
         }
-        self.burn(serial, Some((&order.attempt, &order.application)), "signature's outcome is unknown").await?;
+        self.burn(serial, Some((&order.attempt, &order.application)), "signature's outcome is unknown")
+            .await?;
         Err(Problem::new(Rule::SignatureUnknown))
     }
 
@@ -186,12 +201,16 @@ impl App {
                 if let Some((attempt, application)) = of {
                     let known = tx.attempt(&attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
                     if !matches!(known.state, AttemptState::Abandoned { .. }) {
-                        let next = known.state.clone().transition(AttemptCommand::Abandon { reason: reason.into() })?;
+                        let next = known
+                            .state
+                            .clone()
+                            .transition(AttemptCommand::Abandon { reason: reason.into() })?;
                         tx.move_attempt(&attempt, &known.state, &next)?;
                         advance(tx, &application, ApplicationCommand::Abandon { attempt: attempt.clone() })?;
                     }
                 }
-                let entry = AuditEntry::done(now, &Actor::System("issue"), Action::BurnSerial, "certificate", serial);
+                let entry =
+                    AuditEntry::done(now, &Actor::System("issue"), Action::BurnSerial, "certificate", serial);
                 tx.append_audit(&entry.with("reason", reason))?;
                 Ok(())
             })

@@ -23,8 +23,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use ca_core::{Action, Actor, AuditEntry, Policies};
-use ca_verifier::{Serial, Time};
 use ca_store::{Store, WriteSite};
+use ca_verifier::{Serial, Time};
 
 pub(crate) use self::{
     apply::NewApplication,

@@ -8,8 +8,8 @@ use std::{
 };
 
 use ca_core::{CertAnswer, CertificateState, OcspAnswer, OcspError, OcspPlan, OcspRequest, ocsp_error};
-use ca_verifier::{Reason, Time};
 use ca_store::{CertificateStatus, StatusRecord};
+use ca_verifier::{Reason, Time};
 
 use super::{App, crl::ISSUING};
 use crate::{
@@ -143,7 +143,9 @@ fn answer(record: &StatusRecord) -> CertAnswer {
     match record.state {
         CertificateStatus::Burned { at } => CertAnswer::Revoked { at, reason: Reason::Unspecified },
         CertificateStatus::Issued(CertificateState::Good) => CertAnswer::Good,
-        CertificateStatus::Issued(CertificateState::Revoked { reason, at }) => CertAnswer::Revoked { at, reason },
+        CertificateStatus::Issued(CertificateState::Revoked { reason, at }) => {
+            CertAnswer::Revoked { at, reason }
+        }
         CertificateStatus::Issued(CertificateState::NotActivated | CertificateState::Held { .. }) => {
             CertAnswer::Held { since: record.changed_at }
         }

@@ -1,6 +1,8 @@
 //! Step 4: the fee, taken at the counter and recorded once.
 
-use ca_core::{Action, ApplicationCommand, ApplicationId, ApplicationState, AuditEntry, Fen, Payment, PaymentId};
+use ca_core::{
+    Action, ApplicationCommand, ApplicationId, ApplicationState, AuditEntry, Fen, Payment, PaymentId,
+};
 use ca_store::WriteSite;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -45,7 +47,10 @@ impl App {
         if !METHODS.contains(&new.method.as_str()) {
             return Err(Problem::field("method", format!("one of {}", METHODS.join(", "))));
         }
-        if new.receipt_no.is_empty() || new.receipt_no.len() > 40 || !new.receipt_no.bytes().all(|c| c.is_ascii_graphic()) {
+        if new.receipt_no.is_empty()
+            || new.receipt_no.len() > 40
+            || !new.receipt_no.bytes().all(|c| c.is_ascii_graphic())
+        {
             return Err(Problem::field("receipt_no", "1 to 40 visible ASCII characters are needed"));
         }
         let paid = Fen::new(new.amount_fen);
@@ -80,7 +85,8 @@ impl App {
                     at: now,
                 })?;
                 advance(tx, &application, ApplicationCommand::Settle { payment: id.clone() })?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::RecordPayment, "application", &application);
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::RecordPayment, "application", &application);
                 tx.append_audit(&entry.with("amount", paid.get()).with("receipt", new.receipt_no))?;
                 Ok(Made::Now(id))
             })

@@ -10,10 +10,12 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use ca_core::{Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
-    CertificateCommand};
-use ca_verifier::{Reason, Serial};
+use ca_core::{
+    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
+    CertificateCommand,
+};
 use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
+use ca_verifier::{Reason, Serial};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -61,7 +63,9 @@ impl App {
         self.store
             .write(WriteSite::ClaimApplication, move |tx| {
                 if let Some(held) = tx.live_attempt_of(&application)? {
-                    if held.workstation == claim.workstation && held.wanted_token.as_deref() == Some(&claim.token) {
+                    if held.workstation == claim.workstation
+                        && held.wanted_token.as_deref() == Some(&claim.token)
+                    {
                         tx.touch_attempt(&held.id, now.plus_secs(LEASE_SECS), "")?;
                         return Ok(held.id);
                     }
@@ -85,7 +89,13 @@ impl App {
                     lease_until: now.plus_secs(LEASE_SECS),
                     note: String::new(),
                 })?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::ClaimApplication, "application", &application);
+                let entry = AuditEntry::done(
+                    now,
+                    permit.actor(),
+                    Action::ClaimApplication,
+                    "application",
+                    &application,
+                );
                 let entry = entry.with("attempt", &id).with("workstation", claim.workstation);
                 tx.append_audit(&entry.with("token", claim.token))?;
                 Ok(id)
@@ -106,8 +116,10 @@ impl App {
         self.store
             .write(WriteSite::AbandonAttempt, move |tx| {
                 let now = wire::now();
-                let held = tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
-                let next = held.state.clone().transition(AttemptCommand::Abandon { reason: reason.clone() })?;
+                let held =
+                    tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
+                let next =
+                    held.state.clone().transition(AttemptCommand::Abandon { reason: reason.clone() })?;
                 tx.move_attempt(&held.id, &held.state, &next)?;
                 advance(tx, &application, ApplicationCommand::Abandon { attempt: held.id.clone() })?;
                 if let Some(serial) = held.state.serial() {
@@ -127,7 +139,8 @@ impl App {
         workstation: &str,
         exchange: Exchange,
     ) -> Result<Option<Command>, Problem> {
-        let Some(mut attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? else {
+        let Some(mut attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))?
+        else {
             return Ok(None);
         };
         if permit.staff() != Some(&attempt.clerk) {
@@ -164,7 +177,13 @@ impl App {
         let id = attempt.id.clone();
         let step = match attempt.state {
             AttemptState::Claimed => {
-                self.step(permit, &attempt, AttemptCommand::Bind { token: wanted.clone() }, WriteSite::BindToken).await?;
+                self.step(
+                    permit,
+                    &attempt,
+                    AttemptCommand::Bind { token: wanted.clone() },
+                    WriteSite::BindToken,
+                )
+                .await?;
                 self.initialise(&wanted, &id).await?
             }
             AttemptState::Bound { .. } => self.initialise(&wanted, &id).await?,
@@ -222,7 +241,9 @@ impl App {
     /// A certificate leaves the server only when relying parties already refuse it: its hold stands in the served
     /// CRL, for as long as a portal may take to fetch that.
     fn write_step(&self, id: &AttemptId, serial: Serial) -> Result<Option<Step>, Problem> {
-        if !self.published.load().as_ref().is_some_and(|crl| crl.lists(&serial)) || !self.listed_long_enough(serial) {
+        if !self.published.load().as_ref().is_some_and(|crl| crl.lists(&serial))
+            || !self.listed_long_enough(serial)
+        {
             return Ok(None);
         }
         let record = self.store.read(|reader| reader.certificate(&serial))?;
@@ -237,7 +258,8 @@ impl App {
 
     /// Counted from when this process first looked and found it listed: after a restart it waits again.
     fn listed_long_enough(&self, serial: Serial) -> bool {
-        let lag = Duration::from_secs(u64::try_from(self.policies.status().portal_lag_secs()).unwrap_or(u64::MAX));
+        let lag =
+            Duration::from_secs(u64::try_from(self.policies.status().portal_lag_secs()).unwrap_or(u64::MAX));
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         let long_enough = listed.entry(serial).or_insert_with(Instant::now).elapsed() > lag;
         if long_enough {
@@ -253,17 +275,22 @@ impl App {
         report: Report,
     ) -> Result<(), Problem> {
         let done = match report.outcome {
-            Outcome::Failed(failed) => return self.take_failure(permit, attempt, &report.command, failed).await,
+            Outcome::Failed(failed) => {
+                return self.take_failure(permit, attempt, &report.command, failed).await;
+            }
             Outcome::Done(done) => done,
         };
         match (report.command.as_str(), &attempt.state) {
             ("initialise", AttemptState::Bound { .. }) => {
                 self.step(permit, attempt, AttemptCommand::Initialise, WriteSite::InitialiseToken).await
             }
-            ("request", AttemptState::Initialised { token }) => self.take_csr(permit, attempt, token.clone(), done).await,
+            ("request", AttemptState::Initialised { token }) => {
+                self.take_csr(permit, attempt, token.clone(), done).await
+            }
             ("write", AttemptState::Signed { serial, .. }) => {
                 let record = self.store.read(|reader| reader.certificate(serial))?;
-                if record.is_none_or(|record| done.certificate.as_deref() != Some(&BASE64.encode(record.der))) {
+                if record.is_none_or(|record| done.certificate.as_deref() != Some(&BASE64.encode(record.der)))
+                {
                     return self.refuse_step(permit, attempt, "write", Problem::new(Rule::ReadBack)).await;
                 }
                 self.step(permit, attempt, AttemptCommand::Write, WriteSite::WriteCertificate).await
@@ -303,7 +330,9 @@ impl App {
         match self.issue(order).await {
             Ok(_) => Ok(()),
             Err(problem) if problem.rule == Rule::SignatureUnknown => Ok(()),
-            Err(problem) if problem.rule.status() < 500 => self.refuse_step(permit, attempt, "request", problem).await,
+            Err(problem) if problem.rule.status() < 500 => {
+                self.refuse_step(permit, attempt, "request", problem).await
+            }
             Err(problem) => Err(problem),
         }
     }
@@ -312,7 +341,8 @@ impl App {
         let record = self.store.read(|reader| reader.certificate(serial))?;
         let record = record.ok_or_else(|| Problem::not_found("certificate"))?;
         let message = [ca_core::PROVE_CONTEXT, &self.challenge(attempt, serial).await?].concat();
-        let signature = done.signature.as_deref().and_then(|text| BASE64.decode(text).ok()).unwrap_or_default();
+        let signature =
+            done.signature.as_deref().and_then(|text| BASE64.decode(text).ok()).unwrap_or_default();
         Ok(ca_core::verify_with_certificate(&record.der, &message, &signature).is_ok())
     }
 
@@ -419,7 +449,9 @@ fn withdraw_certificate(
             let next = state.transition(CertificateCommand::Revoke { reason, at: now })?;
             tx.move_status(&serial, state, next, now)?;
             let entry = AuditEntry::done(now, actor, Action::RevokeCertificate, "certificate", serial);
-            tx.append_audit(&entry.with("from", state.name()).with("reason", reason.name()).with("to", next.name()))?;
+            tx.append_audit(
+                &entry.with("from", state.name()).with("reason", reason.name()).with("to", next.name()),
+            )?;
             Ok(())
         }
         Some(CertificateStatus::Burned { .. }) => Ok(()),
@@ -443,12 +475,24 @@ fn lack_of_origin(origin: &KeyOrigin) -> Option<&'static str> {
 
 fn advice(code: &str) -> (&'static str, &'static str) {
     match code {
-        "token-absent" | "token-removed" => ("请重新插入该 U-key，将自动继续。", "Insert the token again; work goes on by itself."),
-        "wrong-pin" => ("未再次尝试。请换一个 U-key，或核对口令后点继续。", "It was not tried again. Take another token, or check the PIN and go on."),
-        "pin-locked" => ("请换一个 U-key，此 U-key 需解锁。", "Take another token; this one must be unlocked."),
+        "token-absent" | "token-removed" => {
+            ("请重新插入该 U-key，将自动继续。", "Insert the token again; work goes on by itself.")
+        }
+        "wrong-pin" => (
+            "未再次尝试。请换一个 U-key，或核对口令后点继续。",
+            "It was not tried again. Take another token, or check the PIN and go on.",
+        ),
+        "pin-locked" => {
+            ("请换一个 U-key，此 U-key 需解锁。", "Take another token; this one must be unlocked.")
+        }
         "token-full" => ("请换一个空白 U-key。", "Take a blank token."),
         "write-protected" => ("请换一个可写的 U-key。", "Take a token that can be written."),
-        "not-initialised" => ("请换一个已出厂初始化的 U-key。", "Take a token that the vendor has initialised."),
-        _ => ("请换一个 U-key 重试；仍失败请联系管理员。", "Try another token; if that fails too, ask the administrator."),
+        "not-initialised" => {
+            ("请换一个已出厂初始化的 U-key。", "Take a token that the vendor has initialised.")
+        }
+        _ => (
+            "请换一个 U-key 重试；仍失败请联系管理员。",
+            "Try another token; if that fails too, ask the administrator.",
+        ),
     }
 }

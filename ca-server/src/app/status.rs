@@ -1,8 +1,8 @@
 //! Steps 9 and 11: hold, release, revoke. They need the store only, so that a CA whose token is away can still revoke.
 
 use ca_core::{Action, Actor, AuditEntry, CertificateCommand, CertificateState};
-use ca_verifier::{Reason, Serial};
 use ca_store::{CertificateStatus, Store, WriteSite};
+use ca_verifier::{Reason, Serial};
 
 use super::{About, audited};
 use crate::{
@@ -58,7 +58,8 @@ async fn change(
         };
         let next = state.transition(command)?;
         tx.move_status(&serial, state, next, now)?;
-        let mut entry = AuditEntry::done(now, &actor, action, "certificate", serial).with("from", state.name());
+        let mut entry =
+            AuditEntry::done(now, &actor, action, "certificate", serial).with("from", state.name());
         if let CertificateState::Revoked { reason, .. } = next {
             entry = entry.with("reason", reason.name());
         }

@@ -38,11 +38,7 @@ impl Keys {
         let root_session = open(&module, &plan.root)?;
         let issuing_session = open(&module, &plan.issuing)?;
         refuse_used(&root_session, &plan.root.token, &[label::ROOT])?;
-        refuse_used(
-            &issuing_session,
-            &plan.issuing.token,
-            &[label::ISSUING, label::OCSP, label::LOG],
-        )?;
+        refuse_used(&issuing_session, &plan.issuing.token, &[label::ISSUING, label::OCSP, label::LOG])?;
         let tokens = module.tokens()?;
         let of_plan = |token: &TokenInfo| [&plan.root.token, &plan.issuing.token].contains(&&token.label);
         let secrets_id = KeyId::new(&wire::random::<16>()?)?;

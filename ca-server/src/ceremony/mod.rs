@@ -10,16 +10,18 @@ mod report;
 
 use std::path::Path;
 
-use ca_core::{Action, Actor, AuditEntry, CertificatePlan, CertificateState, CrlPlan, CrlScope, Host, Intent, IntentContext, Issuer, IssuerRef,
-    Name, PlanKey, Policies, Subject, SubjectKey, Urls};
-use ca_verifier::Time;
+use ca_core::{
+    Action, Actor, AuditEntry, CertificatePlan, CertificateState, CrlPlan, CrlScope, Host, Intent,
+    IntentContext, Issuer, IssuerRef, Name, PlanKey, Policies, Subject, SubjectKey, Urls,
+};
 use ca_store::{CrlRecord, Store, WriteSite};
+use ca_verifier::Time;
 
 use self::keys::{CaKey, Keys};
 pub(crate) use self::plan::{CaPlan, Person, Plan, TlsPlan, UrlPlan};
 use crate::{
-    ca::{self, label}, files,
-    policies,
+    ca::{self, label},
+    files, policies,
     problem::Failure,
     wire,
 };
@@ -90,8 +92,11 @@ impl Ceremony<'_> {
         let portal = self.certify_tls(&urls, &issuer, &plan.portal, "portal").await?;
         let root_crl = self.root_crl(&root_issuer)?;
         let made = [
-            (label::ROOT, root), (label::ISSUING, issuing), (label::OCSP, responder),
-            ("server", server), ("portal", portal),
+            (label::ROOT, root),
+            (label::ISSUING, issuing),
+            (label::OCSP, responder),
+            ("server", server),
+            ("portal", portal),
         ];
         self.write_files(&made)?;
         let report = report::write(plan, self.policies, self.keys, &made)?;
@@ -101,7 +106,7 @@ impl Ceremony<'_> {
 
     async fn certify_root(&self, urls: &Urls) -> Result<Vec<u8>, Failure> {
         let key = self.subject_key(&self.keys.root)?;
-                let wanted = Wanted {
+        let wanted = Wanted {
             profile: "root-ca",
             subject: ca_subject(&self.plan.root)?,
             key,
@@ -140,13 +145,20 @@ impl Ceremony<'_> {
     }
 
     /// TLS servers are no CA: their keys are files, made here, readable by their owner only.
-    async fn certify_tls(&self, urls: &Urls, issuing: &Issuer, tls: &TlsPlan, name: &str) -> Result<Vec<u8>, Failure> {
+    async fn certify_tls(
+        &self,
+        urls: &Urls,
+        issuing: &Issuer,
+        tls: &TlsPlan,
+        name: &str,
+    ) -> Result<Vec<u8>, Failure> {
         let pair = rcgen::KeyPair::generate().map_err(Failure::inconsistent)?;
         let spki = rcgen::PublicKeyData::subject_public_key_info(&pair);
         let key = SubjectKey::from_spki(&spki, self.policies.keys()).map_err(Failure::inconsistent)?;
         let organization = Name::parse(&self.plan.issuing.organization).map_err(Failure::inconsistent)?;
         let hosts = tls.names.iter().map(|name| Host::parse(name)).collect::<Result<_, _>>();
-        let subject = hosts.and_then(|hosts| Subject::server(&organization, hosts)).map_err(Failure::inconsistent)?;
+        let subject =
+            hosts.and_then(|hosts| Subject::server(&organization, hosts)).map_err(Failure::inconsistent)?;
         let wanted = Wanted {
             profile: "tls-server",
             subject,
@@ -192,8 +204,10 @@ impl Ceremony<'_> {
         .map_err(Failure::inconsistent)?;
         let intent = prepared.intent().clone();
         let entry = audit(&intent, Action::RecordIntent, now);
-        let recorded =
-            self.store.record_intent(intent.clone(), move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?)).await?;
+        let recorded = self
+            .store
+            .record_intent(intent.clone(), move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?))
+            .await?;
         let issued = prepared.sign(recorded, |tbs| signer.sign(tbs)).map_err(Failure::inconsistent)?;
         let der = issued.der().to_vec();
         self.store
@@ -235,7 +249,8 @@ impl Ceremony<'_> {
     }
 
     fn write_files(&self, made: &[(&'static str, Vec<u8>)]) -> Result<(), Failure> {
-        let pem = |name: &str| made.iter().find(|(known, _)| *known == name).map(|(_, der)| certificate_pem(der));
+        let pem =
+            |name: &str| made.iter().find(|(known, _)| *known == name).map(|(_, der)| certificate_pem(der));
         let pem = |name: &str| pem(name).unwrap_or_default();
         let chain = format!("{}{}", pem(label::ISSUING), pem(label::ROOT));
         let output = &self.plan.output;

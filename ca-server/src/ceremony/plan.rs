@@ -100,7 +100,9 @@ impl Plan {
         let refuse = |detail: String| Failure::Config { file: path.to_owned(), detail };
         let mut plan: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
         let base = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut plan.policies, &mut plan.output, &mut plan.root.pin_file, &mut plan.issuing.pin_file] {
+        for file in
+            [&mut plan.policies, &mut plan.output, &mut plan.root.pin_file, &mut plan.issuing.pin_file]
+        {
             *file = base.join(&file);
         }
         if let Some(relative) = plan.database.strip_prefix("sqlite:") {

@@ -5,18 +5,25 @@
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::{AtomicUsize, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use ca_core::{Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, IdCard, Name, Order,
-    OrderId, Payment, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId};
-use ca_verifier::Uscc;
+use ca_core::{
+    Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, IdCard,
+    Name, Order, OrderId, Payment, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId,
+};
 use ca_store::{AttemptRecord, Tx, WriteSite};
+use ca_verifier::Uscc;
 use clap::Args;
 use ring::{
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey},
+    signature::{
+        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+    },
 };
 
 use super::{Out, Stop, init::Init};
@@ -65,11 +72,7 @@ impl Bench {
     }
 }
 
-async fn issue_all(
-    app: &Arc<App>,
-    orders: Vec<IssueOrder>,
-    clients: usize,
-) -> Result<(f64, f64, f64), Stop> {
+async fn issue_all(app: &Arc<App>, orders: Vec<IssueOrder>, clients: usize) -> Result<(f64, f64, f64), Stop> {
     let (orders, next) = (Arc::new(orders), Arc::new(AtomicUsize::new(0)));
     let start = Instant::now();
     let mut tasks = Vec::new();
@@ -91,7 +94,8 @@ async fn issue_all(
     }
     let elapsed = start.elapsed();
     waits.sort_unstable();
-    let at = |part: usize| waits.get(waits.len() * part / 100).copied().unwrap_or_default().as_secs_f64() * 1000.0;
+    let at =
+        |part: usize| waits.get(waits.len() * part / 100).copied().unwrap_or_default().as_secs_f64() * 1000.0;
     Ok((per_second(waits.len(), elapsed), at(50), at(99)))
 }
 
@@ -145,10 +149,16 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
         registered_by: staff.to_string(),
         registered_at: now,
     };
-    let agent = Agent { id: AgentId::new(now, wire::random()?), name: Name::parse("张三")?, id_card: card, qualified_at: None };
+    let agent = Agent {
+        id: AgentId::new(now, wire::random()?),
+        name: Name::parse("张三")?,
+        id_card: card,
+        qualified_at: None,
+    };
     app.store
         .write(WriteSite::Import, move |tx| {
-            if let (Some(unit), Some(agent)) = (tx.unit_by_uscc(&uscc)?, tx.agent_by_id_card(&agent.id_card)?) {
+            if let (Some(unit), Some(agent)) = (tx.unit_by_uscc(&uscc)?, tx.agent_by_id_card(&agent.id_card)?)
+            {
                 return Ok((unit.id, agent.id));
             }
             tx.insert_unit(&unit)?;
@@ -218,7 +228,8 @@ fn csr(attempt: &AttemptId, random: &SystemRandom) -> Result<Vec<u8>, Failure> {
 }
 
 fn key_pair(random: &SystemRandom) -> Result<(Vec<u8>, EcdsaKeyPair), Failure> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random).map_err(Failure::inconsistent)?;
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random)
+        .map_err(Failure::inconsistent)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), random);
     Ok((pkcs8.as_ref().to_vec(), pair.map_err(Failure::inconsistent)?))
 }

@@ -57,7 +57,9 @@ impl Import {
             let (uscc, name) = (unit.uscc.clone(), unit.name.clone());
             let key = once("unit", &uscc);
             match app.register_unit(Permit::of_operator(&operator()), unit, key).await {
-                Ok(Made::Now(id)) => out.say(&format!("已登记单位 {uscc} {name}：{id}"), &format!("unit {uscc} {name}: {id}")),
+                Ok(Made::Now(id)) => {
+                    out.say(&format!("已登记单位 {uscc} {name}：{id}"), &format!("unit {uscc} {name}: {id}"))
+                }
                 Ok(Made::Before(_)) => known(out, &uscc),
                 Err(problem) if problem.rule == Rule::Duplicate => known(out, &uscc),
                 Err(problem) => return Err(problem.into()),
@@ -90,7 +92,10 @@ async fn import_agent(app: &App, record: AgentRecord, out: &Out) -> Result<(), P
         app.confirm_agent(Permit::of_operator(&operator()), id.clone(), uscc).await?;
     }
     let masked = card.masked();
-    out.say(&format!("经办人 {} {masked}：{id}", record.name), &format!("agent {} {masked}: {id}", record.name));
+    out.say(
+        &format!("经办人 {} {masked}：{id}", record.name),
+        &format!("agent {} {masked}: {id}", record.name),
+    );
     Ok(())
 }
 
@@ -101,5 +106,8 @@ fn known(out: &Out, what: &str) {
 /// The same record imported again is the same request.
 fn once(kind: &str, what: &str) -> Once {
     let sha256 = digest(&SHA256, format!("import:{kind}:{what}").as_bytes());
-    Once { key: format!("import {}", hex::encode(sha256)), request_sha256: sha256.as_ref().try_into().unwrap_or_default() }
+    Once {
+        key: format!("import {}", hex::encode(sha256)),
+        request_sha256: sha256.as_ref().try_into().unwrap_or_default(),
+    }
 }

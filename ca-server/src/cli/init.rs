@@ -107,7 +107,8 @@ fn demonstration(
         common_name: common_name.to_owned(),
         years,
     };
-    let tls = |listen| TlsPlan { listen, names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()], years: 1 };
+    let tls =
+        |listen| TlsPlan { listen, names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()], years: 1 };
     let person = |name: &str, role: &str| Person { name: name.to_owned(), role: role.to_owned() };
     let base = format!("http://localhost:{}", http.port());
     Ok(Plan {

@@ -5,7 +5,11 @@ use ca_store::{AuditFilter, Store};
 use clap::{Args, Subcommand};
 
 use super::{Out, Server, Stop};
-use crate::{config::Config, http::LogView, problem::{Failure, Problem}};
+use crate::{
+    config::Config,
+    http::LogView,
+    problem::{Failure, Problem},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Log {
@@ -47,16 +51,24 @@ impl Log {
         let found = store.read(|reader| reader.audit_log(&filter)).map_err(Failure::Store)?;
         for (number, record) in found {
             if out.json {
-                let view = serde_json::to_string(&LogView::new(number, record)).map_err(Failure::inconsistent)?;
+                let view =
+                    serde_json::to_string(&LogView::new(number, record)).map_err(Failure::inconsistent)?;
                 println!("{view}");
             } else {
-                let outcome = record.rule.as_deref().map_or("done".to_owned(), |rule| format!("refused:{rule}"));
+                let outcome =
+                    record.rule.as_deref().map_or("done".to_owned(), |rule| format!("refused:{rule}"));
                 let detail: Vec<String> =
                     record.detail.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 let detail = detail.join(" ");
                 println!(
                     "{number:>6} {} {:<22} {:<12} {} {} {} {}",
-                    record.at, record.action.name(), outcome, record.actor, record.object, record.object_id, detail
+                    record.at,
+                    record.action.name(),
+                    outcome,
+                    record.actor,
+                    record.object,
+                    record.object_id,
+                    detail
                 );
             }
         }

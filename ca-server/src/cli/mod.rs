@@ -13,7 +13,13 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::{ceremony, config::Config, problem::{Failure, Problem}, rule::Language, serve};
+use crate::{
+    ceremony,
+    config::Config,
+    problem::{Failure, Problem},
+    rule::Language,
+    serve,
+};
 
 /// Qianyin (签印): an open certificate authority for organisations.
 /// 签印：面向单位的开放认证机构。
@@ -160,7 +166,10 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
         Command::Ceremony { file } => {
             let plan = ceremony::Plan::load(&file)?;
             let report = runtime.block_on(ceremony::hold(&plan))?;
-            out.say(&format!("密钥仪式完成，报告：{}", report.display()), &format!("The ceremony is done; report: {}", report.display()));
+            out.say(
+                &format!("密钥仪式完成，报告：{}", report.display()),
+                &format!("The ceremony is done; report: {}", report.display()),
+            );
             Ok(())
         }
         Command::Serve(server) => Ok(runtime.block_on(serve::serve(Config::load(&server.config)?))?),
@@ -169,7 +178,10 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
             for name in &applied {
                 println!("{name}");
             }
-            out.say(&format!("已应用 {} 个迁移。", applied.len()), &format!("{} migrations applied.", applied.len()));
+            out.say(
+                &format!("已应用 {} 个迁移。", applied.len()),
+                &format!("{} migrations applied.", applied.len()),
+            );
             Ok(())
         }
         Command::Import(import) => runtime.block_on(import.run(out)),
@@ -193,10 +205,16 @@ fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
         Ok::<_, Failure>((reader.epoch()?, reader.latest_crl(crate::ca::label::ISSUING, 0)?))
     })?;
     let Some(crl) = crl else {
-        return Err(Failure::Refused("还没有 CRL；请启动 ca-server serve。\nThere is no CRL yet; start ca-server serve.".into()).into());
+        return Err(Failure::Refused(
+            "还没有 CRL；请启动 ca-server serve。\nThere is no CRL yet; start ca-server serve.".into(),
+        )
+        .into());
     };
     if crl.next_update < crate::wire::now() {
-        let text = format!("CRL 已过期（{0}）；请启动 ca-server serve。\nThe CRL has run out ({0}); start ca-server serve.", crl.next_update);
+        let text = format!(
+            "CRL 已过期（{0}）；请启动 ca-server serve。\nThe CRL has run out ({0}); start ca-server serve.",
+            crl.next_update
+        );
         return Err(Failure::Refused(text).into());
     }
     let (number, next) = (crl.number, crl.next_update);

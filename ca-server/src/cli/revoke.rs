@@ -3,12 +3,19 @@
 use std::path::PathBuf;
 
 use ca_core::CertificateState;
-use ca_verifier::{Reason, Serial};
 use ca_store::Store;
+use ca_verifier::{Reason, Serial};
 use clap::Args;
 
 use super::{Out, Server, Stop, operator};
-use crate::{app::status, config::Config, files, permit::Permit, problem::{Failure, Problem}, rule::Rule};
+use crate::{
+    app::status,
+    config::Config,
+    files,
+    permit::Permit,
+    problem::{Failure, Problem},
+    rule::Rule,
+};
 
 #[derive(Args)]
 pub(super) struct Change {
@@ -72,6 +79,9 @@ fn show(out: &Out, serial: Serial, state: CertificateState) {
     if out.json {
         println!("{}", serde_json::json!({ "serial": serial.to_string(), "state": state }));
     } else {
-        out.say(&format!("证书 {serial} 现在的状态：{state}"), &format!("Certificate {serial} is now: {state}"));
+        out.say(
+            &format!("证书 {serial} 现在的状态：{state}"),
+            &format!("Certificate {serial} is now: {state}"),
+        );
     }
 }

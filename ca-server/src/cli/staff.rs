@@ -2,15 +2,23 @@
 
 use std::path::PathBuf;
 
-use ca_core::{Action, Actor, AuditEntry, CertificatePlan, CertificateState, IntentContext, IssuerRef, Name, PlanKey, Staff as Member,
-    StaffId, Subject, UntrustedCsr};
-use ca_verifier::Time;
+use ca_core::{
+    Action, Actor, AuditEntry, CertificatePlan, CertificateState, IntentContext, IssuerRef, Name, PlanKey,
+    Staff as Member, StaffId, Subject, UntrustedCsr,
+};
 use ca_store::WriteSite;
+use ca_verifier::Time;
 use clap::{Args, Subcommand};
 
 use super::{Out, Server, Stop, operator};
 use crate::{
-    app::App, ceremony::certificate_pem, config::Config, files, problem::{Failure, Problem}, rule::Rule, serve, wire,
+    app::App,
+    ceremony::certificate_pem,
+    config::Config,
+    files,
+    problem::{Failure, Problem},
+    rule::Rule,
+    serve, wire,
 };
 
 /// The CSR's subject says only what it is for: the name comes from this command (I8).
@@ -65,14 +73,19 @@ fn list(server: &Server) -> Result<(), Stop> {
 impl Add {
     async fn run(self, out: &Out) -> Result<(), Stop> {
         let app = serve::open(Config::load(&self.server.config)?)?;
-        if let Some(unknown) = self.role.iter().find(|role| !app.policies.roles().names().any(|name| name == role.as_str())) {
+        if let Some(unknown) =
+            self.role.iter().find(|role| !app.policies.roles().names().any(|name| name == role.as_str()))
+        {
             return Err(Problem::field("role", format!("policies/roles.toml has no role {unknown}")).into());
         }
         let name = Name::parse(&self.name).map_err(Problem::from)?;
         let der = files::read_pem_or_der(&self.csr, "CERTIFICATE REQUEST")?;
         let certificate = add(&app, name, self.role, &der).await?;
         files::write_public(&self.output, certificate_pem(&certificate).as_bytes())?;
-        out.say(&format!("已添加 {}，证书：{}", self.name, self.output.display()), &format!("{} added; certificate: {}", self.name, self.output.display()));
+        out.say(
+            &format!("已添加 {}，证书：{}", self.name, self.output.display()),
+            &format!("{} added; certificate: {}", self.name, self.output.display()),
+        );
         Ok(())
     }
 }
@@ -113,8 +126,10 @@ async fn add(app: &App, name: Name, roles: Vec<String>, csr: &[u8]) -> Result<Ve
     let intent = prepared.intent().clone();
     let serial = intent.serial;
     let entry = AuditEntry::done(now, &actor, Action::RecordIntent, "certificate", serial);
-    let recorded =
-        app.store.record_intent(intent.clone(), move |tx| tx.append_audit(&entry).map_err(Problem::from)).await?;
+    let recorded = app
+        .store
+        .record_intent(intent.clone(), move |tx| tx.append_audit(&entry).map_err(Problem::from))
+        .await?;
     let signer = app.ca.issuing_signer();
     let issued = prepared.sign(recorded, |tbs| signer.sign(tbs)).map_err(Failure::inconsistent)?;
     let der = issued.der().to_vec();
@@ -123,7 +138,12 @@ async fn add(app: &App, name: Name, roles: Vec<String>, csr: &[u8]) -> Result<Ve
             let now = wire::now();
             tx.commit_issued(&intent, issued.der(), CertificateState::Good, now)?;
             tx.append_audit(&AuditEntry::done(now, &actor, Action::IssueCertificate, "certificate", serial))?;
-            tx.insert_staff(&Member { id: id.clone(), name, roles: roles.clone(), certificate: serial.to_string() })?;
+            tx.insert_staff(&Member {
+                id: id.clone(),
+                name,
+                roles: roles.clone(),
+                certificate: serial.to_string(),
+            })?;
             let entry = AuditEntry::done(now, &actor, Action::RegisterStaff, "staff", id);
             tx.append_audit(&entry.with("roles", roles.join(",")).with("certificate", serial))?;
             Ok::<_, Problem>(())

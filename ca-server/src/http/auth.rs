@@ -7,8 +7,8 @@ use axum::{
     http::request::Parts,
 };
 use ca_core::{Action, Actor, AuditEntry, CertificateState, Staff};
-use ca_verifier::Serial;
 use ca_store::{CertificateStatus, WriteSite};
+use ca_verifier::Serial;
 
 use crate::{
     app::App,

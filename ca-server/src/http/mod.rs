@@ -14,7 +14,8 @@ use axum::{
     response::IntoResponse,
 };
 use tower_http::{
-    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer, trace::TraceLayer,
+    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
+    trace::TraceLayer,
 };
 
 pub(crate) use self::{api::LogView, auth::Peer};
@@ -26,7 +27,9 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Plain HTTP: answers that are signed themselves.
 pub(crate) fn status_router(app: Arc<App>) -> Router {
-    status::router().with_state(app).layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
+    status::router()
+        .with_state(app)
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
         .layer(CatchPanicLayer::new())
 }
 
@@ -34,15 +37,19 @@ pub(crate) fn status_router(app: Arc<App>) -> Router {
 pub(crate) fn api_router(app: Arc<App>) -> Router {
     let (router, openapi) = api::router().split_for_parts();
     let openapi = openapi.to_pretty_json().unwrap_or_default();
-    let serve_openapi =
-        move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], openapi.clone()).into_response());
+    let serve_openapi = move || {
+        std::future::ready(([(header::CONTENT_TYPE, "application/json")], openapi.clone()).into_response())
+    };
     router
         .route("/api/openapi.json", axum::routing::get(serve_openapi))
         .merge(status::probes())
         .with_state(app)
         .fallback(problem::no_such_path)
         .layer(DefaultBodyLimit::max(API_BODY_MAX))
-        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
         .layer(TraceLayer::new_for_http())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
         .layer(CatchPanicLayer::new())

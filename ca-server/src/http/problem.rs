@@ -24,8 +24,11 @@ impl IntoResponse for Problem {
         }
         let (zh, zh_remedy) = self.texts(Language::Zh);
         let (en, en_remedy) = self.texts(Language::En);
-        let facts: Map<String, Value> =
-            self.facts().iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
+        let facts: Map<String, Value> = self
+            .facts()
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
+            .collect();
         let document = json!({
             "type": format!("/problems/{}", self.rule.name()),
             "title": self.rule.name(),

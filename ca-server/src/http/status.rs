@@ -30,7 +30,10 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 /// For whoever watches the server.
 pub(super) fn probes() -> Router<Arc<App>> {
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).route("/metrics", get(metrics))
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
 }
 
 async fn ocsp_post(State(app): State<Arc<App>>, request: Bytes) -> Response {
@@ -75,7 +78,10 @@ async fn crl(
     let tag = format!("\"{issuer}-{shard}-{number}\"");
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/pkix-crl"));
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("max-age=1, public, must-revalidate"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("max-age=1, public, must-revalidate"),
+    );
     if let Ok(value) = header::HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, value);
     }
@@ -114,9 +120,9 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 /// Prometheus text format.
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let served = app.published.load();
-    let (number, epoch, age) = served.as_ref().map_or((0, 0, -1), |crl| {
-        (crl.number, crl.epoch, wire::now().secs() - crl.this_update.secs())
-    });
+    let (number, epoch, age) = served
+        .as_ref()
+        .map_or((0, 0, -1), |crl| (crl.number, crl.epoch, wire::now().secs() - crl.this_update.secs()));
     let text = format!(
         "# HELP qianyin_crl_number Number of the served CRL.\n# TYPE qianyin_crl_number gauge\nqianyin_crl_number {number}\n\
          # HELP qianyin_status_epoch Status epoch of the served CRL.\n# TYPE qianyin_status_epoch gauge\nqianyin_status_epoch {epoch}\n\

@@ -32,7 +32,15 @@ fn from_issue_to_refusal() {
 fn the_certificate_is_what_the_contract_says(ca: &Ca, serial: &str) {
     assert_eq!(serial.len(), 36, "18 octets");
     assert!((1..0x80).contains(&u8::from_str_radix(&serial[..2], 16).unwrap()));
-    let printed = text(&openssl(&["x509", "-in", &ca.path("unit.pem"), "-noout", "-text", "-nameopt", "utf8,sep_comma_plus"]));
+    let printed = text(&openssl(&[
+        "x509",
+        "-in",
+        &ca.path("unit.pem"),
+        "-noout",
+        "-text",
+        "-nameopt",
+        "utf8,sep_comma_plus",
+    ]));
     for expected in [
         "Version: 3",
         "Signature Algorithm: ecdsa-with-SHA256",
@@ -52,7 +60,10 @@ fn the_certificate_is_what_the_contract_says(ca: &Ca, serial: &str) {
     let structure = text(&openssl(&["asn1parse", "-in", &ca.path("unit.pem")]));
     let after = |oid: &str| structure.split(oid).nth(1).unwrap().lines().nth(1).unwrap_or("").to_owned();
     assert!(after(":countryName").contains("PRINTABLESTRING"), "{structure}");
-    assert!(after(":stateOrProvinceName").contains("UTF8STRING") && after(":organizationName").contains("UTF8STRING"));
+    assert!(
+        after(":stateOrProvinceName").contains("UTF8STRING")
+            && after(":organizationName").contains("UTF8STRING")
+    );
     // The extension's value is the PrintableString (tag 13, 18 octets) of the code and nothing else.
     let code: String = USCC.bytes().map(|octet| format!("{octet:02X}")).collect();
     assert!(structure.contains(&format!("[HEX DUMP]:1312{code}")), "{structure}");
@@ -79,31 +90,65 @@ fn status_as_openssl_sees_it(ca: &Ca) {
             text(&curl(&["-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", &tag, &url])) == "304"
         });
     }
-    let crls: String = ["issuing.crl", "root.crl"].map(|file| std::fs::read_to_string(ca.dir.join(file)).unwrap()).concat();
+    let crls: String =
+        ["issuing.crl", "root.crl"].map(|file| std::fs::read_to_string(ca.dir.join(file)).unwrap()).concat();
     std::fs::write(ca.dir.join("crls.pem"), crls).unwrap();
     let verified = openssl(&[
-        "verify", "-x509_strict", "-crl_check_all", "-CRLfile", &ca.path("crls.pem"), "-CAfile", &ca.path("root.pem"),
-        "-untrusted", &ca.path("issuing.pem"), &ca.path("unit.pem"),
+        "verify",
+        "-x509_strict",
+        "-crl_check_all",
+        "-CRLfile",
+        &ca.path("crls.pem"),
+        "-CAfile",
+        &ca.path("root.pem"),
+        "-untrusted",
+        &ca.path("issuing.pem"),
+        &ca.path("unit.pem"),
     ]);
     assert!(verified.status.success(), "{}", text(&verified));
     for options in [&[][..], &["-no_nonce"], &["-sha256"]] {
         let answer = ocsp(ca, "unit.pem", options);
-        assert!(answer.contains("Response verify OK") && answer.contains("unit.pem: good"), "{options:?} {answer}");
+        assert!(
+            answer.contains("Response verify OK") && answer.contains("unit.pem: good"),
+            "{options:?} {answer}"
+        );
         assert!(!answer.contains("WARNING: no nonce"), "{answer}");
     }
     // GET as clients send it: base64 with everything escaped.
     let request = ca.path("question.der");
-    let asked = ["ocsp", "-issuer", &ca.path("issuing.pem"), "-cert", &ca.path("unit.pem"), "-no_nonce", "-reqout", &request];
+    let asked = [
+        "ocsp",
+        "-issuer",
+        &ca.path("issuing.pem"),
+        "-cert",
+        &ca.path("unit.pem"),
+        "-no_nonce",
+        "-reqout",
+        &request,
+    ];
     assert!(openssl(&asked).status.success());
-    let path: String = base64_of(&request).bytes().map(|octet| match octet {
-        b'+' | b'/' | b'=' => format!("%{octet:02X}"),
-        other => char::from(other).to_string(),
-    }).collect();
+    let path: String = base64_of(&request)
+        .bytes()
+        .map(|octet| match octet {
+            b'+' | b'/' | b'=' => format!("%{octet:02X}"),
+            other => char::from(other).to_string(),
+        })
+        .collect();
     let got = curl(&["-fsS", "-o", &ca.path("answer.der"), &format!("http://{}/ocsp/{path}", ca.http)]);
     assert!(got.status.success(), "{}", text(&got));
     let read = openssl(&[
-        "ocsp", "-respin", &ca.path("answer.der"), "-no_nonce", "-issuer", &ca.path("issuing.pem"), "-cert", &ca.path("unit.pem"),
-        "-CAfile", &ca.path("root.pem"), "-verify_other", &ca.path("issuing.pem"),
+        "ocsp",
+        "-respin",
+        &ca.path("answer.der"),
+        "-no_nonce",
+        "-issuer",
+        &ca.path("issuing.pem"),
+        "-cert",
+        &ca.path("unit.pem"),
+        "-CAfile",
+        &ca.path("root.pem"),
+        "-verify_other",
+        &ca.path("issuing.pem"),
     ]);
     assert!(text(&read).contains("unit.pem: good"), "{}", text(&read));
     // Never issued, and not ours.
@@ -115,20 +160,41 @@ fn status_as_openssl_sees_it(ca: &Ca) {
 fn ocsp(ca: &Ca, certificate: &str, options: &[&str]) -> String {
     let mut arguments: Vec<String> = vec!["ocsp".into()];
     // The hash must be named before the certificate that it is for.
-    arguments.extend(options.iter().filter(|option| **option == "-sha256").map(|option| (*option).to_owned()));
-    for part in ["-issuer", &ca.path("issuing.pem"), "-cert", &ca.path(certificate), "-url", &format!("http://{}/ocsp", ca.http),
-        "-CAfile", &ca.path("root.pem"), "-verify_other", &ca.path("issuing.pem")] {
+    arguments
+        .extend(options.iter().filter(|option| **option == "-sha256").map(|option| (*option).to_owned()));
+    for part in [
+        "-issuer",
+        &ca.path("issuing.pem"),
+        "-cert",
+        &ca.path(certificate),
+        "-url",
+        &format!("http://{}/ocsp", ca.http),
+        "-CAfile",
+        &ca.path("root.pem"),
+        "-verify_other",
+        &ca.path("issuing.pem"),
+    ] {
         arguments.push(part.to_owned());
     }
-    arguments.extend(options.iter().filter(|option| **option != "-sha256").map(|option| (*option).to_owned()));
+    arguments
+        .extend(options.iter().filter(|option| **option != "-sha256").map(|option| (*option).to_owned()));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     text(&openssl(&arguments))
 }
 
 fn ocsp_of_serial(ca: &Ca, issuer: &str, serial: &str) -> String {
     text(&openssl(&[
-        "ocsp", "-issuer", &ca.path(issuer), "-serial", serial, "-url", &format!("http://{}/ocsp", ca.http),
-        "-CAfile", &ca.path("root.pem"), "-verify_other", &ca.path("issuing.pem"),
+        "ocsp",
+        "-issuer",
+        &ca.path(issuer),
+        "-serial",
+        serial,
+        "-url",
+        &format!("http://{}/ocsp", ca.http),
+        "-CAfile",
+        &ca.path("root.pem"),
+        "-verify_other",
+        &ca.path("issuing.pem"),
     ]))
 }
 
@@ -140,18 +206,30 @@ fn base64_of(file: &str) -> String {
 /// Each is answered, as malformed and nothing else, and none stops the server.
 fn malformed_questions(ca: &Ca) {
     let good = std::fs::read(ca.dir.join("question.der")).unwrap();
-    let mut questions = vec![Vec::new(), b"GET / HTTP/1.1".to_vec(), vec![0xff; 8000], [&good[..], &[0]].concat()];
+    let mut questions =
+        vec![Vec::new(), b"GET / HTTP/1.1".to_vec(), vec![0xff; 8000], [&good[..], &[0]].concat()];
     questions.extend((1..good.len()).step_by(7).map(|length| good[..length].to_vec()));
     for question in questions {
         std::fs::write(ca.dir.join("bad.der"), &question).unwrap();
         let file = format!("@{}", ca.path("bad.der"));
         let url = format!("http://{}/ocsp", ca.http);
-        let answer = curl(&["-sS", "-H", "Content-Type: application/ocsp-request", "--data-binary", &file, &url]).stdout;
+        let answer =
+            curl(&["-sS", "-H", "Content-Type: application/ocsp-request", "--data-binary", &file, &url])
+                .stdout;
         assert_eq!(answer, [0x30, 3, 0x0a, 1, 1], "{question:02x?}");
     }
     std::fs::write(ca.dir.join("bad.der"), vec![0x30; 9000]).unwrap();
     let file = format!("@{}", ca.path("bad.der"));
-    let large = curl(&["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--data-binary", &file, &format!("http://{}/ocsp", ca.http)]);
+    let large = curl(&[
+        "-sS",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "--data-binary",
+        &file,
+        &format!("http://{}/ocsp", ca.http),
+    ]);
     assert_eq!(text(&large), "413");
 }
 

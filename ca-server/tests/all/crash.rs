@@ -6,14 +6,14 @@
 //! certificate that is not revoked, the money once, no octets signed twice (counted at the PKCS#11 module), and
 //! nothing for ca-audit to find.
 
-
 use std::{
     collections::{HashSet, VecDeque},
-    time::{Duration, Instant}};
+    time::{Duration, Instant},
+};
 
+use crate::support::{Ca, Database, WORKSTATION};
 use ca_store::WriteSite;
 use serde_json::{Value, json};
-use crate::support::{Ca, Database, WORKSTATION};
 
 /// The writes of one walk, in the order in which the path reaches them.
 const PATH: [WriteSite; 20] = [
@@ -46,7 +46,8 @@ const ELSEWHERE: [WriteSite; 3] = [WriteSite::Ceremony, WriteSite::RegisterStaff
 
 #[test]
 fn every_write_is_on_a_list() {
-    let mut listed: Vec<&str> = PATH.iter().chain(&MENDING).chain(&ELSEWHERE).map(|site| site.name()).collect();
+    let mut listed: Vec<&str> =
+        PATH.iter().chain(&MENDING).chain(&ELSEWHERE).map(|site| site.name()).collect();
     let mut all: Vec<&str> = WriteSite::ALL.iter().map(|site| site.name()).collect();
     listed.sort_unstable();
     all.sort_unstable();
@@ -138,7 +139,8 @@ impl<'a> Walk<'a> {
         let application = json!({ "uscc": uscc, "agent": agent, "years": 1, "documents": Ca::documents() });
         let made = self.post("clerk", "/api/v1/applications", &application);
         self.id = made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
-        let approved = self.post("officer", &format!("/api/v1/applications/{}/approval", self.id), &Value::Null);
+        let approved =
+            self.post("officer", &format!("/api/v1/applications/{}/approval", self.id), &Value::Null);
         assert!(approved["state"] == "approved" || approved["title"] == "wrong-state", "{approved}");
         let payment = json!({ "amount_fen": 20_000, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{}", self.number) });
         let paid = self.post("clerk", &format!("/api/v1/applications/{}/payments", self.id), &payment);
@@ -183,7 +185,11 @@ impl<'a> Walk<'a> {
                 ("paid", _) => drop(self.post("clerk", &path, &claim)),
                 _ => {}
             }
-            assert!(Instant::now() < until, "personalisation does not end: {application}, left: {:?}", self.left);
+            assert!(
+                Instant::now() < until,
+                "personalisation does not end: {application}, left: {:?}",
+                self.left
+            );
             self.mend();
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -202,8 +208,20 @@ impl<'a> Walk<'a> {
             let output = self.ca.activate(&self.id, &self.token);
             if !output.status.success() {
                 // The PIN was replaced before the crash: the holder gives the new one alone.
-                let arguments = ["activate", "--server", &format!("https://{}", self.ca.https), "--anchor", &self.ca.path("root.pem"),
-                    "--token", &self.token, "--pin-file", &self.ca.path("unit.pin"), "--code-file", &self.ca.path("code")].map(str::to_owned);
+                let arguments = [
+                    "activate",
+                    "--server",
+                    &format!("https://{}", self.ca.https),
+                    "--anchor",
+                    &self.ca.path("root.pem"),
+                    "--token",
+                    &self.token,
+                    "--pin-file",
+                    &self.ca.path("unit.pin"),
+                    "--code-file",
+                    &self.ca.path("code"),
+                ]
+                .map(str::to_owned);
                 self.mend();
                 let _ = self.ca.ukey(&arguments.each_ref().map(String::as_str));
             }
@@ -227,7 +245,14 @@ impl<'a> Walk<'a> {
     }
 
     /// The same request with the same key until there is an answer.
-    fn send(&mut self, role: &str, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Value {
+    fn send(
+        &mut self,
+        role: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Value {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
             match self.ca.call(role, method, path, body, key) {
@@ -255,11 +280,22 @@ fn assert_one_certificate(ca: &Ca, number: u32) {
     let export = ca.path("export.jsonl");
     let output = ca.ca_server(&["export", "--output", &export]);
     assert!(output.status.success());
-    let rows: Vec<Value> = std::fs::read_to_string(&export).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<Value> = std::fs::read_to_string(&export)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let of = |table: &str| rows.iter().filter(|row| row["table"] == table).cloned().collect::<Vec<_>>();
     let unit = of("unit").into_iter().find(|unit| unit["uscc"] == *uscc).unwrap();
-    let serials: Vec<Value> = of("certificate").into_iter().filter(|row| row["unit"] == unit["id"]).map(|row| row["serial"].clone()).collect();
-    let good = of("status").into_iter().filter(|row| serials.contains(&row["serial"]) && row["state"] == "good").count();
+    let serials: Vec<Value> = of("certificate")
+        .into_iter()
+        .filter(|row| row["unit"] == unit["id"])
+        .map(|row| row["serial"].clone())
+        .collect();
+    let good = of("status")
+        .into_iter()
+        .filter(|row| serials.contains(&row["serial"]) && row["state"] == "good")
+        .count();
     assert_eq!(good, 1, "certificates in use of {uscc}");
     let receipt = format!("R-{number}");
     assert_eq!(of("payment").iter().filter(|row| row["receipt_no"] == *receipt).count(), 1);
@@ -285,7 +321,8 @@ fn assert_nothing_signed_twice(journal: &std::path::Path) {
     let mut seen = HashSet::new();
     // HMACs (SO PINs, challenges, codes) give the same for the same on purpose; signatures are ECDSA's.
     let ecdsa = "mechanism=0x00001041";
-    let begun: Vec<&str> = text.lines().filter(|line| line.contains("begin") && line.contains(ecdsa)).collect();
+    let begun: Vec<&str> =
+        text.lines().filter(|line| line.contains("begin") && line.contains(ecdsa)).collect();
     assert!(begun.len() > 10, "the module was not between: {} signatures", begun.len());
     for line in begun {
         let data = line.rsplit(' ').next().unwrap();
@@ -310,6 +347,7 @@ fn uscc(number: u32) -> String {
 fn id_card(number: u32) -> String {
     let body = format!("11010519900101{number:03}");
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = body.chars().zip(weights).map(|(digit, weight)| digit.to_digit(10).unwrap() * weight).sum();
+    let sum: u32 =
+        body.chars().zip(weights).map(|(digit, weight)| digit.to_digit(10).unwrap() * weight).sum();
     format!("{body}{}", "10X98765432".chars().nth(usize::try_from(sum % 11).unwrap()).unwrap())
 }

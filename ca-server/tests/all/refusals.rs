@@ -1,8 +1,7 @@
 //! What the counter can get wrong: each refusal by its rule, in the log, in both languages, and with nothing changed.
 
-
-use serde_json::{Value, json};
 use crate::support::{Ca, Database, USCC, curl};
+use serde_json::{Value, json};
 
 #[test]
 fn on_sqlite() {
@@ -31,7 +30,11 @@ fn refusals(database: Database) {
 fn refused(ca: &Ca, role: &str, path: &str, body: &Value, rule: &str, status: u16) -> Value {
     let before = logged(ca, rule);
     let problem = ca.post(role, path, body);
-    assert_eq!((problem["title"].as_str(), problem["status"].as_u64()), (Some(rule), Some(u64::from(status))), "{problem}");
+    assert_eq!(
+        (problem["title"].as_str(), problem["status"].as_u64()),
+        (Some(rule), Some(u64::from(status))),
+        "{problem}"
+    );
     for text in [&problem["situation"], &problem["remedy"]] {
         let (zh, en) = (text["zh"].as_str().unwrap(), text["en"].as_str().unwrap());
         assert!(!zh.contains('{') && !en.contains('{') && zh.chars().any(|c| c > '\u{2e80}'), "{problem}");
@@ -42,23 +45,59 @@ fn refused(ca: &Ca, role: &str, path: &str, body: &Value, rule: &str, status: u1
 
 fn logged(ca: &Ca, rule: &str) -> usize {
     let output = ca.ca_server(&["--json", "log", "show", "--limit", "100000"]);
-    String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(&format!("\"rule\":\"{rule}\""))).count()
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|line| line.contains(&format!("\"rule\":\"{rule}\"")))
+        .count()
 }
 
 fn units_and_agents(ca: &Ca) {
-    let unit = |uscc: &str, labour_no: &str, name: &str| {
-        json!({ "uscc": uscc, "labour_no": labour_no, "name": name, "province": "江苏省", "city": "南京市" })
-    };
-    let wrong_digit = refused(ca, "clerk", "/api/v1/units", &unit("91310115MA1H8R7C6D", "12345678", "某公司"), "uscc.check-digit", 422);
+    let unit = |uscc: &str, labour_no: &str, name: &str| json!({ "uscc": uscc, "labour_no": labour_no, "name": name, "province": "江苏省", "city": "南京市" });
+    let wrong_digit = refused(
+        ca,
+        "clerk",
+        "/api/v1/units",
+        &unit("91310115MA1H8R7C6D", "12345678", "某公司"),
+        "uscc.check-digit",
+        422,
+    );
     assert_eq!(wrong_digit["facts"], json!({ "found": "D", "expected": "7" }));
-    refused(ca, "clerk", "/api/v1/units", &unit("9131011５MA1H8R7C67", "12345678", "某公司"), "uscc.form", 422);
-    refused(ca, "clerk", "/api/v1/units", &unit("91310115MA1H8R7C67", "1234567", "某公司"), "field.invalid", 422);
-    refused(ca, "clerk", "/api/v1/units", &unit("91310115MA1H8R7C67", "12345678", "某\u{202e}公司"), "field.invalid", 422);
+    refused(
+        ca,
+        "clerk",
+        "/api/v1/units",
+        &unit("9131011５MA1H8R7C67", "12345678", "某公司"),
+        "uscc.form",
+        422,
+    );
+    refused(
+        ca,
+        "clerk",
+        "/api/v1/units",
+        &unit("91310115MA1H8R7C67", "1234567", "某公司"),
+        "field.invalid",
+        422,
+    );
+    refused(
+        ca,
+        "clerk",
+        "/api/v1/units",
+        &unit("91310115MA1H8R7C67", "12345678", "某\u{202e}公司"),
+        "field.invalid",
+        422,
+    );
     refused(ca, "clerk", "/api/v1/units", &unit(USCC, "87654321", "某公司"), "duplicate", 409);
     let unknown = ca.get("clerk", "/api/v1/units/91310115MA1H8R7C67");
     assert_eq!(unknown["title"], "not-found", "a refused unit was registered: {unknown}");
     for card in ["110105194912310021", "11010519490231002X", "1101051949123100２X"] {
-        refused(ca, "clerk", "/api/v1/agents", &json!({ "name": "李四", "id_card": card }), "field.invalid", 422);
+        refused(
+            ca,
+            "clerk",
+            "/api/v1/agents",
+            &json!({ "name": "李四", "id_card": card }),
+            "field.invalid",
+            422,
+        );
     }
 }
 
@@ -76,8 +115,12 @@ fn applications(ca: &Ca) {
     let mut documents = Ca::documents();
     documents.as_array_mut().unwrap().remove(0);
     let missing = refused(ca, "clerk", path, &with("documents", documents), "document.missing", 422);
-    assert!(missing["facts"]["documents"].as_str().unwrap().contains("南京社保项目证书业务申请表"), "{missing}");
-    let stranger = ca.post("clerk", "/api/v1/agents", &json!({ "name": "李四", "id_card": "110105199001010010" }));
+    assert!(
+        missing["facts"]["documents"].as_str().unwrap().contains("南京社保项目证书业务申请表"),
+        "{missing}"
+    );
+    let stranger =
+        ca.post("clerk", "/api/v1/agents", &json!({ "name": "李四", "id_card": "110105199001010010" }));
     let stranger = stranger["id"].as_str().unwrap_or_else(|| panic!("{stranger}"));
     refused(ca, "clerk", path, &with("agent", json!(stranger)), "agent.not-qualified", 422);
     ca.call("officer", "PUT", &format!("/api/v1/agents/{stranger}/qualification"), None, None).unwrap();
@@ -90,9 +133,7 @@ fn decisions_and_money(ca: &Ca) {
     let id = made["id"].as_str().unwrap();
     let approval = format!("/api/v1/applications/{id}/approval");
     let payments = format!("/api/v1/applications/{id}/payments");
-    let pay = |amount: i64, currency: &str, receipt: &str| {
-        json!({ "amount_fen": amount, "currency": currency, "method": "cash", "receipt_no": receipt })
-    };
+    let pay = |amount: i64, currency: &str, receipt: &str| json!({ "amount_fen": amount, "currency": currency, "method": "cash", "receipt_no": receipt });
     refused(ca, "clerk", &approval, &Value::Null, "auth.not-permitted", 403);
     refused(ca, "clerk", &payments, &pay(20_000, "CNY", "R-1"), "wrong-state", 409);
     assert_eq!(ca.post("officer", &approval, &Value::Null)["state"], "approved");
@@ -100,7 +141,12 @@ fn decisions_and_money(ca: &Ca) {
     refused(ca, "clerk", &payments, &pay(19_999, "CNY", "R-1"), "payment.short", 422);
     refused(ca, "clerk", &payments, &pay(20_001, "CNY", "R-1"), "payment.over", 422);
     for amount in [0, -20_000, i64::MAX] {
-        assert!(ca.post("clerk", &payments, &pay(amount, "CNY", "R-1"))["title"].as_str().unwrap().starts_with("payment."));
+        assert!(
+            ca.post("clerk", &payments, &pay(amount, "CNY", "R-1"))["title"]
+                .as_str()
+                .unwrap()
+                .starts_with("payment.")
+        );
     }
     refused(ca, "clerk", &payments, &pay(20_000, "USD", "R-1"), "payment.currency", 422);
     let half = json!({ "amount_fen": 0.5, "currency": "CNY", "method": "cash", "receipt_no": "R-1" });
@@ -111,18 +157,36 @@ fn decisions_and_money(ca: &Ca) {
     let other = ca.post("clerk", "/api/v1/applications", &ca.application_body());
     let other = other["id"].as_str().unwrap();
     ca.post("officer", &format!("/api/v1/applications/{other}/approval"), &Value::Null);
-    refused(ca, "clerk", &format!("/api/v1/applications/{other}/payments"), &pay(20_000, "CNY", "R-1"), "payment.doubled", 409);
+    refused(
+        ca,
+        "clerk",
+        &format!("/api/v1/applications/{other}/payments"),
+        &pay(20_000, "CNY", "R-1"),
+        "payment.doubled",
+        409,
+    );
     assert_eq!(ca.application(other)["state"], "approved");
 }
 
 /// One person with both roles: what the roles allow, the transaction forbids (I10). And who may do nothing.
 fn rights(ca: &Ca) {
-    for (role, path) in [("auditor", "/api/v1/units"), ("officer", "/api/v1/units"), ("administrator", "/api/v1/applications")] {
+    for (role, path) in [
+        ("auditor", "/api/v1/units"),
+        ("officer", "/api/v1/units"),
+        ("administrator", "/api/v1/applications"),
+    ] {
         let problem = ca.post(role, path, &json!({}));
         assert_eq!(problem["title"], "auth.not-permitted", "{role} {path}: {problem}");
     }
     let anchor = ca.path("root.pem");
-    let output = curl(&["-sS", "--cacert", &anchor, "-w", "%{http_code}", &format!("https://{}/api/v1/log", ca.https)]);
+    let output = curl(&[
+        "-sS",
+        "--cacert",
+        &anchor,
+        "-w",
+        "%{http_code}",
+        &format!("https://{}/api/v1/log", ca.https),
+    ]);
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(answer.ends_with("401") && answer.contains("auth.no-certificate"), "{answer}");
     let both = ca.new_staff("both", "周兼职", "clerk,reviewer");

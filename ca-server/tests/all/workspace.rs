@@ -32,7 +32,8 @@ const HOMES: &[(&str, &[&str])] = &[
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = MetadataCommand::new().no_deps().other_options(["--offline".to_owned()]).exec().unwrap();
     let normal = |package: &cargo_metadata::Package| {
-        let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let normal =
+            package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
         normal.map(|dependency| dependency.name.clone()).collect()
     };
     metadata.packages.iter().map(|package| (package.name.to_string(), normal(package))).collect()
@@ -54,7 +55,10 @@ fn arrows_point_where_they_may() {
 fn third_party_crates_stay_at_home() {
     for (name, used) in dependencies() {
         for (crate_, homes) in HOMES {
-            assert!(!used.contains(*crate_) || homes.contains(&name.as_str()), "{crate_} may not stand in {name}");
+            assert!(
+                !used.contains(*crate_) || homes.contains(&name.as_str()),
+                "{crate_} may not stand in {name}"
+            );
         }
     }
 }
@@ -64,12 +68,20 @@ fn only_the_store_asserts_that_an_intent_is_recorded() {
     for file in sources(&root()) {
         let text = std::fs::read_to_string(&file).unwrap();
         let path = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
-        let calls = text.lines().filter(|line| line.contains("assert_recorded(") && !line.contains("fn assert_recorded"));
-        let allowed = ["ca-server/store/src/", "ca-core/src/issuance/testing.rs", "ca-core/tests/", "ca-server/tests/all/workspace.rs"];
-        let in_tests = text.find("#[cfg(test)]").is_some_and(|tests| {
-            text.find("assert_recorded(").is_some_and(|first| first > tests)
-        });
-        let allowed = allowed.iter().any(|prefix| path.starts_with(prefix)) || path.ends_with("intent.rs") || in_tests;
+        let calls = text
+            .lines()
+            .filter(|line| line.contains("assert_recorded(") && !line.contains("fn assert_recorded"));
+        let allowed = [
+            "ca-server/store/src/",
+            "ca-core/src/issuance/testing.rs",
+            "ca-core/tests/",
+            "ca-server/tests/all/workspace.rs",
+        ];
+        let in_tests = text
+            .find("#[cfg(test)]")
+            .is_some_and(|tests| text.find("assert_recorded(").is_some_and(|first| first > tests));
+        let allowed =
+            allowed.iter().any(|prefix| path.starts_with(prefix)) || path.ends_with("intent.rs") || in_tests;
         assert!(calls.count() == 0 || allowed, "{path} makes a RecordedIntent; only the store may");
     }
 }

@@ -20,12 +20,7 @@ impl Clock {
             }
             let millis = before.saturating_sub(at);
             if millis > TOLERANCE {
-                findings.add(
-                    Rule::Clock,
-                    "audit",
-                    id,
-                    Violation::ClockBack { previous, millis },
-                );
+                findings.add(Rule::Clock, "audit", id, Violation::ClockBack { previous, millis });
             }
         }
     }
@@ -43,26 +38,12 @@ mod tests {
         let mut export = Export::clean();
         let first = export.log("start", "x", json!({}));
         let second = export.log("start", "x", json!({}));
-        let at = export.row("audit", "id", &first.to_string())["at"]
-            .as_i64()
-            .unwrap();
+        let at = export.row("audit", "id", &first.to_string())["at"].as_i64().unwrap();
         export.change("audit", "id", &second.to_string(), "at", json!(at - TOLERANCE));
         assert_eq!(export.violations(Rule::Clock), []);
-        export.change(
-            "audit",
-            "id",
-            &second.to_string(),
-            "at",
-            json!(at - TOLERANCE - 1),
-        );
-        let back = Violation::ClockBack {
-            previous: first,
-            millis: TOLERANCE + 1,
-        };
-        assert_eq!(
-            export.violations(Rule::Clock),
-            [("audit", second.to_string(), back)]
-        );
+        export.change("audit", "id", &second.to_string(), "at", json!(at - TOLERANCE - 1));
+        let back = Violation::ClockBack { previous: first, millis: TOLERANCE + 1 };
+        assert_eq!(export.violations(Rule::Clock), [("audit", second.to_string(), back)]);
     }
 
     #[test]
@@ -72,9 +53,6 @@ mod tests {
         let second = export.log("start", "x", json!({}));
         export.change("audit", "id", &second.to_string(), "id", json!(first));
         let stuck = Violation::IdNotRising { previous: first };
-        assert_eq!(
-            export.violations(Rule::Clock),
-            [("audit", first.to_string(), stuck)]
-        );
+        assert_eq!(export.violations(Rule::Clock), [("audit", first.to_string(), stuck)]);
     }
 }

@@ -34,11 +34,7 @@ fn compare(certificate: &Certificate, intent: &row::Intent, findings: &mut Findi
     findings.compare(row, "issuer", (&found.issuer, &intent.issuer));
     findings.compare(row, "profile", (&found.profile, &intent.profile));
     findings.compare(row, "unit", (text(&found.unit), text(&intent.unit)));
-    findings.compare(
-        row,
-        "application",
-        (text(&found.application), text(&intent.application)),
-    );
+    findings.compare(row, "application", (text(&found.application), text(&intent.application)));
     findings.compare(row, "not_before", (found.not_before, intent.not_before));
     findings.compare(row, "not_after", (found.not_after, intent.not_after));
     findings.compare(row, "shard", (found.shard, intent.shard));
@@ -56,10 +52,7 @@ mod tests {
         let mut export = Export::clean();
         export.remove("intent", "unit", &export.unit.clone());
         let found = export.violations(Rule::Intent);
-        assert_eq!(
-            found,
-            [("certificate", export.serial.clone(), Violation::NoIntent)]
-        );
+        assert_eq!(found, [("certificate", export.serial.clone(), Violation::NoIntent)]);
     }
 
     #[test]
@@ -68,20 +61,14 @@ mod tests {
         let other = export.row("intent", "profile", "ocsp-signer")["tbs"].clone();
         export.change("intent", "unit", &export.unit.clone(), "tbs", other);
         let found = export.violations(Rule::Intent);
-        assert_eq!(
-            found,
-            [("certificate", export.serial.clone(), Violation::TbsDiffers)]
-        );
+        assert_eq!(found, [("certificate", export.serial.clone(), Violation::TbsDiffers)]);
     }
 
     #[test]
     fn a_digest_of_something_else_and_another_unit() {
         let mut export = Export::clean();
         let (serial, unit) = (export.serial.clone(), export.unit.clone());
-        let right = export.row("certificate", "serial", &serial)["sha256"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let right = export.row("certificate", "serial", &serial)["sha256"].as_str().unwrap().to_owned();
         export.change("certificate", "serial", &serial, "sha256", json!("00"));
         export.change("intent", "serial", &serial, "unit", json!(null));
         assert_eq!(
@@ -97,26 +84,13 @@ mod tests {
     fn another_certificate_under_the_serial() {
         let mut export = Export::clean();
         let other = export.row("certificate", "profile", "ocsp-signer");
-        let (serial, other_serial) = (
-            export.serial.clone(),
-            other["serial"].as_str().unwrap().to_owned(),
-        );
+        let (serial, other_serial) = (export.serial.clone(), other["serial"].as_str().unwrap().to_owned());
         export.change("certificate", "serial", &serial, "der", other["der"].clone());
-        export.change(
-            "certificate",
-            "serial",
-            &serial,
-            "sha256",
-            other["sha256"].clone(),
-        );
+        export.change("certificate", "serial", &serial, "sha256", other["sha256"].clone());
         assert_eq!(
             export.violations(Rule::Intent),
             [
-                (
-                    "certificate",
-                    serial.clone(),
-                    differs("serialNumber", &other_serial, &serial)
-                ),
+                ("certificate", serial.clone(), differs("serialNumber", &other_serial, &serial)),
                 ("certificate", serial, Violation::TbsDiffers),
             ]
         );
@@ -126,20 +100,11 @@ mod tests {
     fn rubbish_is_no_certificate() {
         let mut export = Export::clean();
         let serial = export.serial.clone();
-        let der = export.row("certificate", "serial", &serial)["der"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let der = export.row("certificate", "serial", &serial)["der"].as_str().unwrap().to_owned();
         export.change("certificate", "serial", &serial, "der", json!(der + "00"));
         let found = export.violations(Rule::Intent);
         assert!(
-            found.contains(&(
-                "certificate",
-                serial,
-                Violation::NotX509 {
-                    why: "trailing octets"
-                }
-            )),
+            found.contains(&("certificate", serial, Violation::NotX509 { why: "trailing octets" })),
             "{found:?}"
         );
     }

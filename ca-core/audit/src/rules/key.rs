@@ -15,10 +15,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
                 Rule::Key,
                 "intent",
                 serial,
-                Violation::ReferenceMissing {
-                    table: "public_key",
-                    id,
-                },
+                Violation::ReferenceMissing { table: "public_key", id },
             );
             continue;
         };
@@ -31,11 +28,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
             continue;
         };
         let row: Place<'_> = (Rule::Key, "certificate", serial);
-        findings.compare(
-            row,
-            "subjectPublicKeyInfo",
-            (&facts.spki_sha256, &intent.spki_sha256),
-        );
+        findings.compare(row, "subjectPublicKeyInfo", (&facts.spki_sha256, &intent.spki_sha256));
     }
 }
 
@@ -51,16 +44,10 @@ mod tests {
         for column in ["unit", "token"] {
             let mut export = Export::clean();
             let (serial, unit) = (export.serial.clone(), export.unit.clone());
-            let right = export.row("intent", "serial", &serial)[column]
-                .as_str()
-                .unwrap()
-                .to_owned();
+            let right = export.row("intent", "serial", &serial)[column].as_str().unwrap().to_owned();
             export.change("public_key", "unit", &unit, column, json!("other"));
             let what = if column == "unit" { "unit" } else { "token" };
-            assert_eq!(
-                export.violations(Rule::Key),
-                [("intent", serial, differs(what, &right, "other"))]
-            );
+            assert_eq!(export.violations(Rule::Key), [("intent", serial, differs(what, &right, "other"))]);
         }
     }
 
@@ -71,15 +58,9 @@ mod tests {
         let key = export.row("public_key", "unit", &unit);
         let id = key["spki_sha256"].as_str().unwrap().to_owned();
         export.add(key);
-        assert_eq!(
-            export.violations(Rule::Key),
-            [("public_key", id.clone(), Violation::Twice)]
-        );
+        assert_eq!(export.violations(Rule::Key), [("public_key", id.clone(), Violation::Twice)]);
         export.remove("public_key", "unit", &unit);
-        let missing = Violation::ReferenceMissing {
-            table: "public_key",
-            id,
-        };
+        let missing = Violation::ReferenceMissing { table: "public_key", id };
         assert_eq!(export.violations(Rule::Key), [("intent", serial, missing)]);
     }
 
@@ -87,10 +68,7 @@ mod tests {
     fn a_certificate_for_another_key() {
         let mut export = Export::clean();
         let serial = export.serial.clone();
-        let right = export.row("intent", "serial", &serial)["spki_sha256"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let right = export.row("intent", "serial", &serial)["spki_sha256"].as_str().unwrap().to_owned();
         export.change("intent", "serial", &serial, "spki_sha256", json!("ab"));
         export.change("public_key", "spki_sha256", &right, "spki_sha256", json!("ab"));
         let differs = differs("subjectPublicKeyInfo", &right, "ab");

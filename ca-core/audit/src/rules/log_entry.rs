@@ -10,20 +10,10 @@ use crate::{
 
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     for serial in book.intents.keys() {
-        once(
-            &book.log,
-            ("intent", &serial.to_string()),
-            Action::RecordIntent,
-            findings,
-        );
+        once(&book.log, ("intent", &serial.to_string()), Action::RecordIntent, findings);
     }
     for serial in book.certificates.keys() {
-        once(
-            &book.log,
-            ("certificate", &serial.to_string()),
-            Action::IssueCertificate,
-            findings,
-        );
+        once(&book.log, ("certificate", &serial.to_string()), Action::IssueCertificate, findings);
     }
     statuses(book, findings);
     payments(book, findings);
@@ -34,13 +24,8 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
 fn once(log: &Log, (table, object): (&'static str, &str), action: Action, findings: &mut Findings) {
     let violation = match log.count(object, action) {
         1 => return,
-        0 => Violation::EntryMissing {
-            action: action.name(),
-        },
-        count => Violation::EntryRepeated {
-            action: action.name(),
-            count,
-        },
+        0 => Violation::EntryMissing { action: action.name() },
+        count => Violation::EntryRepeated { action: action.name(), count },
     };
     findings.add(Rule::LogEntry, table, object, violation);
 }
@@ -53,10 +38,8 @@ fn statuses(book: &Book, findings: &mut Findings) {
             once(&book.log, ("status", &name), Action::BurnSerial, findings);
             continue;
         }
-        let of_application = book
-            .certificates
-            .get(serial)
-            .is_some_and(|known| known.row.application.is_some());
+        let of_application =
+            book.certificates.get(serial).is_some_and(|known| known.row.application.is_some());
         // Certificates of the CA itself and of staff are good from the start: nobody activates them.
         let first = if of_application { "not-activated" } else { "good" };
         let logged = book
@@ -66,10 +49,8 @@ fn statuses(book: &Book, findings: &mut Findings) {
             .filter(|event| is_change(event))
             .fold(first, |_, event| event.fact.as_deref().unwrap_or("?"));
         if status.state != logged {
-            let violation = Violation::StateNotLogged {
-                state: status.state.clone(),
-                logged: logged.to_owned(),
-            };
+            let violation =
+                Violation::StateNotLogged { state: status.state.clone(), logged: logged.to_owned() };
             findings.add(Rule::LogEntry, "status", name, violation);
         }
     }
@@ -93,24 +74,15 @@ fn payments(book: &Book, findings: &mut Findings) {
         };
         let events = book.log.of(&order.application);
         let amount = payment.amount_fen.to_string();
-        let mut logged = events
-            .iter()
-            .filter(|event| event.action == Action::RecordPayment)
-            .peekable();
+        let mut logged = events.iter().filter(|event| event.action == Action::RecordPayment).peekable();
         let violation = match logged.peek() {
-            None => Violation::EntryMissing {
-                action: Action::RecordPayment.name(),
-            },
+            None => Violation::EntryMissing { action: Action::RecordPayment.name() },
             Some(first) => {
                 let found = first.fact.as_deref().unwrap_or("NULL").to_owned();
                 if logged.any(|event| event.fact.as_deref() == Some(&amount)) {
                     continue;
                 }
-                Violation::Differs {
-                    what: "amount in the log",
-                    found,
-                    expected: amount,
-                }
+                Violation::Differs { what: "amount in the log", found, expected: amount }
             }
         };
         findings.add(Rule::LogEntry, "payment", id, violation);
@@ -125,12 +97,7 @@ fn applications(book: &Book, findings: &mut Findings) {
             "withdrawn" => Some(Action::WithdrawApplication),
             _ => Some(Action::ApproveApplication),
         };
-        once(
-            &book.log,
-            ("application", id),
-            Action::SubmitApplication,
-            findings,
-        );
+        once(&book.log, ("application", id), Action::SubmitApplication, findings);
         if let Some(action) = decided {
             once(&book.log, ("application", id), action, findings);
         }
@@ -146,28 +113,20 @@ fn records(book: &Book, findings: &mut Findings) {
         .map(|order| order.application.as_str())
         .collect();
     for (object, events) in book.log.objects() {
-        let serial = hex::decode(object)
-            .map(|octets| Octets::new(&octets))
-            .unwrap_or_default();
+        let serial = hex::decode(object).map(|octets| Octets::new(&octets)).unwrap_or_default();
         for event in events {
             let (table, exists) = match event.action {
                 Action::RecordIntent => ("intent", book.intents.contains_key(&serial)),
                 Action::IssueCertificate => ("certificate", book.certificates.contains_key(&serial)),
-                Action::BurnSerial => (
-                    "status",
-                    book.statuses
-                        .get(&serial)
-                        .is_some_and(|status| status.state == "burned"),
-                ),
+                Action::BurnSerial => {
+                    ("status", book.statuses.get(&serial).is_some_and(|status| status.state == "burned"))
+                }
                 Action::RecordPayment => ("payment", paid.contains(object)),
                 Action::SubmitApplication => ("application", book.applications.contains_key(object)),
                 _ => continue,
             };
             if !exists {
-                let violation = Violation::RecordMissing {
-                    action: event.action.name(),
-                    table,
-                };
+                let violation = Violation::RecordMissing { action: event.action.name(), table };
                 findings.add(Rule::LogEntry, "audit", event.id, violation);
             }
         }
@@ -195,11 +154,7 @@ mod tests {
             ("approve-application", "application"),
         ] {
             let mut export = Export::clean();
-            let object = if table.starts_with(['i', 'c']) {
-                &export.serial
-            } else {
-                &export.application
-            };
+            let object = if table.starts_with(['i', 'c']) { &export.serial } else { &export.application };
             export.remove_entry(action, &object.clone());
             let key = match table {
                 "payment" => export.payment.clone(),
@@ -224,14 +179,8 @@ mod tests {
         let mut export = Export::clean();
         let serial = export.serial.clone();
         export.log("issue-certificate", &serial, json!({}));
-        let twice = Violation::EntryRepeated {
-            action: "issue-certificate",
-            count: 2,
-        };
-        assert_eq!(
-            export.violations(Rule::LogEntry),
-            [("certificate", serial, twice)]
-        );
+        let twice = Violation::EntryRepeated { action: "issue-certificate", count: 2 };
+        assert_eq!(export.violations(Rule::LogEntry), [("certificate", serial, twice)]);
     }
 
     #[test]
@@ -240,28 +189,19 @@ mod tests {
             let mut export = Export::clean();
             let serial = export.serial.clone();
             export.change("status", "serial", &serial, "state", json!(state));
-            let violation = Violation::StateNotLogged {
-                state: state.to_owned(),
-                logged: "good".to_owned(),
-            };
+            let violation = Violation::StateNotLogged { state: state.to_owned(), logged: "good".to_owned() };
             assert_eq!(export.violations(Rule::LogEntry), [("status", serial, violation)]);
         }
         let mut export = Export::clean();
         let serial = export.serial.clone();
-        export.log(
-            "hold-certificate",
-            &serial,
-            json!({ "from": "good", "to": "held" }),
-        );
+        export.log("hold-certificate", &serial, json!({ "from": "good", "to": "held" }));
         export.change("status", "serial", &serial, "state", json!("held"));
         assert_eq!(export.violations(Rule::LogEntry), []);
         export.remove_entry("activate-certificate", &serial);
         export.change("status", "serial", &serial, "state", json!("good"));
         export.remove_entry("hold-certificate", &serial);
-        let violation = Violation::StateNotLogged {
-            state: "good".to_owned(),
-            logged: "not-activated".to_owned(),
-        };
+        let violation =
+            Violation::StateNotLogged { state: "good".to_owned(), logged: "not-activated".to_owned() };
         assert_eq!(export.violations(Rule::LogEntry), [("status", serial, violation)]);
     }
 
@@ -271,10 +211,7 @@ mod tests {
         let application = export.application.clone();
         export.change_entry("record-payment", &application, "detail", json!({ "amount": "1" }));
         let differs = differs("amount in the log", "1", "20000");
-        assert_eq!(
-            export.violations(Rule::LogEntry),
-            [("payment", export.payment.clone(), differs)]
-        );
+        assert_eq!(export.violations(Rule::LogEntry), [("payment", export.payment.clone(), differs)]);
     }
 
     #[test]
@@ -289,10 +226,7 @@ mod tests {
         ] {
             let entry = export.log(action, "7f", json!({}));
             let gone = Violation::RecordMissing { action, table };
-            assert_eq!(
-                export.violations(Rule::LogEntry),
-                [("audit", entry.to_string(), gone)]
-            );
+            assert_eq!(export.violations(Rule::LogEntry), [("audit", entry.to_string(), gone)]);
             export.remove_entry(action, "7f");
         }
     }
@@ -304,9 +238,6 @@ mod tests {
         assert_eq!(export.violations(Rule::LogEntry), []);
         let serial = export.burned();
         export.remove_entry("burn-serial", &serial);
-        assert_eq!(
-            export.violations(Rule::LogEntry),
-            [("status", serial, missing("burn-serial"))]
-        );
+        assert_eq!(export.violations(Rule::LogEntry), [("status", serial, missing("burn-serial"))]);
     }
 }

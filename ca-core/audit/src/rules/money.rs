@@ -16,11 +16,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     let paid = payments(book, findings);
     applications(book, &paid, findings);
     postings(book, findings);
-    for (serial, certificate) in book
-        .certificates
-        .iter()
-        .filter(|(_, known)| known.row.unit.is_some())
-    {
+    for (serial, certificate) in book.certificates.iter().filter(|(_, known)| known.row.unit.is_some()) {
         let application = certificate.row.application.as_deref();
         if !application.is_some_and(|application| paid.contains_key(application)) {
             findings.add(Rule::Money, "certificate", serial, Violation::Unpaid);
@@ -32,10 +28,7 @@ fn payments<'a>(book: &'a Book, findings: &mut Findings) -> Paid<'a> {
     let mut paid = Paid::new();
     for (id, payment) in &book.payments {
         let Some(order) = book.orders.get(&payment.fee_order) else {
-            let missing = Violation::ReferenceMissing {
-                table: "fee_order",
-                id: payment.fee_order.clone(),
-            };
+            let missing = Violation::ReferenceMissing { table: "fee_order", id: payment.fee_order.clone() };
             findings.add(Rule::Money, "payment", id, missing);
             continue;
         };
@@ -45,18 +38,11 @@ fn payments<'a>(book: &'a Book, findings: &mut Findings) -> Paid<'a> {
             Some(known) if is_due(&known.state) => {}
             Some(known) => {
                 let (application, state) = (known.id.clone(), known.state.clone());
-                findings.add(
-                    Rule::Money,
-                    "payment",
-                    id,
-                    Violation::NotDue { application, state },
-                );
+                findings.add(Rule::Money, "payment", id, Violation::NotDue { application, state });
             }
             None => {
-                let missing = Violation::ReferenceMissing {
-                    table: "application",
-                    id: order.application.clone(),
-                };
+                let missing =
+                    Violation::ReferenceMissing { table: "application", id: order.application.clone() };
                 findings.add(Rule::Money, "payment", id, missing);
             }
         }
@@ -67,10 +53,7 @@ fn payments<'a>(book: &'a Book, findings: &mut Findings) -> Paid<'a> {
 
 /// Applications reach these states through a payment and never come back; a withdrawal is possible only before it.
 fn is_due(state: &str) -> bool {
-    matches!(
-        state,
-        "paid" | "personalising" | "issued" | "delivered" | "active"
-    )
+    matches!(state, "paid" | "personalising" | "issued" | "delivered" | "active")
 }
 
 fn applications(book: &Book, paid: &Paid<'_>, findings: &mut Findings) {
@@ -78,12 +61,7 @@ fn applications(book: &Book, paid: &Paid<'_>, findings: &mut Findings) {
         match paid.get(id.as_str()).map(Vec::as_slice) {
             None | Some([]) => {
                 let state = application.state.clone();
-                findings.add(
-                    Rule::Money,
-                    "application",
-                    id,
-                    Violation::PaymentMissing { state },
-                );
+                findings.add(Rule::Money, "application", id, Violation::PaymentMissing { state });
             }
             Some([payment]) => {
                 if let Some(named) = &application.payment {
@@ -92,12 +70,7 @@ fn applications(book: &Book, paid: &Paid<'_>, findings: &mut Findings) {
             }
             Some([first, second, ..]) => {
                 let (first, second) = (first.id.clone(), second.id.clone());
-                findings.add(
-                    Rule::Money,
-                    "application",
-                    id,
-                    Violation::PaidTwice { first, second },
-                );
+                findings.add(Rule::Money, "application", id, Violation::PaidTwice { first, second });
             }
         }
     }
@@ -108,10 +81,7 @@ fn postings(book: &Book, findings: &mut Findings) {
     for (id, posting) in &book.postings {
         *posted.entry(&posting.payment).or_default() += i128::from(posting.amount_fen);
         if !book.payments.contains_key(&posting.payment) {
-            let missing = Violation::ReferenceMissing {
-                table: "payment",
-                id: posting.payment.clone(),
-            };
+            let missing = Violation::ReferenceMissing { table: "payment", id: posting.payment.clone() };
             findings.add(Rule::Money, "posting", id, missing);
         }
     }
@@ -141,13 +111,7 @@ mod tests {
         assert_eq!(
             export.violations(Rule::Money),
             [
-                (
-                    "application",
-                    application,
-                    Violation::PaymentMissing {
-                        state: "active".to_owned()
-                    }
-                ),
+                ("application", application, Violation::PaymentMissing { state: "active".to_owned() }),
                 ("certificate", export.serial.clone(), Violation::Unpaid),
             ]
         );
@@ -161,16 +125,8 @@ mod tests {
         assert_eq!(
             export.violations(Rule::Money),
             [
-                (
-                    "payment",
-                    payment.clone(),
-                    differs("amount_fen", "20001", "20000")
-                ),
-                (
-                    "payment",
-                    payment.clone(),
-                    differs("sum of postings", "20000", "20001")
-                ),
+                ("payment", payment.clone(), differs("amount_fen", "20001", "20000")),
+                ("payment", payment.clone(), differs("sum of postings", "20000", "20001")),
             ]
         );
         let mut export = Export::clean();
@@ -178,10 +134,7 @@ mod tests {
         posting["id"] = json!(9);
         export.add(posting);
         let found = export.violations(Rule::Money);
-        assert_eq!(
-            found,
-            [("payment", payment, differs("sum of postings", "40000", "20000"))]
-        );
+        assert_eq!(found, [("payment", payment, differs("sum of postings", "40000", "20000"))]);
     }
 
     #[test]
@@ -194,14 +147,8 @@ mod tests {
             row[column] = json!("zz");
             export.add(row);
         }
-        let twice = Violation::PaidTwice {
-            first: payment,
-            second: "zz".to_owned(),
-        };
-        assert_eq!(
-            export.violations(Rule::Money),
-            [("application", application, twice)]
-        );
+        let twice = Violation::PaidTwice { first: payment, second: "zz".to_owned() };
+        assert_eq!(export.violations(Rule::Money), [("application", application, twice)]);
     }
 
     #[test]
@@ -210,14 +157,8 @@ mod tests {
             let mut export = Export::clean();
             let application = export.application.clone();
             export.change("application", "id", &application, "state", json!(state));
-            let due = Violation::NotDue {
-                application,
-                state: state.to_owned(),
-            };
-            assert_eq!(
-                export.violations(Rule::Money),
-                [("payment", export.payment.clone(), due)]
-            );
+            let due = Violation::NotDue { application, state: state.to_owned() };
+            assert_eq!(export.violations(Rule::Money), [("payment", export.payment.clone(), due)]);
         }
     }
 
@@ -227,14 +168,7 @@ mod tests {
         let application = export.application.clone();
         export.change("application", "id", &application, "payment", json!("zz"));
         let found = export.violations(Rule::Money);
-        assert_eq!(
-            found,
-            [(
-                "application",
-                application,
-                differs("payment", "zz", &export.payment)
-            )]
-        );
+        assert_eq!(found, [("application", application, differs("payment", "zz", &export.payment))]);
     }
 
     #[test]
@@ -244,21 +178,10 @@ mod tests {
         export.change("payment", "id", &payment, "fee_order", json!("zz"));
         export.change("posting", "payment", &payment, "payment", json!("zz"));
         let found = export.violations(Rule::Money);
-        let missing = |table| Violation::ReferenceMissing {
-            table,
-            id: "zz".to_owned(),
-        };
-        assert!(
-            found.contains(&("payment", payment, missing("fee_order"))),
-            "{found:?}"
-        );
-        assert!(
-            found.contains(&("posting", "1".to_owned(), missing("payment"))),
-            "{found:?}"
-        );
-        let unpaid = Violation::PaymentMissing {
-            state: "active".to_owned(),
-        };
+        let missing = |table| Violation::ReferenceMissing { table, id: "zz".to_owned() };
+        assert!(found.contains(&("payment", payment, missing("fee_order"))), "{found:?}");
+        assert!(found.contains(&("posting", "1".to_owned(), missing("payment"))), "{found:?}");
+        let unpaid = Violation::PaymentMissing { state: "active".to_owned() };
         assert!(found.contains(&("application", application, unpaid)), "{found:?}");
     }
 }

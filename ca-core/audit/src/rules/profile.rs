@@ -40,23 +40,13 @@ fn fixed(serial: &Octets, facts: &Facts, findings: &mut Findings) {
     let usage = "critical, digitalSignature, contentCommitment";
     findings.compare(row, "keyUsage", (profile.key_usage.as_str(), usage));
     let purposes = "clientAuth, documentSigning, emailProtection";
-    findings.compare(
-        row,
-        "extendedKeyUsage",
-        (profile.extended_key_usage.as_str(), purposes),
-    );
-    let (octets, prefix) = (
-        facts.serial.as_slice().len(),
-        facts.serial.as_slice().first().copied(),
-    );
+    findings.compare(row, "extendedKeyUsage", (profile.extended_key_usage.as_str(), purposes));
+    let (octets, prefix) = (facts.serial.as_slice().len(), facts.serial.as_slice().first().copied());
     findings.compare(row, "octets of serialNumber", (octets, SERIAL_OCTETS));
     if !prefix.is_some_and(|prefix| (1..0x80).contains(&prefix)) {
         let found = format!("{:02x}", prefix.unwrap_or_default());
-        let violation = Violation::Differs {
-            what: "prefix of serialNumber",
-            found,
-            expected: "01-7f".to_owned(),
-        };
+        let violation =
+            Violation::Differs { what: "prefix of serialNumber", found, expected: "01-7f".to_owned() };
         findings.add(row.0, row.1, serial, violation);
     }
 }
@@ -65,24 +55,13 @@ fn columns(book: &Book, certificate: &Certificate, facts: &Facts, findings: &mut
     let columns = &certificate.row;
     let row: Place<'_> = (Rule::Profile, "certificate", &columns.serial);
     // Certificates count seconds, the database milliseconds.
-    findings.compare(
-        row,
-        "notBefore",
-        (facts.not_before.saturating_mul(1000), columns.not_before),
-    );
-    findings.compare(
-        row,
-        "notAfter",
-        (facts.not_after.saturating_mul(1000), columns.not_after),
-    );
+    findings.compare(row, "notBefore", (facts.not_before.saturating_mul(1000), columns.not_before));
+    findings.compare(row, "notAfter", (facts.not_after.saturating_mul(1000), columns.not_after));
     let unit = columns.unit.as_deref().unwrap_or("NULL");
     match book.units.get(unit) {
         Some(uscc) => findings.compare(row, "1.2.156.10260.4.1.4", (&facts.profile.uscc, uscc)),
         None => {
-            let missing = Violation::ReferenceMissing {
-                table: "unit",
-                id: unit.to_owned(),
-            };
+            let missing = Violation::ReferenceMissing { table: "unit", id: unit.to_owned() };
             findings.add(row.0, row.1, &columns.serial, missing);
         }
     }
@@ -101,11 +80,7 @@ mod tests {
     fn found(bend: impl FnOnce(&mut rcgen::CertificateParams)) -> Vec<Violation> {
         let mut export = Export::clean();
         export.replace_certificate(bend);
-        export
-            .violations(Rule::Profile)
-            .into_iter()
-            .map(|(_, _, violation)| violation)
-            .collect()
+        export.violations(Rule::Profile).into_iter().map(|(_, _, violation)| violation).collect()
     }
 
     #[test]
@@ -122,53 +97,27 @@ mod tests {
         let right = "critical, digitalSignature, contentCommitment";
         let wrong = "critical, digitalSignature, contentCommitment, keyCertSign";
         assert_eq!(more, [differs("keyUsage", wrong, right)]);
-        assert_eq!(
-            found(|params| params.key_usages.clear()),
-            [differs("keyUsage", "none", right)]
-        );
+        assert_eq!(found(|params| params.key_usages.clear()), [differs("keyUsage", "none", right)]);
         let purposes = "clientAuth, documentSigning, emailProtection";
-        let more = found(|params| {
-            params
-                .extended_key_usages
-                .push(ExtendedKeyUsagePurpose::ServerAuth)
-        });
+        let more = found(|params| params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth));
         let wrong = "clientAuth, documentSigning, emailProtection, serverAuth";
         assert_eq!(more, [differs("extendedKeyUsage", wrong, purposes)]);
         let less = found(|params| params.extended_key_usages.truncate(2));
-        assert_eq!(
-            less,
-            [differs(
-                "extendedKeyUsage",
-                "clientAuth, emailProtection",
-                purposes
-            )]
-        );
+        assert_eq!(less, [differs("extendedKeyUsage", "clientAuth, emailProtection", purposes)]);
     }
 
     #[test]
     fn the_code_of_the_unit() {
         let right = crate::testing::USCC;
-        assert_eq!(
-            found(|params| params.custom_extensions.clear()),
-            [differs(EXTENSION, "none", right)]
-        );
+        assert_eq!(found(|params| params.custom_extensions.clear()), [differs(EXTENSION, "none", right)]);
         let mut export = Export::clean();
         let unit = export.unit.clone();
         export.change("unit", "id", &unit, "uscc", json!("other"));
         let differs = differs(EXTENSION, right, "other");
-        assert_eq!(
-            export.violations(Rule::Profile),
-            [("certificate", export.serial.clone(), differs)]
-        );
+        assert_eq!(export.violations(Rule::Profile), [("certificate", export.serial.clone(), differs)]);
         export.remove("unit", "id", &unit);
-        let missing = Violation::ReferenceMissing {
-            table: "unit",
-            id: unit,
-        };
-        assert_eq!(
-            export.violations(Rule::Profile),
-            [("certificate", export.serial.clone(), missing)]
-        );
+        let missing = Violation::ReferenceMissing { table: "unit", id: unit };
+        assert_eq!(export.violations(Rule::Profile), [("certificate", export.serial.clone(), missing)]);
     }
 
     #[test]
@@ -185,18 +134,12 @@ mod tests {
         let mut export = Export::clean();
         let serial = export.serial.clone();
         let row = export.row("certificate", "serial", &serial);
-        let (from, to) = (
-            row["not_before"].as_i64().unwrap(),
-            row["not_after"].as_i64().unwrap(),
-        );
+        let (from, to) = (row["not_before"].as_i64().unwrap(), row["not_after"].as_i64().unwrap());
         export.change("certificate", "serial", &serial, "not_before", json!(from + 1));
         export.change("certificate", "serial", &serial, "not_after", json!(to + 1000));
         export.change("certificate", "serial", &serial, "profile", json!("staff-auth"));
-        let found: Vec<Violation> = export
-            .violations(Rule::Profile)
-            .into_iter()
-            .map(|found| found.2)
-            .collect();
+        let found: Vec<Violation> =
+            export.violations(Rule::Profile).into_iter().map(|found| found.2).collect();
         assert_eq!(
             found,
             [

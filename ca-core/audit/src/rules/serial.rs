@@ -16,10 +16,7 @@ pub(super) fn check(book: &Book, at_rest: bool, findings: &mut Findings) {
 fn intents(book: &Book, at_rest: bool, findings: &mut Findings) {
     for serial in book.intents.keys() {
         let issued = book.certificates.contains_key(serial);
-        let burned = book
-            .statuses
-            .get(serial)
-            .is_some_and(|status| status.state == "burned");
+        let burned = book.statuses.get(serial).is_some_and(|status| status.state == "burned");
         let violation = match (issued || burned, book.open_intents.contains(serial)) {
             (false, false) => Violation::OutcomeMissing,
             (false, true) if at_rest => Violation::StillOpen,
@@ -28,15 +25,8 @@ fn intents(book: &Book, at_rest: bool, findings: &mut Findings) {
         };
         findings.add(Rule::Serial, "intent", serial, violation);
     }
-    for serial in book
-        .open_intents
-        .iter()
-        .filter(|serial| !book.intents.contains_key(serial))
-    {
-        let missing = Violation::ReferenceMissing {
-            table: "intent",
-            id: serial.to_string(),
-        };
+    for serial in book.open_intents.iter().filter(|serial| !book.intents.contains_key(serial)) {
+        let missing = Violation::ReferenceMissing { table: "intent", id: serial.to_string() };
         findings.add(Rule::Serial, "open_intent", serial, missing);
     }
 }
@@ -49,42 +39,23 @@ fn statuses(book: &Book, findings: &mut Findings) {
         }
         if status.state != "burned" && !issued {
             let state = status.state.clone();
-            findings.add(
-                Rule::Serial,
-                "status",
-                serial,
-                Violation::StatusWithoutCertificate { state },
-            );
+            findings.add(Rule::Serial, "status", serial, Violation::StatusWithoutCertificate { state });
         }
         if !book.intents.contains_key(serial) {
-            let missing = Violation::ReferenceMissing {
-                table: "intent",
-                id: serial.to_string(),
-            };
+            let missing = Violation::ReferenceMissing { table: "intent", id: serial.to_string() };
             findings.add(Rule::Serial, "status", serial, missing);
         }
     }
-    for serial in book
-        .certificates
-        .keys()
-        .filter(|serial| !book.statuses.contains_key(serial))
-    {
+    for serial in book.certificates.keys().filter(|serial| !book.statuses.contains_key(serial)) {
         findings.add(Rule::Serial, "certificate", serial, Violation::StatusMissing);
     }
 }
 
 fn live_attempts(book: &Book, findings: &mut Findings) {
     let mut live: BTreeMap<&str, &str> = BTreeMap::new();
-    for attempt in book
-        .attempts
-        .values()
-        .filter(|attempt| attempt.state != "abandoned")
-    {
+    for attempt in book.attempts.values().filter(|attempt| attempt.state != "abandoned") {
         if let Some(first) = live.insert(&attempt.application, &attempt.id) {
-            let violation = Violation::LiveAttempts {
-                first: first.to_owned(),
-                second: attempt.id.clone(),
-            };
+            let violation = Violation::LiveAttempts { first: first.to_owned(), second: attempt.id.clone() };
             findings.add(Rule::Serial, "application", &attempt.application, violation);
         }
     }
@@ -93,18 +64,12 @@ fn live_attempts(book: &Book, findings: &mut Findings) {
 fn live_certificates(book: &Book, findings: &mut Findings) {
     let mut live: BTreeMap<&str, String> = BTreeMap::new();
     for (serial, certificate) in &book.certificates {
-        let revoked = book
-            .statuses
-            .get(serial)
-            .is_some_and(|status| status.state == "revoked");
+        let revoked = book.statuses.get(serial).is_some_and(|status| status.state == "revoked");
         let Some(application) = certificate.row.application.as_deref().filter(|_| !revoked) else {
             continue;
         };
         if let Some(first) = live.insert(application, serial.to_string()) {
-            let violation = Violation::LiveCertificates {
-                first,
-                second: serial.to_string(),
-            };
+            let violation = Violation::LiveCertificates { first, second: serial.to_string() };
             findings.add(Rule::Serial, "application", application, violation);
         }
     }
@@ -126,10 +91,7 @@ mod tests {
             let mut export = Export::clean();
             let row = export.row(table, "serial", &export.serial);
             export.add(row);
-            assert_eq!(
-                export.violations(Rule::Serial),
-                [(table, export.serial.clone(), Violation::Twice)]
-            );
+            assert_eq!(export.violations(Rule::Serial), [(table, export.serial.clone(), Violation::Twice)]);
         }
     }
 
@@ -138,10 +100,7 @@ mod tests {
         let mut export = Export::clean();
         export.add_open_intent();
         assert_eq!(export.violations(Rule::Serial), []);
-        let at_rest = Options {
-            at_rest: true,
-            ..Options::default()
-        };
+        let at_rest = Options { at_rest: true, ..Options::default() };
         let found = export.violations_with(Rule::Serial, at_rest);
         assert_eq!(found, [("intent", OPEN.to_owned(), Violation::StillOpen)]);
         export.remove("open_intent", "serial", OPEN);
@@ -161,10 +120,7 @@ mod tests {
                 (
                     "open_intent",
                     "7f".to_owned(),
-                    Violation::ReferenceMissing {
-                        table: "intent",
-                        id: "7f".to_owned()
-                    }
+                    Violation::ReferenceMissing { table: "intent", id: "7f".to_owned() }
                 ),
             ]
         );
@@ -175,10 +131,7 @@ mod tests {
         let mut export = Export::clean();
         let serial = export.serial.clone();
         export.change("status", "serial", &serial, "state", json!("burned"));
-        assert_eq!(
-            export.violations(Rule::Serial),
-            [("status", serial, Violation::BurnedAndIssued)]
-        );
+        assert_eq!(export.violations(Rule::Serial), [("status", serial, Violation::BurnedAndIssued)]);
     }
 
     #[test]
@@ -190,22 +143,13 @@ mod tests {
             export.violations(Rule::Serial),
             [
                 ("intent", serial.clone(), Violation::OutcomeMissing),
-                (
-                    "status",
-                    serial,
-                    Violation::StatusWithoutCertificate {
-                        state: "good".to_owned()
-                    }
-                ),
+                ("status", serial, Violation::StatusWithoutCertificate { state: "good".to_owned() }),
             ]
         );
         let mut export = Export::clean();
         let serial = export.serial.clone();
         export.remove("status", "serial", &serial);
-        assert_eq!(
-            export.violations(Rule::Serial),
-            [("certificate", serial, Violation::StatusMissing)]
-        );
+        assert_eq!(export.violations(Rule::Serial), [("certificate", serial, Violation::StatusMissing)]);
     }
 
     #[test]
@@ -213,14 +157,8 @@ mod tests {
         let mut export = Export::clean();
         let (application, first) = (export.application.clone(), export.serial.clone());
         let second = export.add_certificate();
-        let live = Violation::LiveCertificates {
-            first: first.clone(),
-            second: second.clone(),
-        };
-        assert_eq!(
-            export.violations(Rule::Serial),
-            [("application", application.clone(), live)]
-        );
+        let live = Violation::LiveCertificates { first: first.clone(), second: second.clone() };
+        assert_eq!(export.violations(Rule::Serial), [("application", application.clone(), live)]);
         export.change("status", "serial", &first, "state", json!("revoked"));
         assert_eq!(export.violations(Rule::Serial), []);
 
@@ -229,10 +167,7 @@ mod tests {
         export.add(attempt);
         let found = export.violations(Rule::Serial);
         let first = export.attempt.clone();
-        let live = Violation::LiveAttempts {
-            first,
-            second: "zz".to_owned(),
-        };
+        let live = Violation::LiveAttempts { first, second: "zz".to_owned() };
         assert_eq!(found, [("application", application, live)]);
         export.change("attempt", "id", "zz", "state", json!("abandoned"));
         assert_eq!(export.violations(Rule::Serial), []);

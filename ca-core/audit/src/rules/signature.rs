@@ -35,13 +35,7 @@ mod tests {
 
     fn found(export: &Export, root: &Pki) -> Vec<(&'static str, String, Violation)> {
         let anchor = Some(Anchor::from_pem(root.root_pem().as_bytes()).unwrap());
-        export.violations_with(
-            Rule::Signature,
-            Options {
-                anchor,
-                ..Options::default()
-            },
-        )
+        export.violations_with(Rule::Signature, Options { anchor, ..Options::default() })
     }
 
     #[test]
@@ -57,44 +51,24 @@ mod tests {
     fn the_auditors_root_counts_and_not_the_databases() {
         let (export, other) = (Export::clean(), Pki::new_other());
         let found = found(&export, &other);
-        assert!(
-            found.contains(&("ca_certificate", "root".to_owned(), Violation::OtherRoot)),
-            "{found:?}"
-        );
+        assert!(found.contains(&("ca_certificate", "root".to_owned(), Violation::OtherRoot)), "{found:?}");
         assert!(
             found.contains(&("ca_certificate", "issuing".to_owned(), Violation::BadSignature)),
             "{found:?}"
         );
-        let no_issuer = Violation::NoIssuer {
-            issuer: "issuing".to_owned(),
-        };
-        assert!(
-            found.contains(&("certificate", export.serial.clone(), no_issuer)),
-            "{found:?}"
-        );
+        let no_issuer = Violation::NoIssuer { issuer: "issuing".to_owned() };
+        assert!(found.contains(&("certificate", export.serial.clone(), no_issuer)), "{found:?}");
     }
 
     #[test]
     fn a_signature_that_does_not_verify() {
         let mut export = Export::clean();
         let serial = export.serial.clone();
-        let der = export.row("certificate", "serial", &serial)["der"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let der = export.row("certificate", "serial", &serial)["der"].as_str().unwrap().to_owned();
         let mut octets = hex::decode(der).unwrap();
         *octets.last_mut().unwrap() ^= 1;
-        export.change(
-            "certificate",
-            "serial",
-            &serial,
-            "der",
-            json!(hex::encode(octets)),
-        );
-        assert_eq!(
-            found(&export, &export.pki),
-            [("certificate", serial, Violation::BadSignature)]
-        );
+        export.change("certificate", "serial", &serial, "der", json!(hex::encode(octets)));
+        assert_eq!(found(&export, &export.pki), [("certificate", serial, Violation::BadSignature)]);
     }
 
     #[test]
@@ -102,14 +76,9 @@ mod tests {
         let mut export = Export::clean();
         let serial = export.serial.clone();
         export.change("certificate", "serial", &serial, "issuer", json!("root"));
-        assert_eq!(
-            found(&export, &export.pki),
-            [("certificate", serial.clone(), Violation::IssuerName)]
-        );
+        assert_eq!(found(&export, &export.pki), [("certificate", serial.clone(), Violation::IssuerName)]);
         export.change("certificate", "serial", &serial, "issuer", json!("other"));
-        let unknown = Violation::NoIssuer {
-            issuer: "other".to_owned(),
-        };
+        let unknown = Violation::NoIssuer { issuer: "other".to_owned() };
         assert_eq!(found(&export, &export.pki), [("certificate", serial, unknown)]);
     }
 
@@ -117,17 +86,8 @@ mod tests {
     fn an_end_entity_in_the_place_of_the_issuing_ca() {
         let mut export = Export::clean();
         let impostor = export.pki.end_entity_of_root();
-        export.change(
-            "ca_certificate",
-            "name",
-            "issuing",
-            "der",
-            json!(hex::encode(impostor)),
-        );
+        export.change("ca_certificate", "name", "issuing", "der", json!(hex::encode(impostor)));
         let found = found(&export, &export.pki);
-        assert_eq!(
-            found.first(),
-            Some(&("ca_certificate", "issuing".to_owned(), Violation::NotCa))
-        );
+        assert_eq!(found.first(), Some(&("ca_certificate", "issuing".to_owned(), Violation::NotCa)));
     }
 }

@@ -30,11 +30,7 @@ fn ends(book: &Book, findings: &mut Findings) {
                 event.action
             {
                 let (action, entry) = (event.action.name(), event.id);
-                let violation = Violation::ChangedAfterEnd {
-                    action,
-                    entry,
-                    end: end.id,
-                };
+                let violation = Violation::ChangedAfterEnd { action, entry, end: end.id };
                 findings.add(Rule::Status, "certificate", object, violation);
             }
         }
@@ -44,11 +40,7 @@ fn ends(book: &Book, findings: &mut Findings) {
 /// The numbers rise by the order in which they are visited; time and epoch must go with them.
 fn follow(before: &Crl, crl: &Crl, findings: &mut Findings) {
     if crl.epoch < before.epoch {
-        let back = Violation::CrlBack {
-            what: "epoch",
-            found: crl.epoch,
-            previous: before.epoch,
-        };
+        let back = Violation::CrlBack { what: "epoch", found: crl.epoch, previous: before.epoch };
         findings.add(Rule::Status, "crl", name(crl), back);
     }
     if crl.this_update.saturating_add(TOLERANCE) < before.this_update {
@@ -57,28 +49,20 @@ fn follow(before: &Crl, crl: &Crl, findings: &mut Findings) {
             Rule::Status,
             "crl",
             name(crl),
-            Violation::CrlBack {
-                what: "this_update",
-                found,
-                previous,
-            },
+            Violation::CrlBack { what: "this_update", found, previous },
         );
     }
 }
 
 fn counters(book: &Book, crl: &Crl, findings: &mut Findings) {
     let number = book.crl_numbers.get(&(crl.issuer.clone(), crl.shard)).copied();
-    for (what, found, counter, table) in [
-        ("number", crl.number, number, "crl_number"),
-        ("epoch", crl.epoch, book.epoch, "status_epoch"),
-    ] {
+    for (what, found, counter, table) in
+        [("number", crl.number, number, "crl_number"), ("epoch", crl.epoch, book.epoch, "status_epoch")]
+    {
         let violation = match counter {
             Some(counter) if found <= counter => continue,
             Some(counter) => Violation::CrlAhead { what, found, counter },
-            None => Violation::ReferenceMissing {
-                table,
-                id: format!("{}/{}", crl.issuer, crl.shard),
-            },
+            None => Violation::ReferenceMissing { table, id: format!("{}/{}", crl.issuer, crl.shard) },
         };
         findings.add(Rule::Status, "crl", name(crl), violation);
     }
@@ -104,10 +88,7 @@ mod tests {
             assert_eq!(export.violations(Rule::Status), []);
             let entry = export.log(action, &serial, json!({ "to": "good" }));
             let changed = Violation::ChangedAfterEnd { action, entry, end };
-            assert_eq!(
-                export.violations(Rule::Status),
-                [("certificate", serial.clone(), changed)]
-            );
+            assert_eq!(export.violations(Rule::Status), [("certificate", serial.clone(), changed)]);
             export.change("audit", "id", &entry.to_string(), "rule", json!("revoked"));
             assert_eq!(export.violations(Rule::Status), []);
         }
@@ -118,20 +99,12 @@ mod tests {
         let mut export = Export::clean();
         export.change("crl", "number", "2", "epoch", json!(0));
         let key = "issuing/0/2".to_owned();
-        let back = Violation::CrlBack {
-            what: "epoch",
-            found: 0,
-            previous: 1,
-        };
+        let back = Violation::CrlBack { what: "epoch", found: 0, previous: 1 };
         assert_eq!(export.violations(Rule::Status), [("crl", key.clone(), back)]);
         export.change("crl", "number", "2", "epoch", json!(2));
         export.change("crl", "number", "2", "this_update", json!(0));
         let previous = export.row("crl", "number", "1")["this_update"].as_i64().unwrap();
-        let back = Violation::CrlBack {
-            what: "this_update",
-            found: 0,
-            previous,
-        };
+        let back = Violation::CrlBack { what: "this_update", found: 0, previous };
         assert_eq!(export.violations(Rule::Status), [("crl", key, back)]);
     }
 
@@ -139,10 +112,7 @@ mod tests {
     fn a_number_that_stands_twice() {
         let mut export = Export::clean();
         export.change("crl", "number", "2", "number", json!(1));
-        assert_eq!(
-            export.violations(Rule::Status),
-            [("crl", "issuing/0/1".to_owned(), Violation::Twice)]
-        );
+        assert_eq!(export.violations(Rule::Status), [("crl", "issuing/0/1".to_owned(), Violation::Twice)]);
     }
 
     #[test]
@@ -150,25 +120,15 @@ mod tests {
         let mut export = Export::clean();
         export.change("crl_number", "issuer", "issuing", "number", json!(1));
         export.change("status_epoch", "id", "1", "epoch", json!(1));
-        let ahead = |what| Violation::CrlAhead {
-            what,
-            found: 2,
-            counter: 1,
-        };
+        let ahead = |what| Violation::CrlAhead { what, found: 2, counter: 1 };
         let key = "issuing/0/2".to_owned();
         assert_eq!(
             export.violations(Rule::Status),
-            [
-                ("crl", key.clone(), ahead("number")),
-                ("crl", key.clone(), ahead("epoch")),
-            ]
+            [("crl", key.clone(), ahead("number")), ("crl", key.clone(), ahead("epoch")),]
         );
         export.remove("crl_number", "issuer", "issuing");
         export.change("status_epoch", "id", "1", "epoch", json!(2));
-        let missing = Violation::ReferenceMissing {
-            table: "crl_number",
-            id: "issuing/0".to_owned(),
-        };
+        let missing = Violation::ReferenceMissing { table: "crl_number", id: "issuing/0".to_owned() };
         assert!(export.violations(Rule::Status).contains(&("crl", key, missing)));
     }
 }

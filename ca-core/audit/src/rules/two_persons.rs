@@ -5,37 +5,18 @@ use crate::{Rule, Violation, book::Book, log::Action, report::Findings};
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     for (id, application) in &book.applications {
         let entered_by = format!("staff:{}", application.entered_by);
-        let decided_by = application
-            .decided_by
-            .as_ref()
-            .map(|person| format!("staff:{person}"));
-        let decisions = book.log.of(id).iter().filter(|event| {
-            matches!(
-                event.action,
-                Action::ApproveApplication | Action::RejectApplication
-            )
-        });
+        let decided_by = application.decided_by.as_ref().map(|person| format!("staff:{person}"));
+        let decisions =
+            book.log.of(id).iter().filter(|event| {
+                matches!(event.action, Action::ApproveApplication | Action::RejectApplication)
+            });
         let actors: Vec<&str> = decisions.filter_map(|event| event.fact.as_deref()).collect();
-        if actors
-            .iter()
-            .copied()
-            .chain(decided_by.as_deref())
-            .any(|actor| actor == entered_by)
-        {
+        if actors.iter().copied().chain(decided_by.as_deref()).any(|actor| actor == entered_by) {
             let person = application.entered_by.clone();
-            findings.add(
-                Rule::TwoPersons,
-                "application",
-                id,
-                Violation::SamePerson { person },
-            );
+            findings.add(Rule::TwoPersons, "application", id, Violation::SamePerson { person });
         }
         if let (Some(column), Some(logged)) = (decided_by.as_deref(), actors.last()) {
-            findings.compare(
-                (Rule::TwoPersons, "application", id),
-                "decided_by",
-                (column, *logged),
-            );
+            findings.compare((Rule::TwoPersons, "application", id), "decided_by", (column, *logged));
         }
     }
 }
@@ -51,19 +32,9 @@ mod tests {
     fn the_same_person_enters_and_approves() {
         let mut export = Export::clean();
         let application = export.application.clone();
-        export.change_entry(
-            "approve-application",
-            &application,
-            "actor",
-            json!(format!("staff:{CLERK}")),
-        );
-        let same = Violation::SamePerson {
-            person: CLERK.to_owned(),
-        };
-        assert_eq!(
-            export.violations(Rule::TwoPersons),
-            [("application", application, same)]
-        );
+        export.change_entry("approve-application", &application, "actor", json!(format!("staff:{CLERK}")));
+        let same = Violation::SamePerson { person: CLERK.to_owned() };
+        assert_eq!(export.violations(Rule::TwoPersons), [("application", application, same)]);
     }
 
     #[test]
@@ -74,18 +45,9 @@ mod tests {
         assert_eq!(export.violations(Rule::TwoPersons), []);
         export.change("application", "id", &application, "decided_by", json!("other"));
         let differs = differs("decided_by", "staff:other", &format!("staff:{OFFICER}"));
-        assert_eq!(
-            export.violations(Rule::TwoPersons),
-            [("application", application.clone(), differs)]
-        );
+        assert_eq!(export.violations(Rule::TwoPersons), [("application", application.clone(), differs)]);
         export.change("application", "id", &application, "decided_by", json!(CLERK));
-        let same = Violation::SamePerson {
-            person: CLERK.to_owned(),
-        };
-        assert!(
-            export
-                .violations(Rule::TwoPersons)
-                .contains(&("application", application, same))
-        );
+        let same = Violation::SamePerson { person: CLERK.to_owned() };
+        assert!(export.violations(Rule::TwoPersons).contains(&("application", application, same)));
     }
 }

@@ -7,11 +7,7 @@ use x509_parser::certificate::X509Certificate;
 use crate::encode;
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "profile.extensions",
-    clause: "policies/profiles",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "profile.extensions", clause: "policies/profiles", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     let expected: BTreeSet<Vec<u8>> = context.extensions.iter().map(encode::Extension::der).collect();
@@ -26,18 +22,10 @@ fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option
         })
         .collect();
     if let Some((oid, _)) = found.iter().find(|(_, der)| !expected.contains(der)) {
-        return Some(format!(
-            "{oid} is not as profile {} has it",
-            context.profile.name()
-        ));
+        return Some(format!("{oid} is not as profile {} has it", context.profile.name()));
     }
     (found.len() != expected.len()).then(|| {
-        format!(
-            "{} extensions, profile {} has {}",
-            found.len(),
-            context.profile.name(),
-            expected.len()
-        )
+        format!("{} extensions, profile {} has {}", found.len(), context.profile.name(), expected.len())
     })
 }
 

@@ -4,24 +4,16 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "profile.key",
-    clause: "policies/profiles, policies/keys.toml",
-    check,
-};
+pub(super) const RULE: Rule =
+    Rule { name: "profile.key", clause: "policies/profiles, policies/keys.toml", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     if certificate.public_key().raw != context.key.spki_der() {
         return Some("the SubjectPublicKeyInfo is not the one that was judged".to_owned());
     }
     let (algorithm, profile) = (context.key.algorithm(), context.profile);
-    (!profile.key_algorithms().contains(&algorithm)).then(|| {
-        format!(
-            "{} is not among the kinds of profile {}",
-            algorithm.name(),
-            profile.name()
-        )
-    })
+    (!profile.key_algorithms().contains(&algorithm))
+        .then(|| format!("{} is not among the kinds of profile {}", algorithm.name(), profile.name()))
 }
 
 #[cfg(test)]
@@ -38,10 +30,7 @@ mod tests {
         let mut context = LintContext::of(&plan);
         context.key = other.key();
         let findings = crate::lint::lint(certificate.der(), &context);
-        assert_eq!(
-            findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(),
-            ["profile.key"]
-        );
+        assert_eq!(findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["profile.key"]);
     }
 
     #[test]

@@ -6,11 +6,7 @@ use crate::lint::{LintContext, Rule};
 
 const DAY_SECS: i64 = 86_400;
 
-pub(super) const RULE: Rule = Rule {
-    name: "profile.lifetime",
-    clause: "policies/profiles",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "profile.lifetime", clause: "policies/profiles", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     let validity = certificate.validity();

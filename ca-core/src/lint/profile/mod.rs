@@ -9,11 +9,5 @@ mod validity;
 
 use super::Rule;
 
-pub(super) const RULES: &[Rule] = &[
-    extensions::RULE,
-    key::RULE,
-    lifetime::RULE,
-    not_before::RULE,
-    subject::RULE,
-    validity::RULE,
-];
+pub(super) const RULES: &[Rule] =
+    &[extensions::RULE, key::RULE, lifetime::RULE, not_before::RULE, subject::RULE, validity::RULE];

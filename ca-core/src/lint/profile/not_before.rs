@@ -6,11 +6,7 @@ use crate::lint::{LintContext, Rule};
 
 const DISTANCE_SECS: u64 = 48 * 3600;
 
-pub(super) const RULE: Rule = Rule {
-    name: "profile.not-before",
-    clause: "BR 7.1.2.7",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "profile.not-before", clause: "BR 7.1.2.7", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     let not_before = certificate.validity().not_before;

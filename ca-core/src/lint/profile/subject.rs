@@ -5,34 +5,24 @@ use x509_parser::certificate::X509Certificate;
 use crate::encode;
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "profile.subject",
-    clause: "policies/profiles",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "profile.subject", clause: "policies/profiles", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     let subject = certificate.subject();
     if subject.as_raw() != context.subject {
-        return Some(format!(
-            "subject is {subject}, which is not the planned one byte for byte"
-        ));
+        return Some(format!("subject is {subject}, which is not the planned one byte for byte"));
     }
     let mut found = subject
         .iter_attributes()
         .map(|attribute| encode::oid_content(attribute.attr_type().as_bytes()))
         .peekable();
     for (attribute, needed) in context.profile.subject() {
-        let present = found
-            .next_if(|oid| *oid == encode::oid(attribute.oid()))
-            .is_some();
+        let present = found.next_if(|oid| *oid == encode::oid(attribute.oid())).is_some();
         if *needed && !present {
             return Some(format!("{} is absent or out of place", attribute.name()));
         }
     }
-    found
-        .next()
-        .map(|_| format!("more attributes than profile {} has", context.profile.name()))
+    found.next().map(|_| format!("more attributes than profile {} has", context.profile.name()))
 }
 
 #[cfg(test)]
@@ -67,11 +57,8 @@ mod tests {
 
     #[test]
     fn two_departments_in_rcgens_map_are_found() {
-        let rules = testing::written(|params| {
-            params
-                .distinguished_name
-                .push(rcgen::DnType::CommonName, "另一个")
-        });
+        let rules =
+            testing::written(|params| params.distinguished_name.push(rcgen::DnType::CommonName, "另一个"));
         assert_eq!(rules, ["profile.subject"]);
     }
 }

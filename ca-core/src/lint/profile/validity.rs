@@ -4,11 +4,7 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "profile.validity",
-    clause: "ARCHITECTURE.md I2",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "profile.validity", clause: "ARCHITECTURE.md I2", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     let validity = certificate.validity();

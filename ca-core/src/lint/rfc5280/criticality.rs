@@ -5,11 +5,8 @@ use x509_parser::oid_registry::{OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.criticality",
-    clause: "RFC 5280 §4.2.1.3, §4.2.1.9",
-    check,
-};
+pub(super) const RULE: Rule =
+    Rule { name: "rfc5280.criticality", clause: "RFC 5280 §4.2.1.3, §4.2.1.9", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let must = [OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE];

@@ -5,16 +5,10 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.issuer-name",
-    clause: "RFC 5280 §4.1.2.4",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.issuer-name", clause: "RFC 5280 §4.1.2.4", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
-    let expected = context
-        .issuer
-        .map_or(context.subject.as_slice(), |issuer| issuer.subject_der());
+    let expected = context.issuer.map_or(context.subject.as_slice(), |issuer| issuer.subject_der());
     let issuer = certificate.issuer();
     (issuer.as_raw() != expected)
         .then(|| format!("issuer is {issuer}, which is not the CA's subject byte for byte"))
@@ -28,10 +22,8 @@ mod tests {
     fn another_string_type_in_the_issuer_is_found() {
         // Both names begin with C and O; the issuer's comes first.
         let rules = testing::altered(|der| {
-            let place = der
-                .windows(8)
-                .position(|window| window.starts_with(&[6, 3, 0x55, 4, 10, 0x0c]))
-                .unwrap();
+            let place =
+                der.windows(8).position(|window| window.starts_with(&[6, 3, 0x55, 4, 10, 0x0c])).unwrap();
             der[place + 5] = 0x1e;
         });
         assert_eq!(rules, ["rfc5280.issuer-name"]);

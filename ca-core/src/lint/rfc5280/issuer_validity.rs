@@ -4,11 +4,7 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.issuer-validity",
-    clause: "RFC 5280 §6.1.3",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.issuer-validity", clause: "RFC 5280 §6.1.3", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     let issuer_end = context.issuer?.not_after();

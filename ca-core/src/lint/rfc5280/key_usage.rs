@@ -5,11 +5,8 @@ use x509_parser::extensions::{ExtendedKeyUsage, KeyUsage};
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.key-usage",
-    clause: "RFC 5280 §4.2.1.12, RFC 9336 §4",
-    check,
-};
+pub(super) const RULE: Rule =
+    Rule { name: "rfc5280.key-usage", clause: "RFC 5280 §4.2.1.12, RFC 9336 §4", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let Some(usage) = certificate.key_usage().ok().flatten() else {
@@ -20,11 +17,7 @@ fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<Strin
         return Some("keyUsage is empty".to_owned());
     }
     if usage.key_cert_sign() != certificate.is_ca() {
-        return Some(format!(
-            "keyCertSign: {}, cA: {}",
-            usage.key_cert_sign(),
-            certificate.is_ca()
-        ));
+        return Some(format!("keyCertSign: {}, cA: {}", usage.key_cert_sign(), certificate.is_ca()));
     }
     let purposes = certificate.extended_key_usage().ok().flatten()?.value;
     purpose_without_usage(usage, purposes)
@@ -36,18 +29,9 @@ fn purpose_without_usage(usage: &KeyUsage, purposes: &ExtendedKeyUsage<'_>) -> O
     let signs = usage.digital_signature();
     let commits = usage.non_repudiation();
     [
-        (
-            purposes.server_auth && !(signs || usage.key_encipherment() || usage.key_agreement()),
-            "serverAuth",
-        ),
-        (
-            purposes.client_auth && !(signs || usage.key_agreement()),
-            "clientAuth",
-        ),
-        (
-            purposes.email_protection && !(signs || commits || usage.key_encipherment()),
-            "emailProtection",
-        ),
+        (purposes.server_auth && !(signs || usage.key_encipherment() || usage.key_agreement()), "serverAuth"),
+        (purposes.client_auth && !(signs || usage.key_agreement()), "clientAuth"),
+        (purposes.email_protection && !(signs || commits || usage.key_encipherment()), "emailProtection"),
         (purposes.ocsp_signing && !(signs || commits), "OCSPSigning"),
     ]
     .into_iter()
@@ -75,31 +59,18 @@ mod tests {
         use rcgen::KeyUsagePurpose as Usage;
         for (usages, purposes) in [
             (vec![Usage::ContentCommitment], vec![Purpose::ClientAuth]),
-            (
-                vec![Usage::DigitalSignature, Usage::ContentCommitment],
-                vec![Purpose::ClientAuth],
-            ),
+            (vec![Usage::DigitalSignature, Usage::ContentCommitment], vec![Purpose::ClientAuth]),
             (vec![Usage::ContentCommitment], vec![Purpose::ServerAuth]),
             (vec![Usage::KeyEncipherment], vec![Purpose::OcspSigning]),
-            (
-                vec![Usage::DigitalSignature, Usage::KeyCertSign],
-                vec![Purpose::ClientAuth],
-            ),
-            (
-                vec![Usage::DigitalSignature, Usage::CrlSign],
-                vec![Purpose::ClientAuth],
-            ),
+            (vec![Usage::DigitalSignature, Usage::KeyCertSign], vec![Purpose::ClientAuth]),
+            (vec![Usage::DigitalSignature, Usage::CrlSign], vec![Purpose::ClientAuth]),
             (vec![], vec![Purpose::ClientAuth]),
         ] {
             let rules = testing::written(|params| {
                 params.key_usages = usages.clone();
                 params.extended_key_usages = purposes.clone();
             });
-            assert_eq!(
-                rules,
-                ["rfc5280.key-usage", "profile.extensions"],
-                "{usages:?} {purposes:?}"
-            );
+            assert_eq!(rules, ["rfc5280.key-usage", "profile.extensions"], "{usages:?} {purposes:?}");
         }
     }
 }

@@ -4,26 +4,16 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.name-country",
-    clause: "RFC 5280 appendix A.1",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.name-country", clause: "RFC 5280 appendix A.1", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let is_code = |text: &str| text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase());
-    let countries: Vec<&[u8]> = certificate
-        .subject()
-        .iter_country()
-        .map(|country| country.as_slice())
-        .collect();
+    let countries: Vec<&[u8]> =
+        certificate.subject().iter_country().map(|country| country.as_slice()).collect();
     match countries.as_slice() {
         [] => Some("absent".to_owned()),
         [country] if std::str::from_utf8(country).is_ok_and(is_code) => None,
-        _ => Some(format!(
-            "{} countries, or not two capital letters",
-            countries.len()
-        )),
+        _ => Some(format!("{} countries, or not two capital letters", countries.len())),
     }
 }
 

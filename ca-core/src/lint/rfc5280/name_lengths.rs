@@ -5,23 +5,15 @@ use x509_parser::x509::AttributeTypeAndValue;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.name-lengths",
-    clause: "RFC 5280 appendix A.1",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.name-lengths", clause: "RFC 5280 appendix A.1", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     certificate.subject().iter_attributes().find_map(|attribute| {
         let most = upper_bound(attribute);
         // Other string types are for `rfc5280.name-string-types` to refuse.
         let found = attribute.as_str().ok()?.chars().count();
-        (found == 0 || found > most).then(|| {
-            format!(
-                "{} has {found} characters, 1 to {most} are possible",
-                attribute.attr_type()
-            )
-        })
+        (found == 0 || found > most)
+            .then(|| format!("{} has {found} characters, 1 to {most} are possible", attribute.attr_type()))
     })
 }
 
@@ -43,9 +35,7 @@ mod tests {
     fn sixty_four_characters_and_not_more() {
         for (count, found) in [(64, false), (65, true)] {
             let rules = testing::written(|params| {
-                params
-                    .distinguished_name
-                    .push(rcgen::DnType::CommonName, "名".repeat(count));
+                params.distinguished_name.push(rcgen::DnType::CommonName, "名".repeat(count));
             });
             assert_eq!(rules.contains(&"rfc5280.name-lengths"), found, "{count}");
         }

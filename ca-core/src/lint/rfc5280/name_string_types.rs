@@ -6,11 +6,7 @@ use x509_parser::oid_registry::{OID_X509_COUNTRY_NAME, OID_X509_SERIALNUMBER};
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.name-string-types",
-    clause: "RFC 5280 §4.1.2.4",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.name-string-types", clause: "RFC 5280 §4.1.2.4", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let subject = certificate.subject();
@@ -39,9 +35,7 @@ mod tests {
     fn bmp_string_and_utf8_country_are_found() {
         let bmp = testing::written(|params| {
             let value = rcgen::string::BmpString::try_from("南京").unwrap();
-            params
-                .distinguished_name
-                .push(rcgen::DnType::LocalityName, rcgen::DnValue::BmpString(value));
+            params.distinguished_name.push(rcgen::DnType::LocalityName, rcgen::DnValue::BmpString(value));
         });
         assert_eq!(bmp, ["rfc5280.name-string-types", "profile.subject"]);
         let country =

@@ -5,19 +5,12 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.serial",
-    clause: "RFC 5280 §4.1.2.2",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.serial", clause: "RFC 5280 §4.1.2.2", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
     match Serial::from_content(certificate.tbs_certificate.raw_serial()) {
         Ok(serial) if serial == context.serial => None,
-        Ok(serial) => Some(format!(
-            "serial number is {serial}, reserved was {}",
-            context.serial
-        )),
+        Ok(serial) => Some(format!("serial number is {serial}, reserved was {}", context.serial)),
         Err(error) => Some(error.to_string()),
     }
 }
@@ -32,10 +25,7 @@ mod tests {
     #[test]
     fn other_zero_negative_and_long_are_found() {
         let other = Serial::from_random(1, &[8; 17]).unwrap();
-        assert_eq!(
-            testing::expected_other(|context| context.serial = other),
-            ["rfc5280.serial"]
-        );
+        assert_eq!(testing::expected_other(|context| context.serial = other), ["rfc5280.serial"]);
         for bad in [&[0][..], &[1; 21], &[0x11; 25]] {
             let rules = testing::written(|params| params.serial_number = Some(SerialNumber::from_slice(bad)));
             assert_eq!(rules, ["rfc5280.serial"], "{bad:02x?}");

@@ -6,17 +6,11 @@ use x509_parser::certificate::X509Certificate;
 use crate::SignatureAlgorithm;
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.signature-algorithm",
-    clause: "RFC 5280 §4.1.1.2",
-    check,
-};
+pub(super) const RULE: Rule =
+    Rule { name: "rfc5280.signature-algorithm", clause: "RFC 5280 §4.1.1.2", check };
 
 fn check(certificate: &X509Certificate<'_>, context: &LintContext<'_>) -> Option<String> {
-    let (outer, inner) = (
-        &certificate.signature_algorithm,
-        &certificate.tbs_certificate.signature,
-    );
+    let (outer, inner) = (&certificate.signature_algorithm, &certificate.tbs_certificate.signature);
     if outer != inner {
         return Some(format!("{} outside, {} inside", outer.algorithm, inner.algorithm));
     }
@@ -41,11 +35,7 @@ mod tests {
     #[test]
     fn a_difference_and_another_algorithm_are_found() {
         let inner = testing::altered(|der| {
-            let place = der
-                .windows(10)
-                .position(|window| window.ends_with(&[4, 3, 2]))
-                .unwrap()
-                + 9;
+            let place = der.windows(10).position(|window| window.ends_with(&[4, 3, 2])).unwrap() + 9;
             der[place] = 3;
         });
         assert_eq!(inner, ["rfc5280.signature-algorithm"]);

@@ -6,20 +6,15 @@ use x509_parser::extensions::ParsedExtension;
 use crate::key::key_identifier;
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.subject-key-identifier",
-    clause: "RFC 5280 §4.2.1.2, RFC 7093 §2",
-    check,
-};
+pub(super) const RULE: Rule =
+    Rule { name: "rfc5280.subject-key-identifier", clause: "RFC 5280 §4.2.1.2, RFC 7093 §2", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let expected = key_identifier(&certificate.public_key().subject_public_key.data);
-    let found = certificate
-        .iter_extensions()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0),
-            _ => None,
-        });
+    let found = certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0),
+        _ => None,
+    });
     match found {
         None => Some("absent".to_owned()),
         Some(found) if found == expected => None,

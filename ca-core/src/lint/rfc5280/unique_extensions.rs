@@ -6,11 +6,7 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.unique-extensions",
-    clause: "RFC 5280 §4.2",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.unique-extensions", clause: "RFC 5280 §4.2", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let mut seen = BTreeSet::new();

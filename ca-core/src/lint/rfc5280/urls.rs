@@ -6,11 +6,7 @@ use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtensio
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.urls",
-    clause: "RFC 5280 §4.2.1.13, §4.2.2.1",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.urls", clause: "RFC 5280 §4.2.1.13, §4.2.2.1", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     names(certificate).into_iter().find_map(|name| match name {
@@ -24,12 +20,7 @@ fn names<'a>(certificate: &'a X509Certificate<'_>) -> Vec<&'a GeneralName<'a>> {
     for extension in certificate.iter_extensions() {
         match extension.parsed_extension() {
             ParsedExtension::AuthorityInfoAccess(access) => {
-                names.extend(
-                    access
-                        .accessdescs
-                        .iter()
-                        .map(|description| &description.access_location),
-                );
+                names.extend(access.accessdescs.iter().map(|description| &description.access_location));
             }
             ParsedExtension::CRLDistributionPoints(points) => {
                 let full = points.iter().filter_map(|point| match &point.distribution_point {
@@ -56,12 +47,9 @@ mod tests {
 
     #[test]
     fn https_ldap_and_relative_addresses_are_found() {
-        for bad in [
-            "https://crl.qianyin.test/1.crl",
-            "ldap://crl.qianyin.test/1",
-            "/crl/1.crl",
-            "http:///1.crl",
-        ] {
+        for bad in
+            ["https://crl.qianyin.test/1.crl", "ldap://crl.qianyin.test/1", "/crl/1.crl", "http:///1.crl"]
+        {
             let rules =
                 testing::written(|params| params.crl_distribution_points[0].uris = vec![bad.to_owned()]);
             assert_eq!(rules, ["rfc5280.urls", "profile.extensions"], "{bad}");

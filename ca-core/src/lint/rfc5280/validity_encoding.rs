@@ -7,11 +7,7 @@ use crate::lint::{LintContext, Rule};
 /// 2050-01-01T00:00:00Z
 const GENERALIZED_FROM: i64 = 2_524_608_000;
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.validity-encoding",
-    clause: "RFC 5280 §4.1.2.5",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.validity-encoding", clause: "RFC 5280 §4.1.2.5", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let validity = certificate.validity();

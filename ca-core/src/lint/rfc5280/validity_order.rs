@@ -4,11 +4,7 @@ use x509_parser::certificate::X509Certificate;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.validity-order",
-    clause: "RFC 5280 §4.1.2.5",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.validity-order", clause: "RFC 5280 §4.1.2.5", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let validity = certificate.validity();

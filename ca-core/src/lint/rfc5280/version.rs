@@ -5,11 +5,7 @@ use x509_parser::x509::X509Version;
 
 use crate::lint::{LintContext, Rule};
 
-pub(super) const RULE: Rule = Rule {
-    name: "rfc5280.version",
-    clause: "RFC 5280 §4.1.2.1",
-    check,
-};
+pub(super) const RULE: Rule = Rule { name: "rfc5280.version", clause: "RFC 5280 §4.1.2.1", check };
 
 fn check(certificate: &X509Certificate<'_>, _: &LintContext<'_>) -> Option<String> {
     let version = certificate.version();

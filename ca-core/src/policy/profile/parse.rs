@@ -14,17 +14,14 @@ pub(in super::super) fn parse(reader: &Reader<'_>) -> Result<Profile, Vec<Policy
         });
         let version = section.integer("version", 1..=9999);
         let kind = word(section, "kind", Kind::NAMES, Kind::from_name);
-        let issuer = section.parsed("issuer", "root or issuing", |text| {
-            ISSUERS.contains(&text).then(|| text.to_owned())
-        });
+        let issuer = section
+            .parsed("issuer", "root or issuing", |text| ISSUERS.contains(&text).then(|| text.to_owned()));
         let proof = section.flag("proof-of-possession");
         let attributes = format!("one of {}, with ? when optional", Attribute::NAMES);
         let subject = section.list("subject", &attributes, attribute);
-        let keys = section.list(
-            "key-algorithms",
-            "ec-p256, rsa-2048, rsa-3072 or rsa-4096",
-            |text| KeyAlgorithm::from_name(text).ok(),
-        );
+        let keys = section.list("key-algorithms", "ec-p256, rsa-2048, rsa-3072 or rsa-4096", |text| {
+            KeyAlgorithm::from_name(text).ok()
+        });
         let lifetime = section.integer("lifetime-days-max", 1..=lifetime_limit(kind));
         let extensions = section.table("extensions", extensions);
         let profile = Profile {
@@ -56,26 +53,15 @@ fn lifetime_limit(kind: Option<Kind>) -> i64 {
 
 fn extensions(section: &Section<'_>) -> Option<Profile> {
     let key_usage = section.list("key-usage", KeyUsage::NAMES, KeyUsage::from_name);
-    let extended = section.list(
-        "extended-key-usage",
-        ExtendedKeyUsage::NAMES,
-        ExtendedKeyUsage::from_name,
-    );
-    let alternative_name = word(
-        section,
-        "subject-alternative-name",
-        AlternativeName::NAMES,
-        AlternativeName::from_name,
-    );
+    let extended = section.list("extended-key-usage", ExtendedKeyUsage::NAMES, ExtendedKeyUsage::from_name);
+    let alternative_name =
+        word(section, "subject-alternative-name", AlternativeName::NAMES, AlternativeName::from_name);
     let access = section.list("authority-information-access", "OCSP or caIssuers", |text| {
         ["OCSP", "caIssuers"].contains(&text).then(|| text.to_owned())
     });
     let crl_distribution_point = section.flag("crl-distribution-point");
-    let policies = section.list(
-        "certificate-policies",
-        "an object identifier in dotted decimals",
-        policy_oid,
-    );
+    let policies =
+        section.list("certificate-policies", "an object identifier in dotted decimals", policy_oid);
     let cps = section.flag("cps");
     let uscc = section.flag("uscc");
     let ocsp_nocheck = section.flag("ocsp-nocheck");
@@ -106,11 +92,7 @@ fn extensions(section: &Section<'_>) -> Option<Profile> {
 
 /// What must hold between the values.
 fn check(section: &Section<'_>, profile: &Profile) {
-    for need in usages(profile)
-        .into_iter()
-        .chain(names(profile))
-        .chain(issuers(profile))
-    {
+    for need in usages(profile).into_iter().chain(names(profile)).chain(issuers(profile)) {
         if !need.holds {
             section.refuse(need.key, need.rule, need.found);
         }
@@ -125,12 +107,7 @@ struct Need<'a> {
 }
 
 fn need<'a>(key: &'static str, holds: bool, rule: &'static str, found: &'a str) -> Need<'a> {
-    Need {
-        key,
-        holds,
-        rule,
-        found,
-    }
+    Need { key, holds, rule, found }
 }
 
 fn usages(profile: &Profile) -> [Need<'_>; 7] {
@@ -152,24 +129,9 @@ fn usages(profile: &Profile) -> [Need<'_>; 7] {
     let hosts = server == (profile.alternative_name == AlternativeName::Hosts);
     let found = profile.alternative_name.name();
     [
-        need(
-            "extensions",
-            !profile.key_usage.is_empty(),
-            "key-usage must name one or more",
-            "none",
-        ),
-        need(
-            "extensions",
-            signing,
-            "key-usage must have keyCertSign and cRLSign exactly for a CA",
-            kind,
-        ),
-        need(
-            "extensions",
-            purposed,
-            "extended-key-usage must be empty exactly for a CA",
-            kind,
-        ),
+        need("extensions", !profile.key_usage.is_empty(), "key-usage must name one or more", "none"),
+        need("extensions", signing, "key-usage must have keyCertSign and cRLSign exactly for a CA", kind),
+        need("extensions", purposed, "extended-key-usage must be empty exactly for a CA", kind),
         need(
             "extensions",
             committed,
@@ -184,20 +146,13 @@ fn usages(profile: &Profile) -> [Need<'_>; 7] {
             "ocsp-nocheck must be true exactly for OCSPSigning",
             "the other",
         ),
-        need(
-            "extensions",
-            hosts,
-            "subject-alternative-name must be hosts exactly for serverAuth",
-            found,
-        ),
+        need("extensions", hosts, "subject-alternative-name must be hosts exactly for serverAuth", found),
     ]
 }
 
 fn names(profile: &Profile) -> [Need<'_>; 4] {
     let common_name = profile.subject.contains(&(Attribute::CommonName, true));
-    let unit = profile
-        .subject
-        .contains(&(Attribute::OrganizationIdentifier, true));
+    let unit = profile.subject.contains(&(Attribute::OrganizationIdentifier, true));
     let coded = profile.uscc == unit && (profile.alternative_name == AlternativeName::Uscc) == unit;
     let rule = "uscc, subject-alternative-name uscc and organizationIdentifier must come together";
     [
@@ -231,36 +186,16 @@ fn issuers(profile: &Profile) -> [Need<'_>; 6] {
     let rule = "authority-information-access must not name OCSP for OCSPSigning";
     [
         need("extensions", !(responder && profile.ocsp), rule, "OCSP"),
-        need(
-            "extensions",
-            !(root && pointers),
-            "a root must not point to an issuer",
-            "a pointer",
-        ),
-        need(
-            "extensions",
-            listed,
-            "crl-distribution-point must be true",
-            "false",
-        ),
+        need("extensions", !(root && pointers), "a root must not point to an issuer", "a pointer"),
+        need("extensions", listed, "crl-distribution-point must be true", "false"),
         need(
             "extensions",
             !profile.cps || !profile.policies.is_empty(),
             "cps must come with certificate-policies",
             "none",
         ),
-        need(
-            "issuer",
-            signed,
-            "issuer must be root for a CA and issuing for others",
-            &profile.issuer,
-        ),
-        need(
-            "proof-of-possession",
-            by_ceremony,
-            "proof-of-possession must be false for a CA",
-            "true",
-        ),
+        need("issuer", signed, "issuer must be root for a CA and issuing for others", &profile.issuer),
+        need("proof-of-possession", by_ceremony, "proof-of-possession must be false for a CA", "true"),
     ]
 }
 
@@ -310,22 +245,9 @@ mod tests {
     #[test]
     fn object_identifiers() {
         assert_eq!(policy_oid("2.5.29.32.0"), Some(vec![0x55, 0x1d, 0x20, 0]));
-        assert_eq!(
-            policy_oid("1.2.840.113549"),
-            Some(vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d])
-        );
+        assert_eq!(policy_oid("1.2.840.113549"), Some(vec![0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]));
         assert_eq!(policy_oid("2.999.1"), Some(vec![0x88, 0x37, 1]));
-        for bad in [
-            "",
-            "1",
-            "1.",
-            "1.40",
-            "3.1",
-            "1.2.x",
-            "1.2.03",
-            "1.-2",
-            &"1.2".repeat(100),
-        ] {
+        for bad in ["", "1", "1.", "1.40", "3.1", "1.2.x", "1.2.03", "1.-2", &"1.2".repeat(100)] {
             assert_eq!(policy_oid(bad), None, "{bad}");
         }
     }
@@ -352,12 +274,7 @@ mod tests {
             "lifetime-days-max = 1189",
             "lifetime-days-max must be 1 to 1188, found 1189",
         ],
-        [
-            UNIT,
-            "name = \"unit-sign\"",
-            "name = \"unit\"",
-            "name must be the file's name, found unit",
-        ],
+        [UNIT, "name = \"unit-sign\"", "name = \"unit\"", "name must be the file's name, found unit"],
         [
             UNIT,
             "uscc = true",
@@ -425,10 +342,7 @@ mod tests {
     fn dangerous_profiles_are_refused() {
         for [file, old, new, rule] in DANGEROUS {
             let errors = testing::errors_after(file, old, new);
-            assert!(
-                errors.iter().any(|error| error.ends_with(rule)),
-                "{rule}: {errors:?}"
-            );
+            assert!(errors.iter().any(|error| error.ends_with(rule)), "{rule}: {errors:?}");
         }
     }
 
@@ -436,12 +350,7 @@ mod tests {
     fn the_hash_follows_the_text() {
         let profile = testing::policies().profile("unit-sign").unwrap().clone();
         let mut files = testing::files();
-        testing::replace(
-            &mut files,
-            "profiles/unit-sign.toml",
-            "version = 1",
-            "version = 2",
-        );
+        testing::replace(&mut files, "profiles/unit-sign.toml", "version = 1", "version = 2");
         let other = super::super::super::Policies::parse(&files).unwrap();
         assert_ne!(profile.sha256(), other.profile("unit-sign").unwrap().sha256());
     }

@@ -217,7 +217,8 @@ pub(super) async fn pay(
     body: Body<NewPayment>,
 ) -> Result<Response, Problem> {
     let once = key.once(&body);
-    let work = async { app.record_payment(permit.clone(), ApplicationId::parse(&id)?, body.value, once).await };
+    let work =
+        async { app.record_payment(permit.clone(), ApplicationId::parse(&id)?, body.value, once).await };
     app.audited(about(&permit, Action::RecordPayment, &id), work).await.map(made)
 }
 

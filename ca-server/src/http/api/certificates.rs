@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::{Path, State}};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::CertificateState;
-use ca_verifier::{Reason, Serial};
 use ca_store::CertificateStatus;
+use ca_verifier::{Reason, Serial};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

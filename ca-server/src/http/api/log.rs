@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::{Query, State}};
+use axum::{
+    Json,
+    extract::{Query, State},
+};
 use ca_core::{Action, AuditEntry};
 use ca_store::{AuditFilter, AuditRecord, WriteSite};
 use serde::{Deserialize, Serialize};
@@ -66,9 +69,15 @@ pub(super) async fn log(
     Query(query): Query<LogQuery>,
 ) -> Result<Json<Vec<LogView>>, Problem> {
     let action = query.action.as_deref().map(Action::from_name).transpose()?;
-    let filter =
-        AuditFilter { after: query.after, action, object_id: query.object, limit: 500, ..AuditFilter::default() };
-    let entry = AuditEntry::done(wire::now(), permit.actor(), Action::ReadLog, "log", query.after.unwrap_or(0));
+    let filter = AuditFilter {
+        after: query.after,
+        action,
+        object_id: query.object,
+        limit: 500,
+        ..AuditFilter::default()
+    };
+    let entry =
+        AuditEntry::done(wire::now(), permit.actor(), Action::ReadLog, "log", query.after.unwrap_or(0));
     app.store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await?;
     let found = app.store.read(|reader| reader.audit_log(&filter))?;
     Ok(Json(found.into_iter().map(|(number, record)| LogView::new(number, record)).collect()))

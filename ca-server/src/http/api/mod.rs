@@ -8,7 +8,11 @@ mod workstations;
 
 use std::sync::Arc;
 
-use axum::{Json, http::StatusCode, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -17,13 +21,11 @@ pub(crate) use self::log::LogView;
 use crate::app::{App, Made};
 
 #[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Qianyin (签印)",
-        description = "Certificate authority for organisations. Staff and holders are known by their client certificate; \
+#[openapi(info(
+    title = "Qianyin (签印)",
+    description = "Certificate authority for organisations. Staff and holders are known by their client certificate; \
                        errors are problem documents (RFC 9457) in Chinese and English."
-    )
-)]
+))]
 struct Document;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {

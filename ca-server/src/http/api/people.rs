@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::{Path, State}, http::StatusCode, response::Response};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
 use ca_core::{Action, AgentId, Unit};
 use ca_verifier::Uscc;
 use serde::{Deserialize, Serialize};

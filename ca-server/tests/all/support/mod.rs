@@ -96,7 +96,8 @@ impl Ca {
         std::fs::create_dir_all(&self.dir).unwrap();
         prepare(&self.dir, self.database_url.as_deref());
         let ports = std::fs::read_to_string(self.dir.join("ports.env")).unwrap();
-        let values: Vec<String> = ports.lines().filter_map(|line| line.split('=').nth(1)).map(str::to_owned).collect();
+        let values: Vec<String> =
+            ports.lines().filter_map(|line| line.split('=').nth(1)).map(str::to_owned).collect();
         let [http, https, portal] = <[String; 3]>::try_from(values).unwrap();
         (self.http, self.https, self.portal) = (http, https, portal);
     }
@@ -119,7 +120,8 @@ impl Ca {
     /// Starts the server; `variables` may say where it is to crash. Waits until it serves or has crashed.
     pub(crate) fn serve(&mut self, variables: &[(&str, &str)]) {
         self.stop_server();
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("server.log")).unwrap();
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("server.log")).unwrap();
         let mut command = self.ca_server_command(&["serve"]);
         command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
         self.server = Some(command.spawn().unwrap());
@@ -157,11 +159,16 @@ impl Ca {
 
     /// Starts the workstation, with the given environment besides.
     pub(crate) fn start_counter(&mut self, variables: &[(&str, &str)]) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("counter.log")).unwrap();
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("counter.log")).unwrap();
         let mut command = self.ukey_command(&["counter", "--workstation", WORKSTATION, "--token", "clerk"]);
         command.args(["--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem")]);
         command.args(["--pin-file", &self.path("staff/clerk.pin")]);
-        command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
+        command
+            .envs(variables.iter().copied())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null());
         self.others.push(command.spawn().unwrap());
     }
 
@@ -174,7 +181,8 @@ impl Ca {
 
     /// One more member of staff, on a token of their own. Gives the certificate's serial number.
     pub(crate) fn new_staff(&self, role: &str, name: &str, roles: &str) -> String {
-        let script = format!("set -euo pipefail; . ca-server/scripts/lib.sh; make_staff {role} {name} {roles}");
+        let script =
+            format!("set -euo pipefail; . ca-server/scripts/lib.sh; make_staff {role} {name} {roles}");
         run_script(&script, &self.dir, self.database_url.as_deref());
         let output = openssl(&["x509", "-in", &self.path(&format!("staff/{role}.pem")), "-noout", "-serial"]);
         text(&output).trim().trim_start_matches("serial=").to_lowercase()
@@ -192,7 +200,14 @@ impl Ca {
     }
 
     /// Calls the API as a member of staff. Gives the JSON of the answer, problem documents too; `Err` without answer.
-    pub(crate) fn call(&self, role: &str, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Value, String> {
+    pub(crate) fn call(
+        &self,
+        role: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<Value, String> {
         let mut command = self.ukey_command(&["--json", "api", "--token", role]);
         command.args(["--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem")]);
         command.args(["--pin-file", &self.path(&format!("staff/{role}.pin"))]);
@@ -276,8 +291,11 @@ impl Ca {
     pub(crate) fn issue(&self) -> (String, String, String) {
         let (application, token) = (self.paid_application(), self.blank_token());
         self.claim(&application, &token);
-        wait(60, "personalisation", || self.application(&application)["personalisation"]["state"] == "proved");
-        let handed = self.post("clerk", &format!("/api/v1/applications/{application}/hand-over"), &Value::Null);
+        wait(60, "personalisation", || {
+            self.application(&application)["personalisation"]["state"] == "proved"
+        });
+        let handed =
+            self.post("clerk", &format!("/api/v1/applications/{application}/hand-over"), &Value::Null);
         let serial = handed["serial"].as_str().unwrap_or_else(|| panic!("{handed}")).to_owned();
         self.write_certificate(&serial);
         (application, serial, token)
@@ -290,7 +308,15 @@ impl Ca {
         let der = STANDARD.decode(view["certificate"].as_str().unwrap()).unwrap();
         std::fs::write(self.dir.join("unit.der"), der).unwrap();
         let mut command = Command::new("openssl");
-        command.args(["x509", "-inform", "DER", "-in", &self.path("unit.der"), "-out", &self.path("unit.pem")]);
+        command.args([
+            "x509",
+            "-inform",
+            "DER",
+            "-in",
+            &self.path("unit.der"),
+            "-out",
+            &self.path("unit.pem"),
+        ]);
         assert!(command.status().unwrap().success());
     }
 
@@ -304,9 +330,19 @@ impl Ca {
         std::fs::write(self.dir.join("initial.pin"), "123456").unwrap();
         std::fs::write(self.dir.join("unit.pin"), "70718293").unwrap();
         self.ukey(&[
-            "activate", "--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem"),
-            "--token", token, "--pin-file", &self.path("initial.pin"), "--new-pin-file", &self.path("unit.pin"),
-            "--code-file", &self.path("code"),
+            "activate",
+            "--server",
+            &format!("https://{}", self.https),
+            "--anchor",
+            &self.path("root.pem"),
+            "--token",
+            token,
+            "--pin-file",
+            &self.path("initial.pin"),
+            "--new-pin-file",
+            &self.path("unit.pin"),
+            "--code-file",
+            &self.path("code"),
         ])
     }
 
@@ -321,8 +357,25 @@ impl Ca {
         std::fs::write(self.dir.join("openssl.cnf"), config).unwrap();
         let key = format!("pkcs11:serial={token};type=private;pin-source={}", self.path("unit.pin"));
         let mut command = Command::new("curl");
-        command.args(["-sS", "--engine", "pkcs11", "--key-type", "ENG", "--key", &key, "--cert", &self.path("unit.pem")]);
-        command.args(["--cacert", &self.path("root.pem"), "-H", "Accept: application/json", "-w", "\n%{http_code}"]);
+        command.args([
+            "-sS",
+            "--engine",
+            "pkcs11",
+            "--key-type",
+            "ENG",
+            "--key",
+            &key,
+            "--cert",
+            &self.path("unit.pem"),
+        ]);
+        command.args([
+            "--cacert",
+            &self.path("root.pem"),
+            "-H",
+            "Accept: application/json",
+            "-w",
+            "\n%{http_code}",
+        ]);
         command.arg(format!("https://{}/", self.portal));
         command.env("OPENSSL_CONF", self.dir.join("openssl.cnf"));
         let output = command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).output().unwrap();
@@ -342,7 +395,8 @@ impl Ca {
         let output = self.ca_server(&["export", "--output", &export]);
         assert!(output.status.success(), "{}", text(&output));
         let anchor = self.path("root.pem");
-        let output = Command::new(program("ca-audit")).args(["check", &export, "--root", &anchor]).output().unwrap();
+        let output =
+            Command::new(program("ca-audit")).args(["check", &export, "--root", &anchor]).output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
     }
 
@@ -416,12 +470,20 @@ fn prepared() -> PathBuf {
 }
 
 fn prepare(folder: &Path, database_url: Option<&str>) {
-    run_script("set -euo pipefail; . ca-server/scripts/lib.sh; make_ca; make_all_staff", folder, database_url);
+    run_script(
+        "set -euo pipefail; . ca-server/scripts/lib.sh; make_ca; make_all_staff",
+        folder,
+        database_url,
+    );
 }
 
 fn run_script(script: &str, folder: &Path, database_url: Option<&str>) {
     let mut command = Command::new("bash");
-    command.args(["-c", script]).current_dir(root()).env("DIR", folder).env("POLICIES", root().join("policies"));
+    command
+        .args(["-c", script])
+        .current_dir(root())
+        .env("DIR", folder)
+        .env("POLICIES", root().join("policies"));
     command.env("BIN", program("ca-server").parent().unwrap()).env("TESTDATA", root().join("testdata"));
     command.env_remove("SOFTHSM2_CONF");
     match database_url {
@@ -447,7 +509,8 @@ pub(crate) fn temporary(name: &str) -> PathBuf {
 
 fn free_ports() -> [String; 3] {
     let held: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let addresses: Vec<String> = held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    let addresses: Vec<String> =
+        held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
     addresses.try_into().unwrap()
 }
 

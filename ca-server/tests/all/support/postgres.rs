@@ -22,7 +22,10 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        script("POSTGRES_DIR=$FOLDER; POSTGRES_BIN=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1); stop_postgres", &self.dir);
+        script(
+            "POSTGRES_DIR=$FOLDER; POSTGRES_BIN=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1); stop_postgres",
+            &self.dir,
+        );
     }
 }
 
