@@ -153,7 +153,7 @@ fn conflict(what: &str) -> Rule {
     match what {
         "payment-receipt" | "payment-order" => Rule::PaidAlready,
         "public-key" => Rule::KeyUsed,
-        "live-attempt" => Rule::WorkstationBusy,
+        "live-attempt" | "workstation" => Rule::WorkstationBusy,
         _ => Rule::Duplicate,
     }
 }

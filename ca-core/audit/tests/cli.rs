@@ -78,7 +78,7 @@ fn an_empty_export_is_a_finding() {
 }
 
 #[test]
-fn usage_and_unreadable_files_are_2() {
+fn usage_is_2_and_unreadable_files_are_1() {
     let folder = Folder::new("usage");
     let export = folder.write("export.jsonl", UNIT);
     let absent = folder.0.join("absent").to_str().unwrap().to_owned();
@@ -88,9 +88,9 @@ fn usage_and_unreadable_files_are_2() {
         assert_eq!(run(arguments).0, 2, "{arguments:?}");
     }
     let (status, _, err) = run(&["check", &absent]);
-    assert_eq!(status, 2);
+    assert_eq!(status, 1);
     assert!(err.contains("cannot be read"), "{err}");
     let (status, _, err) = run(&["check", &export, "--root", &export, "--lang", "zh"]);
-    assert_eq!(status, 2);
+    assert_eq!(status, 1);
     assert!(err.contains("不是单个 PEM 证书"), "{err}");
 }
