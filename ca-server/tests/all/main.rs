@@ -5,6 +5,7 @@
 mod clients;
 mod crash;
 mod demo;
+mod docs;
 mod refusals;
 mod support;
 mod workspace;
