@@ -9,7 +9,7 @@ use ca_core::{
     Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AuditEntry,
     CertificateCommand, CertificateState,
 };
-use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, WriteSite};
+use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, Tx, WriteSite};
 use ca_verifier::Serial;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -73,39 +73,45 @@ impl App {
     }
 
     /// The holder has replaced the initial PIN and proves it by mutual TLS; the code shows that the message, too,
-    /// reached the right person.
+    /// reached the right person. A wrong code is the inner error: it stands in the log already.
     pub(crate) async fn activate(
         self: &Arc<Self>,
         serial: Serial,
         given: Activation,
-    ) -> Result<CertificateState, Problem> {
+    ) -> Result<Result<CertificateState, Problem>, Problem> {
         let record = self.store.read(|reader| reader.certificate(&serial))?;
         let application = record.and_then(|record| record.application);
         let application = application.ok_or_else(|| Problem::not_found("certificate"))?;
-        let wrong = self.wrong_codes(&serial)?;
-        if wrong >= TRIES {
-            return Err(Problem::new(Rule::ActivationLocked));
-        }
         let expected = self.activation_code(&application).await?;
         let given = given.code.replace(['-', ' '], "").to_ascii_uppercase();
-        // Three tries in all, so that the time of a comparison tells nobody anything.
-        if given != expected {
-            return Err(Problem::new(Rule::ActivationCode).with("left", TRIES - wrong - 1));
-        }
         self.store
             .write(WriteSite::ActivateCertificate, move |tx| {
-                let now = wire::now();
+                let (now, actor) = (wire::now(), Actor::Holder(serial.to_string()));
+                let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
+                // Changes nothing and takes the row: tries that come at once are counted one after the other.
+                tx.move_application(&application, &known.state, &known.state)?;
+                let wrong = wrong_codes(tx, &serial)?;
+                if wrong >= TRIES {
+                    return Err(Problem::new(Rule::ActivationLocked));
+                }
+                // Three tries in all, so that the time of a comparison tells nobody anything.
+                if given != expected {
+                    let problem = Problem::new(Rule::ActivationCode).with("left", TRIES - wrong - 1);
+                    let entry =
+                        AuditEntry::done(now, &actor, Action::ActivateCertificate, "certificate", serial);
+                    tx.append_audit(&entry.with("left", TRIES - wrong - 1).refused(problem.rule.name()))?;
+                    return Ok(Err(problem));
+                }
                 let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
                 let CertificateStatus::Issued(state) = status.state else {
                     return Err(Problem::from(ca_core::Refusal::Revoked));
                 };
                 if state == CertificateState::Good {
-                    return Ok(state);
+                    return Ok(Ok(state));
                 }
                 let next = state.transition(CertificateCommand::Activate)?;
                 advance(tx, &application, ApplicationCommand::Activate { serial })?;
                 tx.move_status(&serial, state, next, now)?;
-                let actor = Actor::Holder(serial.to_string());
                 tx.append_audit(&AuditEntry::done(
                     now,
                     &actor,
@@ -113,21 +119,9 @@ impl App {
                     "certificate",
                     serial,
                 ))?;
-                Ok(next)
+                Ok(Ok(next))
             })
             .await
-    }
-
-    /// Wrong codes so far: the refusals in the log are the counter, so that none can be forgotten.
-    fn wrong_codes(&self, serial: &Serial) -> Result<usize, Problem> {
-        let filter = AuditFilter {
-            action: Some(Action::ActivateCertificate),
-            object_id: Some(serial.to_string()),
-            ..AuditFilter::default()
-        };
-        let entries = self.store.read(|reader| reader.audit_log(&filter))?;
-        let code = Rule::ActivationCode.name();
-        Ok(entries.iter().filter(|(_, record)| record.rule.as_deref() == Some(code)).count())
     }
 
     async fn activation_code(&self, application: &ApplicationId) -> Result<String, Problem> {
@@ -173,4 +167,15 @@ impl App {
 /// The attempt's challenge: computed, so that a restart asks for the same one.
 pub(super) fn challenge_message(attempt: &AttemptId, serial: &Serial) -> String {
     format!("qianyin-challenge-v1:{attempt}:{serial}")
+}
+
+/// Wrong codes so far: the refusals in the log are the counter, so that none can be forgotten.
+fn wrong_codes(tx: &mut Tx<'_>, serial: &Serial) -> Result<usize, Problem> {
+    let filter = AuditFilter {
+        action: Some(Action::ActivateCertificate),
+        object_id: Some(serial.to_string()),
+        ..AuditFilter::default()
+    };
+    let code = Rule::ActivationCode.name();
+    Ok(tx.audit_log(&filter)?.iter().filter(|(_, record)| record.rule.as_deref() == Some(code)).count())
 }

@@ -1,5 +1,7 @@
 //! The CA's keys, born on their tokens.
 
+use std::rc::Rc;
+
 use hsm::{KeyAlgorithm, KeyAttributes, KeyId, KeyRef, Module, Pin, PublicKey, Session, TokenInfo};
 use ring::digest::{SHA256, digest};
 
@@ -17,7 +19,7 @@ pub(super) struct CaKey {
     pub(super) token: String,
     pub(super) key: KeyRef,
     pub(super) attributes: KeyAttributes,
-    session: std::rc::Rc<Session>,
+    session: Rc<Session>,
 }
 
 /// All keys of the ceremony.
@@ -28,56 +30,90 @@ pub(super) struct Keys {
     pub(super) issuing: CaKey,
     pub(super) ocsp: CaKey,
     pub(super) log: CaKey,
-    secrets: (std::rc::Rc<Session>, KeyId),
 }
 
 impl Keys {
     /// Generates all keys and reads back that none can leave its token. Refuses tokens that hold such keys already.
-    pub(super) fn generate(plan: &Plan) -> Result<Self, Failure> {
-        let module = Module::load(&plan.module)?;
-        let root_session = open(&module, &plan.root)?;
-        let issuing_session = open(&module, &plan.issuing)?;
-        refuse_used(&root_session, &plan.root.token, &[label::ROOT])?;
-        refuse_used(&issuing_session, &plan.issuing.token, &[label::ISSUING, label::OCSP, label::LOG])?;
-        let tokens = module.tokens()?;
+    pub(super) fn generate(plan: &Plan, tokens: &Tokens, ids: &Ids) -> Result<Self, Failure> {
+        let (root_session, issuing_session) = (&tokens.root, &tokens.issuing);
+        refuse_used(root_session, &plan.root.token, &[label::ROOT])?;
+        refuse_used(issuing_session, &plan.issuing.token, &[label::ISSUING, label::OCSP, label::LOG])?;
         let of_plan = |token: &TokenInfo| [&plan.root.token, &plan.issuing.token].contains(&&token.label);
-        let secrets_id = KeyId::new(&wire::random::<16>()?)?;
-        issuing_session.generate_secret(label::SECRETS, &secrets_id)?;
-        let root = (plan.root.algorithm(), label::ROOT, &root_session, &plan.root.token);
-        let issuing = (plan.issuing.algorithm(), label::ISSUING, &issuing_session, &plan.issuing.token);
-        let ocsp = (Ok(KeyAlgorithm::EcP256), label::OCSP, &issuing_session, &plan.issuing.token);
-        let log = (Ok(KeyAlgorithm::Ed25519), label::LOG, &issuing_session, &plan.issuing.token);
+        issuing_session.generate_secret(label::SECRETS, &ids.secrets)?;
+        let root = (plan.root.algorithm(), label::ROOT, root_session, &plan.root.token);
+        let issuing = (plan.issuing.algorithm(), label::ISSUING, issuing_session, &plan.issuing.token);
+        let ocsp = (Ok(KeyAlgorithm::EcP256), label::OCSP, issuing_session, &plan.issuing.token);
+        let log = (Ok(KeyAlgorithm::Ed25519), label::LOG, issuing_session, &plan.issuing.token);
         Ok(Self {
-            module: module.info()?,
-            tokens: tokens.into_iter().filter(of_plan).collect(),
-            root: generate(root)?,
-            issuing: generate(issuing)?,
-            ocsp: generate(ocsp)?,
-            log: generate(log)?,
-            secrets: (issuing_session.clone(), secrets_id),
+            module: tokens.module.info()?,
+            tokens: tokens.module.tokens()?.into_iter().filter(of_plan).collect(),
+            root: generate(root, &ids.root)?,
+            issuing: generate(issuing, &ids.issuing)?,
+            ocsp: generate(ocsp, &ids.ocsp)?,
+            log: generate(log, &ids.log)?,
         })
     }
 
     pub(super) fn all(&self) -> [&CaKey; 4] {
         [&self.root, &self.issuing, &self.ocsp, &self.log]
     }
+}
 
-    /// Removes what was made, after a ceremony that failed: no certificate counts yet.
-    pub(super) fn remove(&self) {
-        for key in self.all() {
-            if let Err(error) = key.session.delete_objects(key.key.cka_id()) {
-                tracing::error!(%error, key = key.label, "a key of the failed ceremony stays on its token");
-            }
+/// Both tokens of the plan, logged in to.
+pub(super) struct Tokens {
+    module: Module,
+    root: Rc<Session>,
+    issuing: Rc<Session>,
+}
+
+impl Tokens {
+    /// Each PIN is tried once.
+    pub(super) fn open(plan: &Plan) -> Result<Self, Failure> {
+        let module = Module::load(&plan.module)?;
+        let open = |ca: &CaPlan| {
+            let pin = Pin::new(files::read_secret(&ca.pin_file)?)?;
+            Ok::<_, Failure>(Rc::new(module.token_named(&ca.token)?.session(&pin)?))
+        };
+        let (root, issuing) = (open(&plan.root)?, open(&plan.issuing)?);
+        Ok(Self { module, root, issuing })
+    }
+
+    /// Removes what a ceremony made that came to nothing: no certificate counts yet.
+    pub(super) fn remove(&self, ids: &Ids) -> Result<(), hsm::Error> {
+        self.root.delete_objects(&ids.root)?;
+        for id in [&ids.issuing, &ids.ocsp, &ids.log, &ids.secrets] {
+            self.issuing.delete_objects(id)?;
         }
-        if let Err(error) = self.secrets.0.delete_objects(&self.secrets.1) {
-            tracing::error!(%error, "the HMAC key of the failed ceremony stays on its token");
-        }
+        Ok(())
     }
 }
 
-fn open(module: &Module, plan: &CaPlan) -> Result<std::rc::Rc<Session>, Failure> {
-    let pin = Pin::new(files::read_secret(&plan.pin_file)?)?;
-    Ok(std::rc::Rc::new(module.token_named(&plan.token)?.session(&pin)?))
+/// CKA_ID of each key, drawn before any is made, so that it can be written down first.
+pub(super) struct Ids {
+    root: KeyId,
+    issuing: KeyId,
+    ocsp: KeyId,
+    log: KeyId,
+    secrets: KeyId,
+}
+
+impl Ids {
+    pub(super) fn random() -> Result<Self, Failure> {
+        let id = || Ok::<_, Failure>(KeyId::new(&wire::random::<16>()?)?);
+        Ok(Self { root: id()?, issuing: id()?, ocsp: id()?, log: id()?, secrets: id()? })
+    }
+
+    /// As the log keeps them.
+    pub(super) fn to_text(&self) -> String {
+        [&self.root, &self.issuing, &self.ocsp, &self.log, &self.secrets].map(ToString::to_string).join(" ")
+    }
+
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let read = |word: &str| KeyId::new(&hex::decode(word).ok()?).ok();
+        let [root, issuing, ocsp, log, secrets] =
+            text.split(' ').map(read).collect::<Option<Vec<_>>>()?.try_into().ok()?;
+        Some(Self { root, issuing, ocsp, log, secrets })
+    }
 }
 
 fn refuse_used(session: &Session, token: &str, labels: &[&str]) -> Result<(), Failure> {
@@ -92,11 +128,11 @@ fn refuse_used(session: &Session, token: &str, labels: &[&str]) -> Result<(), Fa
     Ok(())
 }
 
-type Wanted<'a> = (Result<KeyAlgorithm, String>, &'static str, &'a std::rc::Rc<Session>, &'a String);
+type Wanted<'a> = (Result<KeyAlgorithm, String>, &'static str, &'a Rc<Session>, &'a String);
 
-fn generate((algorithm, label, session, token): Wanted<'_>) -> Result<CaKey, Failure> {
+fn generate((algorithm, label, session, token): Wanted<'_>, id: &KeyId) -> Result<CaKey, Failure> {
     let algorithm = algorithm.map_err(Failure::Inconsistent)?;
-    let key = session.generate_key_pair(algorithm, &KeyId::new(&wire::random::<16>()?)?, label)?;
+    let key = session.generate_key_pair(algorithm, id, label)?;
     let attributes = session.attributes(&key)?;
     let stays = KeyAttributes {
         local: true,
@@ -106,7 +142,6 @@ fn generate((algorithm, label, session, token): Wanted<'_>) -> Result<CaKey, Fai
         never_extractable: true,
     };
     if attributes != stays {
-        let _ = session.delete_objects(key.cka_id());
         return Err(Failure::inconsistent(format!("key {label} could leave token {token}: {attributes:?}")));
     }
     Ok(CaKey { label, token: token.clone(), key, attributes, session: session.clone() })

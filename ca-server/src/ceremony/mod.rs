@@ -1,8 +1,9 @@
 //! The key ceremony: from one reviewed file to root, issuing CA, OCSP signer, log key and TLS certificates.
 //!
 //! Keys of the CA are born on their tokens and stay there, which is read back from the tokens. The last act is one
-//! transaction that registers the certificates: before it nothing counts, and what failed on the way removes the
-//! keys that it made, so the ceremony can be held again. After it a second ceremony refuses.
+//! transaction that registers the certificates: before it nothing counts, and the keys that were made are removed,
+//! at once after an error and by the next ceremony after a crash. For that the log names each key before it is made.
+//! After it a second ceremony refuses.
 
 mod keys;
 mod plan;
@@ -14,10 +15,10 @@ use ca_core::{
     Action, Actor, AuditEntry, CertificatePlan, CertificateState, CrlPlan, CrlScope, Host, Intent,
     IntentContext, Issuer, IssuerRef, Name, PlanKey, Policies, Subject, SubjectKey, Urls,
 };
-use ca_store::{CrlRecord, Store, WriteSite};
+use ca_store::{AuditFilter, CrlRecord, Store, WriteSite};
 use ca_verifier::Time;
 
-use self::keys::{CaKey, Keys};
+use self::keys::{CaKey, Ids, Keys, Tokens};
 pub(crate) use self::plan::{CaPlan, Person, Plan, TlsPlan, UrlPlan};
 use crate::{
     ca::{self, label},
@@ -37,19 +38,30 @@ pub(crate) async fn hold(plan: &Plan) -> Result<std::path::PathBuf, Failure> {
     let database = plan.database_url();
     Store::migrate(&database)?;
     let store = Store::open(&database)?;
-    refuse_second(&store, plan)?;
-    let keys = Keys::generate(plan)?;
-    let held = Ceremony { plan, policies: &policies, store: &store, keys: &keys }.hold().await;
-    if held.is_err() {
-        keys.remove();
+    let unfinished = unfinished(&store, plan)?;
+    refuse_second(&store, plan, unfinished.is_some())?;
+    let tokens = Tokens::open(plan)?;
+    if let Some(ids) = unfinished {
+        tokens.remove(&ids)?;
+    }
+    let ids = Ids::random()?;
+    begin(&store, plan, &ids).await?;
+    let held = match Keys::generate(plan, &tokens, &ids) {
+        Ok(keys) => Ceremony { plan, policies: &policies, store: &store, keys: &keys }.hold().await,
+        Err(failure) => Err(failure),
+    };
+    if held.is_err()
+        && let Err(error) = tokens.remove(&ids)
+    {
+        tracing::error!(%error, "keys of the failed ceremony stay on their tokens until the next one");
     }
     held
 }
 
-fn refuse_second(store: &Store, plan: &Plan) -> Result<(), Failure> {
+fn refuse_second(store: &Store, plan: &Plan, unfinished: bool) -> Result<(), Failure> {
     let registered = store.read(|reader| reader.ca_certificate(label::ROOT))?;
     let config = plan.output.join(CONFIG_FILE);
-    if registered.is_none() && !config.exists() {
+    if registered.is_none() && (unfinished || !config.exists()) {
         return Ok(());
     }
     let where_ = if registered.is_some() { plan.database.clone() } else { config.display().to_string() };
@@ -57,6 +69,37 @@ fn refuse_second(store: &Store, plan: &Plan) -> Result<(), Failure> {
         "密钥仪式已经举行过（{where_}），没有做任何更改。如确需新的 CA，请换用新的目录、数据库和密码卡。\n\
          The key ceremony has been held already ({where_}); nothing was changed. For another CA take another folder, database and tokens."
     )))
+}
+
+/// Facts of the entry that says what a ceremony is about to make.
+const KEYS: &str = "keys";
+const PLACE: &str = "place";
+
+/// Written before the first key is made. Only this database's own word counts for removing keys later.
+async fn begin(store: &Store, plan: &Plan, ids: &Ids) -> Result<(), Failure> {
+    let entry =
+        AuditEntry::done(wire::now(), &Actor::System("ceremony"), Action::Ceremony, "ca", &plan.title)
+            .with("step", "begin")
+            .with(PLACE, place(plan))
+            .with(KEYS, ids.to_text());
+    store.write(WriteSite::AppendAudit, move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?)).await
+}
+
+/// The keys of the latest ceremony in this database, when it was to use the same folder and tokens.
+fn unfinished(store: &Store, plan: &Plan) -> Result<Option<Ids>, Failure> {
+    let filter = AuditFilter { action: Some(Action::Ceremony), ..AuditFilter::default() };
+    let entries = store.read(|reader| reader.audit_log(&filter))?;
+    let Some((_, begun)) = entries.last() else { return Ok(None) };
+    let fact =
+        |wanted: &str| begun.detail.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    if fact(PLACE) != Some(&place(plan)) {
+        return Ok(None);
+    }
+    Ok(fact(KEYS).and_then(Ids::from_text))
+}
+
+fn place(plan: &Plan) -> String {
+    format!("{} {} {}", plan.output.display(), plan.root.token, plan.issuing.token)
 }
 
 /// Name of the server's configuration in the output folder.

@@ -36,7 +36,9 @@ pub(super) async fn exchange(
     let until = tokio::time::Instant::now() + WAIT;
     loop {
         let tokens = exchange.tokens.clone();
-        if let Some(command) = app.exchange(&permit, &name, exchange).await? {
+        let about =
+            About { actor: permit.actor(), action: Action::Personalise, object: "workstation", id: &name };
+        if let Some(command) = app.audited(about, app.exchange(&permit, &name, exchange)).await? {
             return Ok(Json(command).into_response());
         }
         if tokio::time::Instant::now() >= until {
@@ -65,6 +67,6 @@ pub(super) async fn activate(
     let actor = Actor::Holder(serial.to_string());
     let id = serial.to_string();
     let about = About { actor: &actor, action: Action::ActivateCertificate, object: "certificate", id: &id };
-    let state = app.audited(about, app.activate(serial, body.value)).await?;
+    let state = app.audited(about, app.activate(serial, body.value)).await??;
     Ok(Json(ActivationView { serial: id.clone(), state: state.name() }))
 }
