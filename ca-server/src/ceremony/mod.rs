@@ -8,6 +8,7 @@
 mod keys;
 mod plan;
 mod report;
+mod unfinished;
 
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use ca_core::{
     Action, Actor, AuditEntry, CertificatePlan, CertificateState, CrlPlan, CrlScope, Host, Intent,
     IntentContext, Issuer, IssuerRef, Name, PlanKey, Policies, Subject, SubjectKey, Urls,
 };
-use ca_store::{AuditFilter, CrlRecord, Store, WriteSite};
+use ca_store::{CrlRecord, Store, WriteSite};
 use ca_verifier::Time;
 
 use self::keys::{CaKey, Ids, Keys, Tokens};
@@ -38,14 +39,14 @@ pub(crate) async fn hold(plan: &Plan) -> Result<std::path::PathBuf, Failure> {
     let database = plan.database_url();
     Store::migrate(&database)?;
     let store = Store::open(&database)?;
-    let unfinished = unfinished(&store, plan)?;
+    let unfinished = unfinished::find(&store, plan)?;
     refuse_second(&store, plan, unfinished.is_some())?;
     let tokens = Tokens::open(plan)?;
     if let Some(ids) = unfinished {
         tokens.remove(&ids)?;
     }
     let ids = Ids::random()?;
-    begin(&store, plan, &ids).await?;
+    unfinished::begin(&store, plan, &ids).await?;
     let held = match Keys::generate(plan, &tokens, &ids) {
         Ok(keys) => Ceremony { plan, policies: &policies, store: &store, keys: &keys }.hold().await,
         Err(failure) => Err(failure),
@@ -71,37 +72,6 @@ fn refuse_second(store: &Store, plan: &Plan, unfinished: bool) -> Result<(), Fai
     )))
 }
 
-/// Facts of the entry that says what a ceremony is about to make.
-const KEYS: &str = "keys";
-const PLACE: &str = "place";
-
-/// Written before the first key is made. Only this database's own word counts for removing keys later.
-async fn begin(store: &Store, plan: &Plan, ids: &Ids) -> Result<(), Failure> {
-    let entry =
-        AuditEntry::done(wire::now(), &Actor::System("ceremony"), Action::Ceremony, "ca", &plan.title)
-            .with("step", "begin")
-            .with(PLACE, place(plan))
-            .with(KEYS, ids.to_text());
-    store.write(WriteSite::AppendAudit, move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?)).await
-}
-
-/// The keys of the latest ceremony in this database, when it was to use the same folder and tokens.
-fn unfinished(store: &Store, plan: &Plan) -> Result<Option<Ids>, Failure> {
-    let filter = AuditFilter { action: Some(Action::Ceremony), ..AuditFilter::default() };
-    let entries = store.read(|reader| reader.audit_log(&filter))?;
-    let Some((_, begun)) = entries.last() else { return Ok(None) };
-    let fact =
-        |wanted: &str| begun.detail.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-    if fact(PLACE) != Some(&place(plan)) {
-        return Ok(None);
-    }
-    Ok(fact(KEYS).and_then(Ids::from_text))
-}
-
-fn place(plan: &Plan) -> String {
-    format!("{} {} {}", plan.output.display(), plan.root.token, plan.issuing.token)
-}
-
 /// Name of the server's configuration in the output folder.
 pub(crate) const CONFIG_FILE: &str = "ca-server.toml";
 
@@ -110,6 +80,12 @@ struct Ceremony<'a> {
     policies: &'a Policies,
     store: &'a Store,
     keys: &'a Keys,
+}
+
+/// A certificate that does not count yet.
+struct Signed {
+    intent: Intent,
+    der: Vec<u8>,
 }
 
 /// What is to be certified.
@@ -127,27 +103,28 @@ impl Ceremony<'_> {
         let plan = self.plan;
         let urls = ca::urls(&plan.urls.status, &plan.urls.cps)?;
         let root = self.certify_root(&urls).await?;
-        let root_issuer = Issuer::load(&root).map_err(Failure::inconsistent)?;
+        let root_issuer = Issuer::load(&root.der).map_err(Failure::inconsistent)?;
         let issuing = self.certify_issuing(&urls, &root_issuer).await?;
-        let issuer = Issuer::load(&issuing).map_err(Failure::inconsistent)?;
+        let issuer = Issuer::load(&issuing.der).map_err(Failure::inconsistent)?;
         let responder = self.certify_responder(&urls, &issuer).await?;
         let server = self.certify_tls(&urls, &issuer, &plan.server, "server").await?;
         let portal = self.certify_tls(&urls, &issuer, &plan.portal, "portal").await?;
         let root_crl = self.root_crl(&root_issuer)?;
-        let made = [
+        let signed = [
             (label::ROOT, root),
             (label::ISSUING, issuing),
             (label::OCSP, responder),
             ("server", server),
             ("portal", portal),
         ];
+        let made = signed.each_ref().map(|(name, signed)| (*name, signed.der.clone()));
         self.write_files(&made)?;
         let report = report::write(plan, self.policies, self.keys, &made)?;
-        self.register(&made, root_crl).await?;
+        self.register(signed.into(), root_crl).await?;
         Ok(report)
     }
 
-    async fn certify_root(&self, urls: &Urls) -> Result<Vec<u8>, Failure> {
+    async fn certify_root(&self, urls: &Urls) -> Result<Signed, Failure> {
         let key = self.subject_key(&self.keys.root)?;
         let wanted = Wanted {
             profile: "root-ca",
@@ -160,7 +137,7 @@ impl Ceremony<'_> {
         self.certify(wanted, urls, &self.keys.root).await
     }
 
-    async fn certify_issuing(&self, urls: &Urls, root: &Issuer) -> Result<Vec<u8>, Failure> {
+    async fn certify_issuing(&self, urls: &Urls, root: &Issuer) -> Result<Signed, Failure> {
         let key = self.subject_key(&self.keys.issuing)?;
         let wanted = Wanted {
             profile: "issuing-ca",
@@ -173,7 +150,7 @@ impl Ceremony<'_> {
         self.certify(wanted, urls, &self.keys.root).await
     }
 
-    async fn certify_responder(&self, urls: &Urls, issuing: &Issuer) -> Result<Vec<u8>, Failure> {
+    async fn certify_responder(&self, urls: &Urls, issuing: &Issuer) -> Result<Signed, Failure> {
         let key = self.subject_key(&self.keys.ocsp)?;
         let name = format!("{} OCSP", self.plan.issuing.common_name);
         let wanted = Wanted {
@@ -194,7 +171,7 @@ impl Ceremony<'_> {
         issuing: &Issuer,
         tls: &TlsPlan,
         name: &str,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Signed, Failure> {
         let pair = rcgen::KeyPair::generate().map_err(Failure::inconsistent)?;
         let spki = rcgen::PublicKeyData::subject_public_key_info(&pair);
         let key = SubjectKey::from_spki(&spki, self.policies.keys()).map_err(Failure::inconsistent)?;
@@ -210,17 +187,17 @@ impl Ceremony<'_> {
             issuer: IssuerRef::Ca(issuing),
             issuer_name: label::ISSUING,
         };
-        let der = self.certify(wanted, urls, &self.keys.issuing).await?;
+        let signed = self.certify(wanted, urls, &self.keys.issuing).await?;
         files::write_secret(&self.plan.output.join(format!("{name}.key")), pair.serialize_pem().as_bytes())?;
-        Ok(der)
+        Ok(signed)
     }
 
     fn subject_key(&self, key: &CaKey) -> Result<SubjectKey, Failure> {
         SubjectKey::from_spki(&key.spki()?, self.policies.keys()).map_err(Failure::inconsistent)
     }
 
-    /// The order of issuing holds here too: intent, one signature, certificate.
-    async fn certify(&self, wanted: Wanted<'_>, urls: &Urls, signer: &CaKey) -> Result<Vec<u8>, Failure> {
+    /// The order of issuing holds here too: intent, one signature; the certificates are committed with the last act.
+    async fn certify(&self, wanted: Wanted<'_>, urls: &Urls, signer: &CaKey) -> Result<Signed, Failure> {
         let now = wire::now();
         let not_before = Time::from_secs(now.secs());
         let profile = self.policies.profile(wanted.profile).map_err(Failure::inconsistent)?;
@@ -252,16 +229,7 @@ impl Ceremony<'_> {
             .record_intent(intent.clone(), move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?))
             .await?;
         let issued = prepared.sign(recorded, |tbs| signer.sign(tbs)).map_err(Failure::inconsistent)?;
-        let der = issued.der().to_vec();
-        self.store
-            .write(WriteSite::CommitIssued, move |tx| {
-                let now = wire::now();
-                tx.commit_issued(&intent, issued.der(), CertificateState::Good, now)?;
-                tx.append_audit(&audit(&intent, Action::IssueCertificate, now))?;
-                Ok::<_, Failure>(())
-            })
-            .await?;
-        Ok(der)
+        Ok(Signed { intent, der: issued.der().to_vec() })
     }
 
     /// The root's CRL says of the issuing CA what OCSP does not; its life is long, because the root's token is away.
@@ -311,15 +279,17 @@ impl Ceremony<'_> {
         files::write_public(&output.join(CONFIG_FILE), config.as_bytes())
     }
 
-    async fn register(&self, made: &[(&'static str, Vec<u8>)], root_crl: CrlRecord) -> Result<(), Failure> {
-        let made: Vec<(&'static str, Vec<u8>)> = made.to_vec();
+    /// Commits all certificates at once. The intents of a ceremony that came to nothing are burned like any other.
+    async fn register(&self, signed: Vec<(&'static str, Signed)>, root_crl: CrlRecord) -> Result<(), Failure> {
         let title = self.plan.title.clone();
         let people: Vec<String> =
             self.plan.people.iter().map(|person| format!("{} ({})", person.name, person.role)).collect();
         self.store
             .write(WriteSite::Ceremony, move |tx| {
                 let now = wire::now();
-                for (name, der) in &made {
+                for (name, Signed { intent, der }) in &signed {
+                    tx.commit_issued(intent, der, CertificateState::Good, now)?;
+                    tx.append_audit(&audit(intent, Action::IssueCertificate, now))?;
                     tx.insert_ca_certificate(name, der, now)?;
                 }
                 tx.next_crl_number(label::ROOT, 0)?;

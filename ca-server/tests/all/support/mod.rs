@@ -230,12 +230,30 @@ impl Ca {
     }
 
     pub(crate) fn get(&self, role: &str, path: &str) -> Value {
-        self.call(role, "GET", path, None, None).unwrap()
+        self.call_patiently(role, "GET", path, None, None)
     }
 
     pub(crate) fn post(&self, role: &str, path: &str, body: &Value) -> Value {
         let key = format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed));
-        self.call(role, "POST", path, Some(body), Some(&key)).unwrap()
+        self.call_patiently(role, "POST", path, Some(body), Some(&key))
+    }
+
+    /// SoftHSM does not see a token while another program writes to it; then nothing was sent.
+    fn call_patiently(
+        &self,
+        role: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Value {
+        for _ in 0..5 {
+            match self.call(role, method, path, body, key) {
+                Err(error) if error.contains("token-absent") => std::thread::sleep(Duration::from_millis(200)),
+                answer => return answer.unwrap(),
+            }
+        }
+        panic!("the token of {role} cannot be seen");
     }
 
     pub(crate) fn documents() -> Value {
