@@ -10,6 +10,38 @@ use ca_verifier::Serial;
 
 use crate::{AttemptId, PaymentId, Refusal, StaffId};
 
+/// What an application asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplicationKind {
+    /// A certificate on a new token.
+    New,
+    /// A certificate with a new key on the holder's own token, for the time after the paid time of another.
+    Renew {
+        /// The other's serial number.
+        of: Serial,
+    },
+}
+
+impl ApplicationKind {
+    /// The name that stands in the policies, the log and the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Renew { .. } => "renew",
+        }
+    }
+
+    /// The certificate that is to be renewed.
+    #[must_use]
+    pub fn renews(self) -> Option<Serial> {
+        match self {
+            Self::New => None,
+            Self::Renew { of } => Some(of),
+        }
+    }
+}
+
 /// Where an application stands, with what is known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApplicationState {

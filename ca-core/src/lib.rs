@@ -27,7 +27,7 @@ mod signature;
 mod subject;
 mod urls;
 
-pub use application::{ApplicationCommand, ApplicationState};
+pub use application::{ApplicationCommand, ApplicationKind, ApplicationState};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use certificate::{CertificateCommand, CertificateState};

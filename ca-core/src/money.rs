@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Error;
+use crate::{ApplicationKind, Error};
 
 /// An amount in fen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ impl fmt::Display for Fen {
     }
 }
 
-/// What a new certificate costs: the tariff of `policies/fees.toml` that a quote names.
+/// What a certificate costs: the tariff of `policies/fees.toml` that a quote names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tariff {
     /// The tariff's own version, kept with every order.
@@ -82,18 +82,19 @@ pub struct QuoteLine {
 }
 
 impl Tariff {
-    /// The lines and the sum for a new certificate of `years` years on a new token.
+    /// The lines and the sum for `years` years: a new certificate comes on a new token, a renewal on the holder's own.
     ///
     /// # Errors
     /// [`Error::Years`] outside 1..=`years_max`; [`Error::Overflow`].
-    pub fn quote(&self, years: u16) -> Result<(Vec<QuoteLine>, Fen), Error> {
+    pub fn quote(&self, kind: ApplicationKind, years: u16) -> Result<(Vec<QuoteLine>, Fen), Error> {
         if years == 0 || years > self.years_max {
             return Err(Error::Years { asked: years, most: self.years_max });
         }
-        let lines = vec![
-            QuoteLine { item: "token", quantity: 1, price: self.token },
-            QuoteLine { item: "certificate-year", quantity: years, price: self.certificate_year },
-        ];
+        let mut lines =
+            vec![QuoteLine { item: "certificate-year", quantity: years, price: self.certificate_year }];
+        if kind == ApplicationKind::New {
+            lines.insert(0, QuoteLine { item: "token", quantity: 1, price: self.token });
+        }
         let mut total = Fen::ZERO;
         for line in &lines {
             total = total.plus(line.price.times(line.quantity)?)?;
@@ -114,10 +115,13 @@ mod tests {
             certificate_year: Fen::new(15_000),
             years_max: 3,
         };
-        assert_eq!(tariff.quote(1).unwrap().1, Fen::new(20_000));
-        assert_eq!(tariff.quote(3).unwrap().1, Fen::new(50_000));
-        assert!(matches!(tariff.quote(0), Err(Error::Years { asked: 0, most: 3 })));
-        assert!(matches!(tariff.quote(4), Err(Error::Years { asked: 4, most: 3 })));
+        let of = ca_verifier::Serial::from_content(&[9]).unwrap();
+        let (new, renew) = (ApplicationKind::New, ApplicationKind::Renew { of });
+        assert_eq!(tariff.quote(new, 1).unwrap().1, Fen::new(20_000));
+        assert_eq!(tariff.quote(new, 3).unwrap().1, Fen::new(50_000));
+        assert_eq!(tariff.quote(renew, 2).unwrap().1, Fen::new(30_000));
+        assert!(matches!(tariff.quote(new, 0), Err(Error::Years { asked: 0, most: 3 })));
+        assert!(matches!(tariff.quote(renew, 4), Err(Error::Years { asked: 4, most: 3 })));
     }
 
     #[test]

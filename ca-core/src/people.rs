@@ -2,7 +2,10 @@
 
 use ca_verifier::{Time, Uscc};
 
-use crate::{AgentId, ApplicationId, ApplicationState, Error, Fen, OrderId, PaymentId, StaffId, UnitId};
+use crate::{
+    AgentId, ApplicationId, ApplicationKind, ApplicationState, Error, Fen, OrderId, PaymentId, StaffId,
+    UnitId,
+};
 
 const NAME_CHARS_MAX: usize = 100;
 
@@ -149,11 +152,13 @@ pub struct Document {
     pub seen_by: StaffId,
 }
 
-/// An application for a new certificate.
+/// An application for a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
     /// Our identifier.
     pub id: ApplicationId,
+    /// What it asks for.
+    pub kind: ApplicationKind,
     /// For which unit.
     pub unit: UnitId,
     /// By which agent.

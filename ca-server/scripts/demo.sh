@@ -40,14 +40,24 @@ curl -fsS -o "$DIR/ocsp.der" -H 'Content-Type: application/ocsp-request' --data-
 openssl ocsp -issuer "$DIR/issuing.pem" -cert "$DIR/unit.pem" -CAfile "$DIR/root.pem" -verify_other "$DIR/issuing.pem" \
     -url "http://$CA_HTTP/ocsp" 2>/dev/null | grep -q ': good' || die "OCSP does not say good"
 step 12 "openssl" "verify -x509_strict, ocsp" "chain OK, status good"
+renew 1
+cp "$DIR/unit.pem" "$DIR/old.pem"
+portal_refuses_old() { portal_answers 403 superseded; }
+wait_for 5 "the refusal of the renewed certificate" portal_refuses_old
+fetch_certificate "$DIR/unit.pem"
+UNIT_KEY=$(attempt)
+wait_for 5 "the login with the renewed certificate" portal_answers 200 "$USCC"
+end_of() { openssl x509 -in "$1" -noout -enddate | cut -d= -f2 | xargs -0 -I{} date -u -d {} +%s; }
+step 13 "renew 续期" "¥$((RENEWED / 100)).00, new key, serial $SERIAL" \
+    "$((($(end_of "$DIR/unit.pem") - $(end_of "$DIR/old.pem")) / 86400)) paid days after the old end, none lost; the old certificate is refused, the new one lets the unit in"
 "$CA_SERVER" revoke --config "$CONFIG" --reason keyCompromise "$SERIAL" >/dev/null
 start=$(date +%s%3N)
 wait_for 5 "the refusal" portal_answers 403 revoked
-step 13 "revoke 吊销" "403 revoked" "the same command is refused $(($(date +%s%3N) - start)) ms after the revocation"
+step 14 "revoke 吊销" "403 revoked" "the same command is refused $(($(date +%s%3N) - start)) ms after the revocation"
 openssl ocsp -issuer "$DIR/issuing.pem" -cert "$DIR/unit.pem" -CAfile "$DIR/root.pem" -verify_other "$DIR/issuing.pem" \
     -url "http://$CA_HTTP/ocsp" 2>/dev/null | grep -q 'keyCompromise' || die "OCSP does not say revoked"
 "$CA_SERVER" export --config "$CONFIG" --output "$DIR/export.jsonl"
 "$BIN/ca-audit" check "$DIR/export.jsonl" --root "$DIR/root.pem" >"$DIR/audit.txt" || { cat "$DIR/audit.txt"; die "ca-audit found something"; }
 entries=$("$CA_SERVER" log show --config "$CONFIG" --json | wc -l)
-step 14 "audit 审计" "$entries log entries" "ca-audit, which shares no code with the CA, finds nothing wrong"
+step 15 "audit 审计" "$entries log entries" "ca-audit, which shares no code with the CA, finds nothing wrong"
 echo "OK"

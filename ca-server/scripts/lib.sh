@@ -133,6 +133,10 @@ decide_and_pay() {
 
 application_is() { [ "$(api clerk GET "/api/v1/applications/$APPLICATION" | field "$1")" = "$2" ]; }
 
+fetch_certificate() { # fetch_certificate FILE
+    api auditor GET "/api/v1/certificates/$SERIAL" | field .certificate | base64 -d | openssl x509 -inform DER >"$1"
+}
+
 personalise() {
     make_blank_token
     api clerk POST "/api/v1/applications/$APPLICATION/personalisation" \
@@ -141,8 +145,9 @@ personalise() {
     step 7 "issue 制证" "token $BLANK" "key pair born on the token, CSR signed there; intent, one signature, certificate; challenge proved"
     SERIAL=$(api clerk POST "/api/v1/applications/$APPLICATION/hand-over" | field .serial)
     wait_for 10 "the message" test -s "$DIR/outbox/$APPLICATION.txt"
-    api auditor GET "/api/v1/certificates/$SERIAL" | field .certificate | base64 -d | openssl x509 -inform DER >"$DIR/unit.pem"
+    fetch_certificate "$DIR/unit.pem"
     UNIT_LABEL=$(ukey status --json | field "[.tokens[] | select(.serial == \"$BLANK\")][0].label")
+    UNIT_KEY=$(attempt)
     step 8 "hand over 交付" "unit.pem, serial $SERIAL" "on hold until the holder activates; the code went to the agent"
 }
 
@@ -153,14 +158,12 @@ PKCS11_MODULE=$MODULE
 TOKEN_LABEL='$UNIT_LABEL'
 SOFTHSM2_CONF=$TOKENS/softhsm2.conf
 PIN_FILE=$DIR/unit.pin
-KEY_LABEL='$(unit_key_label)'
+KEY_LABEL='$UNIT_KEY'
 ENV
 }
 
-unit_key_label() {
-    SOFTHSM2_CONF="$TOKENS/softhsm2.conf" pkcs11-tool --module "$MODULE" --token-label "$UNIT_LABEL" --list-objects \
-        --type pubkey 2>/dev/null | sed -n 's/^ *label: *//p' | head -1
-}
+# The key pair's label on the token is the attempt that made it.
+attempt() { api clerk GET "/api/v1/applications/$APPLICATION" | field .personalisation.attempt; }
 
 activate() {
     grep -oE '[2-9A-HJKMNP-TV-Z]{5}-[2-9A-HJKMNP-TV-Z]{5}' "$DIR/outbox/$APPLICATION.txt" | head -1 >"$DIR/outbox/code"
@@ -169,6 +172,21 @@ activate() {
         --pin-file "$DIR/unit.initial-pin" --new-pin-file "$DIR/unit.pin" --code-file "$DIR/outbox/code" >/dev/null
     rm -f "$DIR/outbox/code" "$DIR/unit.initial-pin"
     step 10 "activate 激活" "initial PIN replaced" "the code from the message opened the certificate"
+}
+
+# The holder's own renewal: a new key on the same token; the counter only enters, decides and takes the fee.
+renew() { # renew YEARS
+    local fee old=$SERIAL digest=$(printf 'scan' | sha256sum | cut -d' ' -f1)
+    APPLICATION=$(api clerk POST /api/v1/applications \
+        "{\"uscc\":\"$USCC\",\"agent\":\"$AGENT\",\"years\":$1,\"renews\":\"$old\",
+          \"documents\":[{\"kind\":\"nanjing-hrss-application\",\"sha256\":\"$digest\"}]}" "renew-$(secret)" | field .id)
+    api officer POST "/api/v1/applications/$APPLICATION/approval" >/dev/null
+    fee=$(api clerk GET "/api/v1/applications/$APPLICATION" | field .fee_fen)
+    api clerk POST "/api/v1/applications/$APPLICATION/payments" \
+        "{\"amount_fen\":$fee,\"currency\":\"CNY\",\"method\":\"cash\",\"receipt_no\":\"R-$(secret)\"}" "pay-$(secret)" >/dev/null
+    SERIAL=$(ukey renew --json --server "https://$CA_HTTPS" --anchor "$DIR/root.pem" --token "$UNIT_LABEL" \
+        --pin-file "$DIR/unit.pin" | tail -1 | field .serial)
+    RENEWED="$fee"
 }
 
 # Logs in to the portal as the unit would: curl, with the key in the token through OpenSSL's PKCS#11 engine.
@@ -187,7 +205,7 @@ init = 0
 CNF
     # The PIN is read by the engine from a file, never from the command line.
     OPENSSL_CONF="$DIR/openssl.cnf" SOFTHSM2_CONF="$TOKENS/softhsm2.conf" curl -sS --engine pkcs11 --key-type ENG \
-        --key "pkcs11:token=$(uri "$UNIT_LABEL");type=private;pin-source=${LOGIN_PIN_FILE:-$DIR/unit.pin}" \
+        --key "pkcs11:token=$(uri "$UNIT_LABEL");object=$UNIT_KEY;type=private;pin-source=${LOGIN_PIN_FILE:-$DIR/unit.pin}" \
         --cert "$DIR/unit.pem" --cacert "$DIR/root.pem" -H 'Accept: application/json' -w '\n%{http_code}\n' "https://$PORTAL_HTTPS/"
 }
 uri() { printf '%s' "$1" | sed 's/ /%20/g'; }

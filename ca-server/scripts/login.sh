@@ -4,5 +4,5 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BIN="${QIANYIN_BIN:-$top/target/release}" DIR="${QIANYIN_DEMO:-$top/var/demo}"
 . "$top/ca-server/scripts/lib.sh"
-. "$DIR/ports.env"; . "$DIR/token.env"; UNIT_LABEL=$TOKEN_LABEL
+. "$DIR/ports.env"; . "$DIR/token.env"; UNIT_LABEL=$TOKEN_LABEL UNIT_KEY=$KEY_LABEL
 portal_login

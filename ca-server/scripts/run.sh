@@ -36,7 +36,8 @@ outbox/        发给经办人的消息（含激活码）| messages to agents, w
 ceremony-report.json  密钥仪式报告 | report of the key ceremony
 TXT
 else
-    . "$DIR/ports.env"; . "$DIR/token.env"; UNIT_LABEL=$TOKEN_LABEL
+    . "$DIR/ports.env"; . "$DIR/token.env"; UNIT_LABEL=$TOKEN_LABEL UNIT_KEY=$KEY_LABEL
+    "$CA_SERVER" migrate --config "$CONFIG" >/dev/null
     start_servers; start_counter
 fi
 SERIAL=$(openssl x509 -in "$DIR/unit.pem" -noout -serial | cut -d= -f2 | tr A-F a-f)

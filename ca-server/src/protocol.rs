@@ -19,18 +19,35 @@ pub(crate) struct Command {
     pub(crate) step: Step,
 }
 
-/// What is to be done. No `Debug`: some carry PINs.
+/// What is to be done. No `Debug`: some carry PINs. Without `user_pin` it is the holder's own.
 #[derive(Serialize)]
 #[serde(tag = "command", rename_all = "lowercase")]
 pub(crate) enum Step {
     /// Set SO PIN, user PIN and label.
     Initialise { label: String, factory_so_pin: String, so_pin: String, user_pin: String },
     /// Make the key pair if it is not there, and sign a CSR.
-    Request { cka_id: String, algorithm: String, user_pin: String, subject_cn: String },
+    Request {
+        cka_id: String,
+        algorithm: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_pin: Option<String>,
+        subject_cn: String,
+    },
     /// Write the certificate and read it back.
-    Write { cka_id: String, certificate: String, label: String, user_pin: String },
+    Write {
+        cka_id: String,
+        certificate: String,
+        label: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_pin: Option<String>,
+    },
     /// Sign the challenge.
-    Prove { cka_id: String, challenge: String, user_pin: String },
+    Prove {
+        cka_id: String,
+        challenge: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_pin: Option<String>,
+    },
 }
 
 /// What became of a command.

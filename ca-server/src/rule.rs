@@ -118,6 +118,24 @@ rules! {
     Stale "stale" 409
         "别人刚刚更改了 {object}。" "请刷新后再操作。"
         "Somebody else has just changed {object}." "Look again, then act.";
+    RenewalNone "renewal.none" 404
+        "没有为证书 {serial} 提出的续期申请。" "请先在柜台或网上申请续期并缴费。"
+        "Nobody has applied for a renewal of certificate {serial}." "Apply for the renewal and pay the fee first.";
+    RenewalNotReady "renewal.not-ready" 409
+        "续期申请的状态为 {state}，尚不能执行。" "请先完成审核与缴费。"
+        "The renewal is {state}: it cannot be executed yet." "Have it approved and paid first.";
+    RenewalTooLong "renewal.too-long" 422
+        "续期后证书有效期将达 {days} 天，最长 {most} 天。" "请减少年限，或在临近到期时再续期。"
+        "The renewed certificate would be valid for {days} days, at most {most}." "Take fewer years, or renew nearer to the end.";
+    RenewalDoubled "renewal.doubled" 409
+        "证书 {serial} 已有续期申请。" "请办理已有的那份申请，不要重复申请。"
+        "There is a renewal of certificate {serial} already." "Go on with that one; do not apply twice.";
+    RenewalByHolder "renewal.by-holder" 409
+        "续期由持证单位在自己的 U-key 上执行。" "请单位运行 ukey renew；不要在柜台制证。"
+        "A renewal is executed by the holder, on the holder's own token." "Let the unit run ukey renew; nothing is made at the counter.";
+    CertificateOfOther "certificate.of-other-unit" 422
+        "证书 {serial} 不属于该单位。" "请核对单位和证书序列号。"
+        "Certificate {serial} is not this unit's." "Check the unit and the certificate's serial number.";
     Currency "payment.currency" 422
         "币种为 {found}，只收人民币（CNY）。" "请按人民币收款。"
         "The currency is {found}; only CNY is taken." "Take the payment in yuan.";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::reader::{PolicyError, Reader, Section};
 
-const OPERATIONS: [&str; 1] = ["new"];
+const OPERATIONS: [&str; 2] = ["new", "renew"];
 const COPIES_MAX: i64 = 9;
 
 /// One paper.
@@ -72,9 +72,11 @@ impl DocumentRules {
 
 pub(super) fn parse(reader: &Reader<'_>) -> Result<DocumentRules, Vec<PolicyError>> {
     reader.read(|section| {
+        // All are read before one may fail, so that every error is told at once.
+        let found = OPERATIONS.map(|operation| (operation, section.tables(operation, rule)));
         let mut operations = BTreeMap::new();
-        for operation in OPERATIONS {
-            let rules = section.tables(operation, rule)?;
+        for (operation, rules) in found {
+            let rules = rules?;
             for (index, rule) in rules.iter().enumerate() {
                 if rules[..index].iter().any(|other| other.kind == rule.kind) {
                     section.refuse(operation, "kind must not repeat", &rule.kind);

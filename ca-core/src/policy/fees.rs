@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn the_guides_fees() {
         let policies = testing::policies();
-        assert_eq!(policies.tariff().quote(1).unwrap().1, Fen::new(20_000));
-        assert_eq!(policies.tariff().quote(3).unwrap().1, Fen::new(50_000));
+        assert_eq!(policies.tariff().quote(crate::ApplicationKind::New, 1).unwrap().1, Fen::new(20_000));
+        assert_eq!(policies.tariff().quote(crate::ApplicationKind::New, 3).unwrap().1, Fen::new(50_000));
         assert_eq!(policies.fees().valid_from().to_string(), "2025-12-31T16:00:00Z");
     }
 

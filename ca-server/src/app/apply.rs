@@ -1,23 +1,23 @@
 //! Steps 2 and 3: an application with its documents, and an officer's decision.
 
 use ca_core::{
-    Action, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationState, AuditEntry, Document,
-    Order, OrderId,
+    Action, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
+    AuditEntry, Document, Order, OrderId, UnitId,
 };
 use ca_store::{Tx, WriteSite};
-use ca_verifier::Uscc;
+use ca_verifier::{Serial, Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{App, Made, Once, once};
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication, SubmitApplication, WithdrawApplication},
-    problem::Problem,
+    problem::{Failure, Problem},
     rule::Rule,
     wire,
 };
 
-/// An application for a new certificate, as the counter enters it.
+/// An application, as the counter enters it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApplication {
@@ -27,7 +27,11 @@ pub(crate) struct NewApplication {
     pub(crate) agent: String,
     /// Years of validity.
     pub(crate) years: u16,
+    /// Serial number of the certificate to be renewed; without it the application is for a new one.
+    #[serde(default)]
+    pub(crate) renews: Option<String>,
     /// What lies with it.
+    #[serde(default)]
     pub(crate) documents: Vec<NewDocument>,
 }
 
@@ -42,6 +46,7 @@ pub(crate) struct NewDocument {
 }
 
 const PROFILE: &str = "unit-sign";
+const DAY_SECS: i64 = 86_400;
 
 impl App {
     pub(crate) async fn submit(
@@ -54,7 +59,12 @@ impl App {
         let uscc = Uscc::parse(&new.uscc)?;
         let agent = AgentId::parse(&new.agent)?;
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        let (_, total) = self.policies.tariff().quote(new.years)?;
+        let kind = match new.renews.as_deref().map(Serial::from_hex).transpose() {
+            Ok(renews) => renews.map_or(ApplicationKind::New, |of| ApplicationKind::Renew { of }),
+            Err(_) => return Err(Problem::not_found("certificate")),
+        };
+        let (_, total) = self.policies.tariff().quote(kind, new.years)?;
+        let days_max = self.policies.profile(PROFILE).map_err(Failure::inconsistent)?.lifetime_days_max();
         let mut documents = Vec::new();
         for document in new.documents {
             let sha256 = hex::decode(&document.sha256).ok().and_then(|octets| octets.try_into().ok());
@@ -63,7 +73,7 @@ impl App {
             documents.push(Document { kind: document.kind, sha256, seen_by: clerk.clone() });
         }
         let kinds: Vec<&str> = documents.iter().map(|document| document.kind.as_str()).collect();
-        let missing = self.policies.documents().missing("new", &kinds);
+        let missing = self.policies.documents().missing(kind.name(), &kinds);
         if !missing.is_empty() {
             let names: Vec<String> = missing
                 .iter()
@@ -93,8 +103,12 @@ impl App {
                 if !tx.pair_confirmed(&agent, &unit.id)? {
                     return Err(Problem::new(Rule::AgentNotConfirmed));
                 }
+                if let ApplicationKind::Renew { of } = kind {
+                    may_renew(tx, of, &unit.id, (new.years, days_max), now)?;
+                }
                 tx.insert_application(&Application {
                     id: id.clone(),
+                    kind,
                     unit: unit.id,
                     agent,
                     profile: PROFILE.to_owned(),
@@ -107,7 +121,11 @@ impl App {
                 tx.insert_order(&order)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
-                tx.append_audit(&entry.with("uscc", uscc).with("years", new.years).with("fee", total.get()))?;
+                let entry = entry.with("uscc", uscc).with("years", new.years).with("fee", total.get());
+                tx.append_audit(&match kind.renews() {
+                    Some(of) => entry.with("renews", of),
+                    None => entry,
+                })?;
                 Ok(Made::Now(id))
             })
             .await
@@ -171,14 +189,38 @@ impl App {
     }
 }
 
+/// The unit's own good certificate, not so early that the new one would live longer than its profile allows, and once.
+fn may_renew(
+    tx: &mut Tx<'_>,
+    of: Serial,
+    unit: &UnitId,
+    (years, days_max): (u16, u16),
+    now: Time,
+) -> Result<(), Problem> {
+    let record = tx.certificate(&of)?.ok_or_else(|| Problem::not_found("certificate"))?;
+    if record.unit.as_ref() != Some(unit) {
+        return Err(Problem::new(Rule::CertificateOfOther).with("serial", of));
+    }
+    super::renew::must_be_good(tx, of)?;
+    let last = wire::last_second(record.not_after.plus_secs(1), years)?;
+    let days = (last.secs() - now.secs()) / DAY_SECS + 1;
+    if days > i64::from(days_max) {
+        return Err(Problem::new(Rule::RenewalTooLong).with("days", days).with("most", days_max));
+    }
+    match tx.renewal_of(&of)? {
+        Some(_) => Err(Problem::new(Rule::RenewalDoubled).with("serial", of)),
+        None => Ok(()),
+    }
+}
+
 /// Moves an application by one command, inside the caller's transaction.
 pub(super) fn advance(
     tx: &mut Tx<'_>,
     id: &ApplicationId,
     command: ApplicationCommand,
 ) -> Result<ApplicationState, Problem> {
-    let application = tx.application(id)?.ok_or_else(|| Problem::not_found("application"))?;
-    let next = application.state.clone().transition(&application.entered_by, command)?;
-    tx.move_application(id, &application.state, &next)?;
+    let (entered_by, state) = tx.application_state(id)?.ok_or_else(|| Problem::not_found("application"))?;
+    let next = state.clone().transition(&entered_by, command)?;
+    tx.move_application(id, &state, &next)?;
     Ok(next)
 }

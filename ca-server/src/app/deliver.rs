@@ -14,7 +14,7 @@ use ca_verifier::Serial;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, apply::advance};
+use super::{App, apply::advance, personalise::refuse_renewal};
 use crate::{
     permit::{DeliverToken, Permit},
     problem::{Failure, Problem},
@@ -46,6 +46,7 @@ impl App {
         self.store
             .write(WriteSite::DeliverToken, move |tx| {
                 let now = wire::now();
+                refuse_renewal(tx, &application)?;
                 let attempt =
                     tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
                 let next = attempt.state.clone().transition(AttemptCommand::Deliver)?;

@@ -9,11 +9,11 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use ca_core::{
-    Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
-    AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef, PlanKey, Prepared,
-    Subject, Unit, UntrustedCsr, ValidatedCsr,
+    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, AttemptCommand,
+    AttemptId, AttemptState, AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef,
+    PlanKey, Prepared, Subject, Unit, UntrustedCsr, ValidatedCsr,
 };
-use ca_store::{WriteSite, kill_point};
+use ca_store::{CertificateRecord, WriteSite, kill_point};
 use ca_verifier::{Serial, Time};
 
 use super::{App, apply::advance};
@@ -76,20 +76,28 @@ impl App {
 
     /// Subject and extensions come from the approved application and the profile, never from the CSR (I8).
     fn prepare(&self, order: &IssueOrder, csr: &ValidatedCsr, now: Time) -> Result<Prepared, Problem> {
-        let (application, unit) = self.store.read(|reader| {
+        let (application, unit, renewed) = self.store.read(|reader| {
             let application =
                 reader.application(&order.application)?.ok_or_else(|| Problem::not_found("application"))?;
             let unit = reader.unit(&application.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-            Ok::<(Application, Unit), Problem>((application, unit))
+            let renewed = match application.kind {
+                ApplicationKind::New => None,
+                ApplicationKind::Renew { of } => {
+                    Some(reader.certificate(&of)?.ok_or_else(|| Problem::not_found("certificate"))?)
+                }
+            };
+            Ok::<(Application, Unit, Option<CertificateRecord>), Problem>((application, unit, renewed))
         })?;
         let profile = self.policies.profile(&application.profile).map_err(Failure::inconsistent)?;
         let not_before = Time::from_secs(now.secs());
+        // A renewal is good at once, and its paid time begins where the other's ends: no paid day is lost.
+        let paid_from = renewed.map_or(not_before, |renewed| renewed.not_after.plus_secs(1));
         let plan = CertificatePlan {
             profile,
             subject: Subject::unit(&unit, None).map_err(Failure::inconsistent)?,
             serial: wire::serial(self.config.serial_prefix)?,
             not_before,
-            not_after: wire::last_second(not_before, application.years)?,
+            not_after: wire::last_second(paid_from, application.years)?,
             key: PlanKey::Proven(csr),
             issuer: IssuerRef::Ca(&self.ca.issuing),
             urls: &self.ca.urls,

@@ -12,6 +12,7 @@ mod ocsp;
 mod pay;
 mod personalise;
 mod recover;
+mod renew;
 pub(crate) mod status;
 
 use std::{
@@ -35,6 +36,7 @@ pub(crate) use self::{
     ocsp::AnswerCache,
     pay::NewPayment,
     personalise::{Claim, Exchange},
+    renew::Renewal,
 };
 use crate::{ca::Ca, config::Config, problem::Problem, wire};
 

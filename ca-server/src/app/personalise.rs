@@ -1,4 +1,5 @@
-//! Step 5 and the token's side of step 8: the server drives a workstation, one idempotent command at a time.
+//! Step 5 and the token's side of step 8: the server drives a workstation, or a holder's own program (step 11), one
+//! idempotent command at a time.
 //!
 //! The attempt's row says which command comes next, so it does not matter which side crashed: the workstation asks,
 //! the row answers. A command that failed is sent again only when its cause may be gone: after the token was
@@ -11,8 +12,8 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{
-    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
-    CertificateCommand,
+    Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, AttemptCommand, AttemptId,
+    AttemptState, AuditEntry, CertificateCommand,
 };
 use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
 use ca_verifier::{Reason, Serial};
@@ -42,11 +43,22 @@ pub(crate) struct Claim {
     pub(crate) token: String,
 }
 
+/// Who executes an attempt's commands.
+pub(super) struct Hand {
+    /// As the log names them.
+    pub(super) actor: Actor,
+    /// The token's PIN; `None` when its holder types it there and nobody here knows it.
+    pub(super) user_pin: Option<String>,
+}
+
 /// What a workstation tells at each exchange.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Exchange {
     pub(crate) tokens: Vec<TokenSeen>,
     pub(crate) report: Option<Report>,
+    /// A holder's program has just been started: what failed before may be tried again.
+    #[serde(default)]
+    pub(crate) start: bool,
 }
 
 impl App {
@@ -77,6 +89,7 @@ impl App {
                 if tx.token_in_use(&claim.token)? {
                     return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
                 }
+                refuse_renewal(tx, &application)?;
                 advance(tx, &application, ApplicationCommand::Claim { attempt: id.clone() })?;
                 tx.insert_attempt(&AttemptRecord {
                     id: id.clone(),
@@ -139,24 +152,37 @@ impl App {
         workstation: &str,
         exchange: Exchange,
     ) -> Result<Option<Command>, Problem> {
-        let Some(mut attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))?
-        else {
+        let Some(attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? else {
             return Ok(None);
         };
         if permit.staff() != Some(&attempt.clerk) {
             return Err(Problem::new(Rule::NotPermitted).with("action", "exchange"));
         }
+        let hand = Hand {
+            actor: permit.actor().clone(),
+            user_pin: Some(self.policies.tokens().initial_pin().to_owned()),
+        };
+        self.drive(&hand, attempt, exchange).await
+    }
+
+    /// Takes a report on an attempt, gives its next command if there is one.
+    pub(super) async fn drive(
+        self: &Arc<Self>,
+        hand: &Hand,
+        mut attempt: AttemptRecord,
+        exchange: Exchange,
+    ) -> Result<Option<Command>, Problem> {
         if let Some(report) = exchange.report.filter(|report| report.attempt == attempt.id.as_str()) {
-            self.take_report(permit, &attempt, report).await?;
+            self.take_report(hand, &attempt, report).await?;
             let fresh = self.store.read(|reader| reader.attempt(&attempt.id))?;
             attempt = fresh.ok_or_else(|| Problem::not_found("attempt"))?;
         }
-        self.next_command(permit, attempt, &exchange.tokens).await
+        self.next_command(hand, attempt, &exchange.tokens).await
     }
 
     async fn next_command(
         &self,
-        permit: &Permit<Personalise>,
+        hand: &Hand,
         attempt: AttemptRecord,
         tokens: &[TokenSeen],
     ) -> Result<Option<Command>, Problem> {
@@ -178,7 +204,7 @@ impl App {
         let step = match attempt.state {
             AttemptState::Claimed => {
                 self.step(
-                    permit,
+                    hand,
                     &attempt,
                     AttemptCommand::Bind { token: wanted.clone() },
                     WriteSite::BindToken,
@@ -190,19 +216,19 @@ impl App {
             AttemptState::Initialised { .. } => Step::Request {
                 cka_id: hex::encode(id.cka_id()),
                 algorithm: "ec-p256".to_owned(),
-                user_pin: self.policies.tokens().initial_pin().to_owned(),
+                user_pin: hand.user_pin.clone(),
                 subject_cn: id.to_string(),
             },
             // In flight, or burned by the next start: never signed again from here.
             AttemptState::Intended { .. } => return Ok(None),
-            AttemptState::Signed { serial, .. } => match self.write_step(&id, serial)? {
+            AttemptState::Signed { serial, .. } => match self.write_step(hand, &id, serial)? {
                 Some(step) => step,
                 None => return Ok(None),
             },
             AttemptState::Written { serial, .. } => Step::Prove {
                 cka_id: hex::encode(id.cka_id()),
                 challenge: BASE64.encode(self.challenge(&id, &serial).await?),
-                user_pin: self.policies.tokens().initial_pin().to_owned(),
+                user_pin: hand.user_pin.clone(),
             },
             AttemptState::Proved { .. } | AttemptState::Delivered { .. } | AttemptState::Abandoned { .. } => {
                 return Ok(None);
@@ -240,7 +266,7 @@ impl App {
 
     /// A certificate leaves the server only when relying parties already refuse it: its hold stands in the served
     /// CRL, for as long as a portal may take to fetch that.
-    fn write_step(&self, id: &AttemptId, serial: Serial) -> Result<Option<Step>, Problem> {
+    fn write_step(&self, hand: &Hand, id: &AttemptId, serial: Serial) -> Result<Option<Step>, Problem> {
         if !self.published.load().as_ref().is_some_and(|crl| crl.lists(&serial))
             || !self.listed_long_enough(serial)
         {
@@ -252,7 +278,7 @@ impl App {
             cka_id: hex::encode(id.cka_id()),
             certificate: BASE64.encode(record.der),
             label: "Qianyin unit certificate".to_owned(),
-            user_pin: self.policies.tokens().initial_pin().to_owned(),
+            user_pin: hand.user_pin.clone(),
         }))
     }
 
@@ -270,37 +296,37 @@ impl App {
 
     async fn take_report(
         self: &Arc<Self>,
-        permit: &Permit<Personalise>,
+        hand: &Hand,
         attempt: &AttemptRecord,
         report: Report,
     ) -> Result<(), Problem> {
         let done = match report.outcome {
             Outcome::Failed(failed) => {
-                return self.take_failure(permit, attempt, &report.command, failed).await;
+                return self.take_failure(hand, attempt, &report.command, failed).await;
             }
             Outcome::Done(done) => done,
         };
         match (report.command.as_str(), &attempt.state) {
             ("initialise", AttemptState::Bound { .. }) => {
-                self.step(permit, attempt, AttemptCommand::Initialise, WriteSite::InitialiseToken).await
+                self.step(hand, attempt, AttemptCommand::Initialise, WriteSite::InitialiseToken).await
             }
             ("request", AttemptState::Initialised { token }) => {
-                self.take_csr(permit, attempt, token.clone(), done).await
+                self.take_csr(hand, attempt, token.clone(), done).await
             }
             ("write", AttemptState::Signed { serial, .. }) => {
                 let record = self.store.read(|reader| reader.certificate(serial))?;
                 if record.is_none_or(|record| done.certificate.as_deref() != Some(&BASE64.encode(record.der)))
                 {
-                    return self.refuse_step(permit, attempt, "write", Problem::new(Rule::ReadBack)).await;
+                    return self.refuse_step(hand, attempt, "write", Problem::new(Rule::ReadBack)).await;
                 }
-                self.step(permit, attempt, AttemptCommand::Write, WriteSite::WriteCertificate).await
+                self.step(hand, attempt, AttemptCommand::Write, WriteSite::WriteCertificate).await
             }
             ("prove", AttemptState::Written { serial, .. }) => {
                 let serial = *serial;
                 if !self.proves(&attempt.id, &serial, &done).await? {
-                    return self.refuse_step(permit, attempt, "prove", Problem::new(Rule::Challenge)).await;
+                    return self.refuse_step(hand, attempt, "prove", Problem::new(Rule::Challenge)).await;
                 }
-                self.step(permit, attempt, AttemptCommand::Prove, WriteSite::ProveKey).await
+                self.step(hand, attempt, AttemptCommand::Prove, WriteSite::ProveKey).await
             }
             // An answer to a question asked before a crash: the row has moved on, nothing is to be done.
             _ => Ok(()),
@@ -309,7 +335,7 @@ impl App {
 
     async fn take_csr(
         self: &Arc<Self>,
-        permit: &Permit<Personalise>,
+        hand: &Hand,
         attempt: &AttemptRecord,
         token: String,
         done: Done,
@@ -317,7 +343,7 @@ impl App {
         let origin = done.attributes.unwrap_or_default();
         if let Some(lack) = lack_of_origin(&origin) {
             let problem = Problem::new(Rule::KeyNotOnToken).with("detail", lack);
-            return self.refuse_step(permit, attempt, "request", problem).await;
+            return self.refuse_step(hand, attempt, "request", problem).await;
         }
         let csr = done.csr.and_then(|csr| BASE64.decode(csr).ok()).unwrap_or_default();
         let order = IssueOrder {
@@ -325,13 +351,13 @@ impl App {
             application: attempt.application.clone(),
             token,
             csr,
-            actor: permit.actor().clone(),
+            actor: hand.actor.clone(),
         };
         match self.issue(order).await {
             Ok(_) => Ok(()),
             Err(problem) if problem.rule == Rule::SignatureUnknown => Ok(()),
             Err(problem) if problem.rule.status() < 500 => {
-                self.refuse_step(permit, attempt, "request", problem).await
+                self.refuse_step(hand, attempt, "request", problem).await
             }
             Err(problem) => Err(problem),
         }
@@ -348,12 +374,12 @@ impl App {
 
     async fn step(
         &self,
-        permit: &Permit<Personalise>,
+        hand: &Hand,
         attempt: &AttemptRecord,
         command: AttemptCommand,
         site: WriteSite,
     ) -> Result<(), Problem> {
-        let (id, actor) = (attempt.id.clone(), permit.actor().clone());
+        let (id, actor) = (attempt.id.clone(), hand.actor.clone());
         self.store
             .write(site, move |tx| {
                 let known = tx.attempt(&id)?.ok_or_else(|| Problem::not_found("attempt"))?;
@@ -368,7 +394,7 @@ impl App {
 
     async fn take_failure(
         &self,
-        permit: &Permit<Personalise>,
+        hand: &Hand,
         attempt: &AttemptRecord,
         command: &str,
         failed: Failed,
@@ -379,18 +405,18 @@ impl App {
             .with("detail", format!("{command}: {}", failed.message))
             .with("advice_zh", zh)
             .with("advice_en", en);
-        self.refuse_step(permit, attempt, "token", problem).await
+        self.refuse_step(hand, attempt, "token", problem).await
     }
 
     /// The step did not succeed: the attempt stays where it is, the counter sees why, the log keeps it.
     async fn refuse_step(
         &self,
-        permit: &Permit<Personalise>,
+        hand: &Hand,
         attempt: &AttemptRecord,
         step: &'static str,
         problem: Problem,
     ) -> Result<(), Problem> {
-        let (id, actor) = (attempt.id.clone(), permit.actor().clone());
+        let (id, actor) = (attempt.id.clone(), hand.actor.clone());
         let code = problem.facts().iter().find(|(name, _)| *name == "code").map_or("", |(_, code)| code);
         let note = format!("{FAILED}{code}\n{problem}");
         let lease = attempt.lease_until;
@@ -416,13 +442,21 @@ impl App {
         self.note(&attempt, format!("{FAILED}token-absent\n{problem}")).await
     }
 
-    async fn note(&self, attempt: &AttemptRecord, note: String) -> Result<(), Problem> {
+    pub(super) async fn note(&self, attempt: &AttemptRecord, note: String) -> Result<(), Problem> {
         let (id, lease) = (attempt.id.clone(), attempt.lease_until);
         self.store
             .write(WriteSite::NoteAttempt, move |tx| {
                 tx.touch_attempt(&id, lease, &note).map_err(Problem::from)
             })
             .await
+    }
+}
+
+/// A renewal happens on the holder's own token, with a PIN that nobody at the counter knows.
+pub(super) fn refuse_renewal(tx: &mut ca_store::Tx<'_>, application: &ApplicationId) -> Result<(), Problem> {
+    match tx.application_kind(application)? {
+        Some(ApplicationKind::Renew { .. }) => Err(Problem::new(Rule::RenewalByHolder)),
+        _ => Ok(()),
     }
 }
 

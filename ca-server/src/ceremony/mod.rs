@@ -280,7 +280,11 @@ impl Ceremony<'_> {
     }
 
     /// Commits all certificates at once. The intents of a ceremony that came to nothing are burned like any other.
-    async fn register(&self, signed: Vec<(&'static str, Signed)>, root_crl: CrlRecord) -> Result<(), Failure> {
+    async fn register(
+        &self,
+        signed: Vec<(&'static str, Signed)>,
+        root_crl: CrlRecord,
+    ) -> Result<(), Failure> {
         let title = self.plan.title.clone();
         let people: Vec<String> =
             self.plan.people.iter().map(|person| format!("{} ({})", person.name, person.role)).collect();

@@ -12,10 +12,11 @@ const PLACE: &str = "place";
 
 /// Before the first key is made.
 pub(super) async fn begin(store: &Store, plan: &Plan, ids: &Ids) -> Result<(), Failure> {
-    let entry = AuditEntry::done(wire::now(), &Actor::System("ceremony"), Action::Ceremony, "ca", &plan.title)
-        .with("step", "begin")
-        .with(PLACE, place(plan))
-        .with(KEYS, ids.to_text());
+    let entry =
+        AuditEntry::done(wire::now(), &Actor::System("ceremony"), Action::Ceremony, "ca", &plan.title)
+            .with("step", "begin")
+            .with(PLACE, place(plan))
+            .with(KEYS, ids.to_text());
     store.write(WriteSite::AppendAudit, move |tx| Ok::<_, Failure>(tx.append_audit(&entry)?)).await
 }
 

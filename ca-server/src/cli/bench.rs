@@ -186,6 +186,7 @@ fn seed_one(
     };
     tx.insert_application(&Application {
         id: order.application.clone(),
+        kind: ca_core::ApplicationKind::New,
         unit: unit.clone(),
         agent: agent.clone(),
         profile: "unit-sign".to_owned(),

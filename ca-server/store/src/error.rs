@@ -120,6 +120,7 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "staff_id" => "staff",
         "staff_certificate" => "staff-certificate",
         "application_id" => "application",
+        "application_renews" => "renewal",
         "application_document_application_position" => "application-document",
         "fee_order_id" => "order",
         "fee_order_application" => "order-application",

@@ -25,7 +25,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "application",
         "id",
-        "id unit agent profile years entered_by entered_at state decided_by reasons payment attempt serial:hex",
+        "id unit agent profile years entered_by entered_at state decided_by reasons payment attempt serial:hex \
+         renews:hex",
     ),
     ("application_document", "application, position", "application position kind sha256:hex seen_by"),
     ("fee_order", "id", "id application tariff total_fen"),

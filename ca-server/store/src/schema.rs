@@ -55,6 +55,7 @@ diesel::table! {
         payment -> Nullable<Text>,
         attempt -> Nullable<Text>,
         serial -> Nullable<Binary>,
+        renews -> Nullable<Binary>,
     }
 }
 

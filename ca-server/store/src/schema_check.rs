@@ -168,17 +168,18 @@ fn a_bad_row_is_an_error_and_never_a_default() {
 fn down_undoes_up() {
     for database in databases() {
         let mut connection = migrated(&database);
-        let down = match connection {
-            AnyConnection::Sqlite(_) => {
-                include_str!("../migrations/sqlite/2026-11-23-000001_foundation/down.sql")
-            }
-            AnyConnection::Postgres(_) => {
-                include_str!("../migrations/postgres/2026-11-23-000001_foundation/down.sql")
-            }
+        let folder = match connection {
+            AnyConnection::Sqlite(_) => "migrations/sqlite",
+            AnyConnection::Postgres(_) => "migrations/postgres",
         };
-        connection.batch_execute(down).unwrap();
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let steps: BTreeSet<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        for step in steps.iter().rev() {
+            connection.batch_execute(&std::fs::read_to_string(step.join("down.sql")).unwrap()).unwrap();
+        }
         connection.batch_execute("DELETE FROM __diesel_schema_migrations").unwrap();
         drop(connection);
-        assert_eq!(Store::migrate(database.url()).unwrap().len(), 1);
+        assert_eq!(Store::migrate(database.url()).unwrap().len(), steps.len());
     }
 }

@@ -25,8 +25,9 @@ fn each_step_shows_its_artefact() {
         ("[10] activate", "initial PIN replaced"),
         ("[11] portal", "200 91320104000000019U"),
         ("[12] openssl", "chain OK, status good"),
-        ("[13] revoke", "403 revoked"),
-        ("[14] audit", "finds nothing wrong"),
+        ("[13] renew", "paid days after the old end, none lost"),
+        ("[14] revoke", "403 revoked"),
+        ("[15] audit", "finds nothing wrong"),
     ];
     let mut rest = printed.as_str();
     for (step, proof) in steps {

@@ -84,6 +84,14 @@ pub enum Error {
     /// The initial PIN is still on the token.
     #[error("the initial PIN has not been replaced")]
     InitialPin,
+    /// The token failed at a command of a renewal.
+    #[error("the renewal stopped ({}): {message}", code.as_str())]
+    Renewal {
+        /// Why.
+        code: FailureCode,
+        /// The same in detail, English.
+        message: String,
+    },
     /// The clerk's own token was pulled out.
     #[error("the clerk's token {token} is gone")]
     ClerkTokenGone {

@@ -12,6 +12,7 @@ mod error;
 pub mod job;
 pub mod pin_rule;
 pub mod protocol;
+pub mod renewal;
 pub mod tls;
 
 pub use error::{Enrolment, Error};

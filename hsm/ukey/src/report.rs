@@ -151,6 +151,16 @@ impl Voice {
         }
     }
 
+    pub(crate) fn renewed(&self, name: &str, serial: &str) {
+        match (self.json, self.language) {
+            (true, _) => say(&json!({ "event": "renewed", "serial": serial }).to_string()),
+            (_, Language::Zh) => say(&format!("“{name}”的证书已续期（新序列号 {serial}），原证书已失效。")),
+            (_, Language::En) => say(&format!(
+                "The certificate of {name} is renewed (new serial number {serial}); the old one has ended."
+            )),
+        }
+    }
+
     pub(crate) fn answer(&self, answer: &Answer) {
         let document = answer.json();
         let text = if self.json { document.to_string() } else { format!("{document:#}") };

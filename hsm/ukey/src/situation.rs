@@ -164,6 +164,19 @@ fn holder_or_clerk(language: Language, error: &Error) -> Explained {
                 "Give the new one with --new-pin-file, or run without --pin-file and type it when asked.",
             ),
         ),
+        Error::Renewal { code, message } => (
+            code.as_str(),
+            (
+                format!("续期中断：{message}。原证书仍可使用，不会重复收费。"),
+                "请插好 U-key、核对口令后重新运行 ukey renew，将接着完成；仍失败请到柜台。",
+            ),
+            (
+                format!(
+                    "The renewal stopped: {message}. The old certificate still works; nothing is charged twice."
+                ),
+                "Check token and PIN and run `ukey renew` again: it goes on. If it fails again, come to the counter.",
+            ),
+        ),
         Error::ClerkTokenGone { token } => (
             "clerk-token-gone",
             (

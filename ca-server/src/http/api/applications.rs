@@ -31,6 +31,10 @@ pub(super) struct ApplicationView {
     unit: String,
     agent: String,
     profile: String,
+    /// `new` or `renew`.
+    kind: &'static str,
+    /// Serial number of the certificate that is renewed.
+    renews: Option<String>,
     years: u16,
     state: &'static str,
     entered_by: String,
@@ -80,6 +84,8 @@ fn view(application: Application, fee: Option<i64>, attempt: Option<AttemptRecor
         unit: application.unit.to_string(),
         agent: application.agent.to_string(),
         profile: application.profile,
+        kind: application.kind.name(),
+        renews: application.kind.renews().map(|serial| serial.to_string()),
         years: application.years,
         state: application.state.name(),
         entered_by: application.entered_by.to_string(),

@@ -4,6 +4,7 @@ mod applications;
 mod certificates;
 mod log;
 mod people;
+mod renewals;
 mod workstations;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(applications::hand_over))
         .routes(routes!(workstations::exchange))
         .routes(routes!(workstations::activate))
+        .routes(routes!(renewals::renew))
         .routes(routes!(certificates::certificate))
         .routes(routes!(certificates::hold))
         .routes(routes!(certificates::release))

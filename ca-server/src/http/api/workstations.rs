@@ -32,20 +32,31 @@ pub(super) async fn exchange(
     Path(name): Path<String>,
     body: Body<Exchange>,
 ) -> Result<Response, Problem> {
-    let mut exchange = body.value;
+    let about =
+        About { actor: permit.actor(), action: Action::Personalise, object: "workstation", id: &name };
+    patiently(body.value, |exchange| app.audited(about, app.exchange(&permit, &name, exchange))).await
+}
+
+/// Asks until there is something to do, for a while; the report is given once.
+pub(super) async fn patiently<T, F>(
+    mut exchange: Exchange,
+    mut ask: impl FnMut(Exchange) -> F,
+) -> Result<Response, Problem>
+where
+    T: Serialize,
+    F: Future<Output = Result<Option<T>, Problem>>,
+{
     let until = tokio::time::Instant::now() + WAIT;
     loop {
         let tokens = exchange.tokens.clone();
-        let about =
-            About { actor: permit.actor(), action: Action::Personalise, object: "workstation", id: &name };
-        if let Some(command) = app.audited(about, app.exchange(&permit, &name, exchange)).await? {
-            return Ok(Json(command).into_response());
+        if let Some(answer) = ask(exchange).await? {
+            return Ok(Json(answer).into_response());
         }
         if tokio::time::Instant::now() >= until {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         tokio::time::sleep(POLL).await;
-        exchange = Exchange { tokens, report: None };
+        exchange = Exchange { tokens, report: None, start: false };
     }
 }
 

@@ -1,9 +1,10 @@
 //! Applications with their documents (steps 2 to 8). Columns after `state` hold what the state knows.
 
 use ca_core::{
-    AgentId, Application, ApplicationId, ApplicationState, AttemptId, Document, PaymentId, StaffId, UnitId,
+    AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Document, PaymentId,
+    StaffId, UnitId,
 };
-use ca_verifier::Time;
+use ca_verifier::{Serial, Time};
 use diesel::prelude::*;
 
 use super::{digest, intact, serial};
@@ -39,6 +40,7 @@ struct Row {
     entered_at: i64,
     #[diesel(embed)]
     state: StateColumns,
+    renews: Option<Vec<u8>>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -75,6 +77,45 @@ impl Reader<'_> {
             .order(application_document::position);
         let documents = all!(self, DocumentRow, query)?;
         assemble(row, documents).map(Some)
+    }
+
+    /// What an application asks for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn application_kind(&mut self, id: &ApplicationId) -> Result<Option<ApplicationKind>, StoreError> {
+        let query = application::table.find(id.as_str()).select(application::renews);
+        let renews: Option<Option<Vec<u8>>> =
+            run!(self, connection => query.get_result(connection).optional())?;
+        renews.map(|renews| kind(renews, id.as_str())).transpose()
+    }
+
+    /// Who entered an application, and its state: what a move needs, without the documents.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn application_state(
+        &mut self,
+        id: &ApplicationId,
+    ) -> Result<Option<(StaffId, ApplicationState)>, StoreError> {
+        let query = application::table.find(id.as_str());
+        let Some(row) = one!(self, Row, query)? else { return Ok(None) };
+        let entered_by = intact(StaffId::parse(&row.entered_by), "application", &row.id)?;
+        Ok(Some((entered_by, row.state.read(&row.id)?)))
+    }
+
+    /// The application that renews a certificate: neither refused nor taken back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn renewal_of(&mut self, certificate: &Serial) -> Result<Option<ApplicationId>, StoreError> {
+        let query = application::table
+            .filter(application::renews.eq(certificate.as_bytes()))
+            .filter(application::state.ne("rejected"))
+            .filter(application::state.ne("withdrawn"))
+            .select(application::id);
+        let id: Option<String> = run!(self, connection => query.get_result(connection).optional())?;
+        id.map(|id| intact(ApplicationId::parse(&id), "application", &id)).transpose()
     }
 
     /// Applications in the order of entry.
@@ -127,6 +168,7 @@ impl Tx<'_> {
             entered_by: new.entered_by.to_string(),
             entered_at: new.entered_at.millis(),
             state: StateColumns::from(&new.state),
+            renews: new.kind.renews().map(|serial| serial.as_bytes().to_vec()),
         };
         insert!(self, application::table, &row)?;
         for (position, document) in (0..).zip(&new.documents) {
@@ -162,6 +204,11 @@ impl Tx<'_> {
     }
 }
 
+fn kind(renews: Option<Vec<u8>>, id: &str) -> Result<ApplicationKind, StoreError> {
+    let renews = renews.map(|content| serial(&content, "application", id)).transpose()?;
+    Ok(renews.map_or(ApplicationKind::New, |of| ApplicationKind::Renew { of }))
+}
+
 fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreError> {
     let id = row.id;
     let documents = documents.into_iter().map(|document| {
@@ -172,6 +219,7 @@ fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreE
         })
     });
     Ok(Application {
+        kind: kind(row.renews, &id)?,
         documents: documents.collect::<Result<_, StoreError>>()?,
         unit: intact(UnitId::parse(&row.unit), "application", &id)?,
         agent: intact(AgentId::parse(&row.agent), "application", &id)?,

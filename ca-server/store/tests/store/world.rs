@@ -68,6 +68,7 @@ pub(crate) fn agent() -> Agent {
 
 pub(crate) fn application(number: u32) -> Application {
     Application {
+        kind: ca_core::ApplicationKind::New,
         id: ApplicationId::new(NOW, octets(number)),
         unit: unit().id,
         agent: agent().id,

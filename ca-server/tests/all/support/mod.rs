@@ -249,7 +249,9 @@ impl Ca {
     ) -> Value {
         for _ in 0..5 {
             match self.call(role, method, path, body, key) {
-                Err(error) if error.contains("token-absent") => std::thread::sleep(Duration::from_millis(200)),
+                Err(error) if error.contains("token-absent") => {
+                    std::thread::sleep(Duration::from_millis(200))
+                }
                 answer => return answer.unwrap(),
             }
         }

@@ -6,6 +6,7 @@ mod counter;
 mod doctor;
 mod enrol;
 mod pin;
+mod renew;
 mod status;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ enum Command {
     Pin(pin::Command),
     /// 修改初始口令并激活证书 / Replace the initial PIN and activate the certificate
     Activate(activate::Arguments),
+    /// 在本 U-key 上续期：已审核并缴费的续期申请 / Renew on this token, once the renewal is approved and paid
+    Renew(renew::Arguments),
     /// 初始化一个空白 U-key（工作人员） / Initialise a blank token (staff)
     Init(enrol::Init),
     /// 在 U-key 内生成密钥并导出证书请求（工作人员） / Make a key pair on the token and its request (staff)
@@ -96,6 +99,7 @@ pub(crate) fn run(cli: Cli, voice: &Voice) -> Result<(), Error> {
         Command::Status(arguments) => status::run(&module, &arguments, voice),
         Command::Pin(command) => pin::run(&module, command, voice),
         Command::Activate(arguments) => activate::run(&module, arguments, voice),
+        Command::Renew(arguments) => renew::run(&module, arguments, voice),
         Command::Init(arguments) => enrol::init(&module, arguments, voice),
         Command::Request(arguments) => enrol::request(&module, &arguments, voice),
         Command::Install(arguments) => enrol::install(&module, &arguments, voice),

@@ -1,0 +1,176 @@
+//! Step 11: renewal, by the holder: a new key on the same token, and a certificate whose paid time begins where the
+//! other's ends.
+//!
+//! The holder's own program executes the commands of a workstation over mutual TLS with the certificate that is to be
+//! renewed. The last of them proves the new key; the same transaction then makes the new certificate good and the old
+//! one superseded, so that at every moment exactly one of the two opens the portal.
+
+use std::sync::Arc;
+
+use ca_core::{
+    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
+    AttemptCommand, AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState,
+};
+use ca_store::{AttemptRecord, CertificateStatus, Reader, Tx, WriteSite};
+use ca_verifier::{Reason, Serial, Time};
+
+use super::{App, Exchange, apply::advance, personalise::Hand};
+use crate::{
+    problem::{Failure, Problem},
+    protocol::Command,
+    rule::Rule,
+    wire,
+};
+
+const LEASE_SECS: i64 = 24 * 3600;
+
+/// What the holder's program is told.
+pub(crate) enum Renewal {
+    /// To be executed on the token.
+    Command(Command),
+    /// The renewed certificate is good.
+    Done(Serial),
+}
+
+impl App {
+    /// One exchange with the holder of `presented`: the certificate to be renewed or, after a crash of the program in
+    /// the middle, the one that is being made.
+    pub(crate) async fn renew(
+        self: &Arc<Self>,
+        presented: Serial,
+        exchange: Exchange,
+    ) -> Result<Option<Renewal>, Problem> {
+        let (of, application) = self.store.read(|reader| wanted(reader, presented))?;
+        if let ApplicationState::Active { serial } = application.state {
+            return Ok(Some(Renewal::Done(serial)));
+        }
+        self.store.read(|reader| must_be_good(reader, of))?;
+        let mut attempt = match self.store.read(|reader| reader.live_attempt_of(&application.id))? {
+            Some(attempt) => attempt,
+            None => self.claim_renewal(of, application).await?,
+        };
+        if exchange.start && !attempt.note.is_empty() {
+            self.note(&attempt, String::new()).await?;
+            attempt.note.clear();
+        }
+        let id = attempt.id.clone();
+        let hand = Hand { actor: Actor::Holder(of.to_string()), user_pin: None };
+        if let Some(command) = self.drive(&hand, attempt, exchange).await? {
+            return Ok(Some(Renewal::Command(command)));
+        }
+        match self.store.read(|reader| reader.attempt(&id))?.map(|attempt| attempt.state) {
+            Some(AttemptState::Proved { .. }) => {
+                self.finish_renewal(of, id).await.map(Renewal::Done).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The token is the one that has the old certificate; it is neither emptied nor initialised.
+    async fn claim_renewal(&self, of: Serial, application: Application) -> Result<AttemptRecord, Problem> {
+        let now = wire::now();
+        let id = AttemptId::new(now, wire::random()?);
+        self.store
+            .write(WriteSite::ClaimApplication, move |tx| {
+                must_be_good(tx, of)?;
+                let token = tx.intent(&of)?.and_then(|intent| intent.token);
+                let token =
+                    token.ok_or_else(|| Failure::inconsistent("a unit's certificate without a token"))?;
+                advance(tx, &application.id, ApplicationCommand::Claim { attempt: id.clone() })?;
+                let attempt = AttemptRecord {
+                    id: id.clone(),
+                    application: application.id.clone(),
+                    workstation: format!("holder:{of}"),
+                    clerk: application.entered_by,
+                    wanted_token: Some(token.clone()),
+                    state: AttemptState::Initialised { token: token.clone() },
+                    created_at: now,
+                    lease_until: now.plus_secs(LEASE_SECS),
+                    note: String::new(),
+                };
+                tx.insert_attempt(&attempt)?;
+                let actor = Actor::Holder(of.to_string());
+                let entry =
+                    AuditEntry::done(now, &actor, Action::ClaimApplication, "application", &application.id);
+                tx.append_audit(&entry.with("attempt", &id).with("renews", of).with("token", token))?;
+                Ok(attempt)
+            })
+            .await
+    }
+
+    async fn finish_renewal(&self, of: Serial, attempt: AttemptId) -> Result<Serial, Problem> {
+        self.store
+            .write(WriteSite::ActivateCertificate, move |tx| {
+                let (now, actor) = (wire::now(), Actor::Holder(of.to_string()));
+                let held = tx.attempt(&attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
+                let next = held.state.clone().transition(AttemptCommand::Deliver)?;
+                let serial = next.serial().ok_or_else(|| Failure::inconsistent("proved without a serial"))?;
+                tx.move_attempt(&attempt, &held.state, &next)?;
+                advance(tx, &held.application, ApplicationCommand::Deliver { attempt: attempt.clone() })?;
+                advance(tx, &held.application, ApplicationCommand::Activate { serial })?;
+                change(tx, &actor, (serial, Action::ActivateCertificate), CertificateCommand::Activate, now)?;
+                let superseded = CertificateCommand::Revoke { reason: Reason::Superseded, at: now };
+                change(tx, &actor, (of, Action::RevokeCertificate), superseded, now)?;
+                Ok(serial)
+            })
+            .await
+    }
+}
+
+/// The certificate to be renewed and its application.
+fn wanted(reader: &mut Reader<'_>, presented: Serial) -> Result<(Serial, Application), Problem> {
+    let record = reader.certificate(&presented)?.ok_or_else(|| Problem::not_found("certificate"))?;
+    let own = record.application.map(|id| application(reader, &id)).transpose()?;
+    let mut renewal = reader.renewal_of(&presented)?.map(|id| application(reader, &id)).transpose()?;
+    let mut of = presented;
+    if let (None, Some(own)) = (&renewal, own)
+        && let ApplicationKind::Renew { of: renewed } = own.kind
+    {
+        (of, renewal) = (renewed, Some(own));
+    }
+    let application = renewal.ok_or_else(|| Problem::new(Rule::RenewalNone).with("serial", presented))?;
+    match application.state {
+        ApplicationState::Submitted | ApplicationState::Approved { .. } => {
+            Err(Problem::new(Rule::RenewalNotReady).with("state", application.state.name()))
+        }
+        _ => Ok((of, application)),
+    }
+}
+
+fn application(reader: &mut Reader<'_>, id: &ApplicationId) -> Result<Application, Problem> {
+    reader.application(id)?.ok_or_else(|| Problem::not_found("application"))
+}
+
+/// A certificate on hold or revoked authenticates nobody (ETSI EN 319 411-1 REG-6.3.6-02).
+pub(super) fn must_be_good(reader: &mut Reader<'_>, serial: Serial) -> Result<(), Problem> {
+    let refused = |state: &str| Err(Problem::new(Rule::CertificateNotGood).with("state", state));
+    let status = reader.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
+    match status.state {
+        _ if wire::now() > status.not_after => refused("expired"),
+        CertificateStatus::Issued(CertificateState::Good) => Ok(()),
+        CertificateStatus::Issued(state) => refused(state.name()),
+        CertificateStatus::Burned { .. } => refused("burned"),
+    }
+}
+
+fn change(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    (serial, action): (Serial, Action),
+    command: CertificateCommand,
+    now: Time,
+) -> Result<(), Problem> {
+    let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
+    let CertificateStatus::Issued(state) = status.state else {
+        return Err(Problem::from(ca_core::Refusal::Revoked));
+    };
+    let next = state.transition(command)?;
+    tx.move_status(&serial, state, next, now)?;
+    let entry = AuditEntry::done(now, actor, action, "certificate", serial);
+    let entry = entry.with("from", state.name()).with("to", next.name());
+    let entry = match next {
+        CertificateState::Revoked { reason, .. } => entry.with("reason", reason.name()),
+        _ => entry,
+    };
+    Ok(tx.append_audit(&entry)?)
+}

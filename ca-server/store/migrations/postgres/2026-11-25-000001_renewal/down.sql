@@ -1,0 +1,2 @@
+DROP INDEX application_renews;
+ALTER TABLE application DROP COLUMN renews;
