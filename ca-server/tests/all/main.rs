@@ -8,5 +8,6 @@ mod crash;
 mod demo;
 mod docs;
 mod refusals;
+mod renewal;
 mod support;
 mod workspace;
