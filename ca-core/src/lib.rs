@@ -10,6 +10,7 @@ mod audit;
 mod certificate;
 mod crl;
 mod csr;
+mod day;
 mod encode;
 mod error;
 mod id;

@@ -3,14 +3,13 @@
 use ca_verifier::Time;
 
 use super::reader::{PolicyError, Reader};
+use crate::day::midnight;
 use crate::{Fen, Tariff};
 
 /// 100,000 yuan: a larger price is a slip of the pen.
 const PRICE_FEN_MAX: i64 = 10_000_000;
 /// Ten years: no unit certificate outlives its issuing CA.
 const YEARS_MAX: i64 = 10;
-/// China has one time zone and no summer time.
-const CHINA_OFFSET_SECS: i64 = 8 * 3600;
 
 /// The tariff and the day it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,18 +52,8 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<Fees, Vec<PolicyError>> {
             certificate_year: Fen::new(certificate_year?),
             years_max: u16::try_from(years_max?).ok()?,
         };
-        Some(Fees { tariff, valid_from: china_midnight(valid_from?), sha256: reader.sha256() })
+        Some(Fees { tariff, valid_from: midnight(valid_from?)?, sha256: reader.sha256() })
     })
-}
-
-/// Days from the civil date (Hinnant's `days_from_civil`), then to UTC.
-fn china_midnight((year, month, day): (u16, u8, u8)) -> Time {
-    let (month, day) = (i64::from(month), i64::from(day));
-    let year = i64::from(year) - i64::from(month <= 2);
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Time::from_secs((era * 146_097 + day_of_era - 719_468) * 86_400 - CHINA_OFFSET_SECS)
 }
 
 #[cfg(test)]
@@ -78,17 +67,6 @@ mod tests {
         assert_eq!(policies.tariff().quote(crate::ApplicationKind::New, 1).unwrap().1, Fen::new(20_000));
         assert_eq!(policies.tariff().quote(crate::ApplicationKind::New, 3).unwrap().1, Fen::new(50_000));
         assert_eq!(policies.fees().valid_from().to_string(), "2025-12-31T16:00:00Z");
-    }
-
-    #[test]
-    fn days_before_and_after_february() {
-        for (date, text) in [
-            ((2024, 2, 29), "2024-02-28T16:00:00Z"),
-            ((1970, 1, 1), "1969-12-31T16:00:00Z"),
-            ((2026, 12, 31), "2026-12-30T16:00:00Z"),
-        ] {
-            assert_eq!(china_midnight(date).to_string(), text);
-        }
     }
 
     #[test]

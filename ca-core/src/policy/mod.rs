@@ -3,6 +3,7 @@
 //! Text comes in as an argument. Every error names file, line and rule, and all errors are reported at once.
 //! What deliberately does not live here: acting on a policy (`key`, `issuance`, `ca-server`).
 
+mod calendar;
 mod documents;
 mod fees;
 mod keys;
@@ -16,6 +17,7 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
+pub use calendar::{Calendar, Deadline};
 pub use documents::{DocumentRule, DocumentRules};
 pub use fees::Fees;
 pub use keys::KeyRules;
@@ -35,6 +37,7 @@ const ROLES: &str = "roles.toml";
 const DOCUMENTS: &str = "documents.toml";
 const TOKENS: &str = "tokens.toml";
 const STATUS: &str = "status.toml";
+const CALENDAR: &str = "calendar.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
@@ -51,6 +54,7 @@ pub struct Policies {
     documents: DocumentRules,
     tokens: TokenRules,
     status: StatusRules,
+    calendar: Calendar,
     sha256: [u8; 32],
 }
 
@@ -68,7 +72,7 @@ impl Policies {
                 ""
             }
         };
-        let texts = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS].map(&mut read);
+        let texts = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR].map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
         for name in &needed {
             read(name);
@@ -76,13 +80,14 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let [keys, known_bad, fees, roles, documents, tokens, status] = texts;
+        let [keys, known_bad, fees, roles, documents, tokens, status, calendar] = texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
         let roles = collect(&mut errors, roles::parse(&Reader::new(ROLES, roles)));
         let documents = collect(&mut errors, documents::parse(&Reader::new(DOCUMENTS, documents)));
         let tokens = collect(&mut errors, tokens::parse(&Reader::new(TOKENS, tokens)));
         let status = collect(&mut errors, status::parse(&Reader::new(STATUS, status)));
+        let calendar = collect(&mut errors, calendar::parse(&Reader::new(CALENDAR, calendar)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
         for (name, text) in
@@ -93,12 +98,26 @@ impl Policies {
             }
         }
         errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        match (keys, fees, roles, documents, tokens, status) {
-            (Some(keys), Some(fees), Some(roles), Some(documents), Some(tokens), Some(status))
-                if errors.is_empty() =>
-            {
-                Ok(Self { profiles, keys, fees, roles, documents, tokens, status, sha256: digest_of(files) })
-            }
+        match (keys, fees, roles, documents, tokens, status, calendar) {
+            (
+                Some(keys),
+                Some(fees),
+                Some(roles),
+                Some(documents),
+                Some(tokens),
+                Some(status),
+                Some(calendar),
+            ) if errors.is_empty() => Ok(Self {
+                profiles,
+                keys,
+                fees,
+                roles,
+                documents,
+                tokens,
+                status,
+                calendar,
+                sha256: digest_of(files),
+            }),
             _ => Err(errors),
         }
     }
@@ -132,6 +151,12 @@ impl Policies {
     #[must_use]
     pub fn tariff(&self) -> &Tariff {
         self.fees.tariff()
+    }
+
+    /// Working days.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// Who may do what.
@@ -180,7 +205,7 @@ fn collect<T>(errors: &mut Vec<PolicyError>, result: Result<T, Vec<PolicyError>>
 }
 
 fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
-    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS];
+    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR];
     let is_known = |name: &str| {
         known.contains(&name)
             || name.ends_with(".md")

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -217,12 +218,13 @@ impl<'a> Section<'a> {
     }
 
     /// A date `YYYY-MM-DD`.
-    pub(super) fn date(&self, key: &str) -> Option<(u16, u8, u8)> {
+    pub(super) fn date(&self, key: &str) -> Option<Date> {
         let rule = format!("{key} must be a date YYYY-MM-DD");
         let value = self.value(key, &rule)?;
         match value.as_datetime() {
             Some(toml::value::Datetime { date: Some(date), time: None, offset: None }) => {
-                Some((date.year, date.month, date.day))
+                let day = date.to_string().parse().ok();
+                day.or_else(|| self.wrong(key, rule, date.to_string()))
             }
             _ => self.wrong(key, rule, shown(value)),
         }
