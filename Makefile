@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SCRIPTS := ca-server/scripts
+# With cargo's own progress: the first build takes minutes.
+BUILD := cargo build --release --locked --bin ca-server --bin ukey --bin portal --bin ca-audit
 
 .PHONY: help run demo test bench lint fuzz setup
 
@@ -12,11 +14,11 @@ setup: ## Install the system packages that the other targets need (Debian)
 	@$(SCRIPTS)/setup.sh
 
 run: setup ## Demonstration CA, server and portal; Ctrl-C stops, the data stays in var/demo
-	@cargo build --release --locked -q --bin ca-server --bin ukey --bin portal --bin ca-audit
+	@$(BUILD)
 	@$(SCRIPTS)/run.sh
 
 demo: setup ## The whole path once, from nothing, with nothing left behind
-	@cargo build --release --locked -q --bin ca-server --bin ukey --bin portal --bin ca-audit
+	@$(BUILD)
 	@$(SCRIPTS)/demo.sh
 
 test: setup ## Every test, on SQLite and PostgreSQL

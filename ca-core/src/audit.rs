@@ -68,7 +68,15 @@ actions! {
     RegisterUnit = "register-unit",
     /// An agent was registered.
     RegisterAgent = "register-agent",
-    /// An agent passed the training.
+    /// A unit applied to have its agent trained.
+    SubmitTraining = "submit-training",
+    /// An application for training was accepted or rejected.
+    DecideTraining = "decide-training",
+    /// A training session was planned.
+    PlanTraining = "plan-training",
+    /// An agent was given a seat in a training session.
+    InviteAgent = "invite-agent",
+    /// How an agent did in the training.
     QualifyAgent = "qualify-agent",
     /// An agent was confirmed for a unit.
     ConfirmAgent = "confirm-agent",

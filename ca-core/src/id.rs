@@ -65,6 +65,10 @@ identifiers! {
     AttemptId,
     /// A member of staff.
     StaffId,
+    /// A unit's application to have its agent trained.
+    TrainingId,
+    /// A training session.
+    SessionId,
 }
 
 impl AttemptId {

@@ -26,6 +26,7 @@ pub mod policy;
 mod presented;
 mod signature;
 mod subject;
+mod training;
 mod urls;
 
 pub use application::{ApplicationCommand, ApplicationKind, ApplicationState};
@@ -36,7 +37,7 @@ pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl,
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
-pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, StaffId, UnitId};
+pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitId};
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
     CertificatePlan, IntentContext, IssueRefusal, Issued, IssuerRef, PlanKey, Prepared, prepare,
@@ -49,9 +50,12 @@ pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
     PreparedOcsp, Responder, ocsp_error,
 };
-pub use people::{Agent, Application, Document, IdCard, Name, Order, Payment, Staff, Unit};
+pub use people::{
+    Agent, Application, Document, IdCard, Name, Order, Payment, Staff, Training, TrainingSession, Unit,
+};
 pub use policy::{Policies, PolicyError, Profile, Roles};
 pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
 pub use signature::{SignError, SignatureAlgorithm};
 pub use subject::{Host, Subject};
+pub use training::{TrainingCommand, TrainingState};
 pub use urls::Urls;

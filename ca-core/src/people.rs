@@ -2,9 +2,10 @@
 
 use ca_verifier::{Time, Uscc};
 
+use crate::policy::Deadline;
 use crate::{
-    AgentId, ApplicationId, ApplicationKind, ApplicationState, Error, Fen, OrderId, PaymentId, StaffId,
-    UnitId,
+    AgentId, ApplicationId, ApplicationKind, ApplicationState, Error, Fen, OrderId, PaymentId, SessionId,
+    StaffId, TrainingId, TrainingState, UnitId,
 };
 
 const NAME_CHARS_MAX: usize = 100;
@@ -175,6 +176,42 @@ pub struct Application {
     pub entered_at: Time,
     /// Where it stands.
     pub state: ApplicationState,
+}
+
+/// A unit's application to have its agent trained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Training {
+    /// Our identifier.
+    pub id: TrainingId,
+    /// Which unit.
+    pub unit: UnitId,
+    /// Whom.
+    pub agent: AgentId,
+    /// Who entered it.
+    pub entered_by: StaffId,
+    /// When.
+    pub entered_at: Time,
+    /// Until when it must be decided.
+    pub due: Deadline,
+    /// Where it stands.
+    pub state: TrainingState,
+}
+
+/// A session in which agents are trained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainingSession {
+    /// Our identifier.
+    pub id: SessionId,
+    /// When it begins.
+    pub starts_at: Time,
+    /// Where, for the invitation.
+    pub place: String,
+    /// How many agents have room.
+    pub seats: u16,
+    /// Who planned it.
+    pub planned_by: StaffId,
+    /// When it was planned.
+    pub planned_at: Time,
 }
 
 /// What an application costs, fixed when it was quoted.

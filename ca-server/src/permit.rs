@@ -22,6 +22,10 @@ macro_rules! permissions {
 permissions!(
     RegisterUnit,
     RegisterAgent,
+    SubmitTraining,
+    DecideTraining,
+    PlanTraining,
+    InviteAgent,
     QualifyAgent,
     ConfirmAgent,
     SubmitApplication,

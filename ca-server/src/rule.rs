@@ -97,6 +97,21 @@ rules! {
     AgentUnknown "agent.unknown" 422
         "没有登记过该经办人。" "请先在柜台登记经办人。"
         "The agent is not registered." "Register the agent at the counter first.";
+    TrainingNotNeeded "training.not-needed" 409
+        "该经办人已取得业务操作资格，无须再次培训。" "请提交《多单位用户(CA)经办人确认申请表》，确认其代理本单位。"
+        "The agent is qualified: no further training is needed." "Confirm the pair of agent and unit instead.";
+    SessionFull "training.session-full" 409
+        "本场培训的 {seats} 个座位已满。" "请安排到另一场培训。"
+        "All {seats} seats of the session are taken." "Choose another session.";
+    SessionOver "training.session-over" 409
+        "本场培训已于 {starts_at} 开始。" "请安排到另一场培训。"
+        "The session began at {starts_at}." "Choose a session that is still to come.";
+    SessionToCome "training.session-to-come" 409
+        "本场培训 {starts_at} 才开始，不能登记结果。" "请在培训后登记。"
+        "The session begins at {starts_at}: there are no results yet." "Record them after the session.";
+    NotInvited "training.not-invited" 409
+        "该经办人没有本场培训的座位。" "请核对场次和经办人，或先邀请。"
+        "The agent has no seat in this session." "Check session and agent, or invite the agent first.";
     AgentNotQualified "agent.not-qualified" 422
         "经办人尚未通过培训。" "请先安排并通过培训。"
         "The agent has not passed the training." "Let the agent pass the training first.";

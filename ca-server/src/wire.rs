@@ -38,6 +38,19 @@ pub(crate) fn last_second(from: Time, years: u16) -> Result<Time, Failure> {
     Ok(Time::from_secs(end.timestamp().as_second() - 1))
 }
 
+/// A moment as RFC 3339 writes it.
+pub(crate) fn rfc3339(text: &str) -> Option<Time> {
+    let timestamp: jiff::Timestamp = text.parse().ok()?;
+    Some(Time::from_millis(timestamp.as_millisecond()))
+}
+
+/// A moment on Nanjing's clocks, to the minute.
+pub(crate) fn china_time(time: Time) -> String {
+    let moment = jiff::Timestamp::from_second(time.secs()).ok();
+    let local = moment.and_then(|moment| moment.in_tz("Asia/Shanghai").ok());
+    local.map(|local| local.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()
+}
+
 /// IMF-fixdate (RFC 9110 §5.6.7).
 pub(crate) fn http_date(time: Time) -> String {
     jiff::Timestamp::from_second(time.secs())

@@ -61,6 +61,7 @@ impl App {
                     recipient: known.agent.to_string(),
                     template: "activation".to_owned(),
                     application: Some(application.clone()),
+                    training: None,
                     created_at: now,
                 })?;
                 let entry =
@@ -125,7 +126,7 @@ impl App {
             .await
     }
 
-    async fn activation_code(&self, application: &ApplicationId) -> Result<String, Problem> {
+    pub(super) async fn activation_code(&self, application: &ApplicationId) -> Result<String, Problem> {
         let secrets = self.ca.secrets();
         let message = format!("qianyin-activation-v1:{application}");
         let mac = tokio::task::spawn_blocking(move || secrets.hmac(message.as_bytes()))
@@ -137,31 +138,6 @@ impl App {
             .take(CODE_CHARACTERS)
             .map(|octet| char::from(ALPHABET[usize::from(*octet) % ALPHABET.len()]))
             .collect())
-    }
-
-    /// Sends what waits in the outbox: one file a message, readable by the sending program only.
-    pub(crate) async fn send_notices(&self) -> Result<usize, Problem> {
-        let pending = self.store.read(|reader| reader.pending_notices(100))?;
-        let mut sent = 0;
-        for notice in pending {
-            let Some(application) = notice.application.clone() else { continue };
-            let code = self.activation_code(&application).await?;
-            let text = format!(
-                "【签印】您申请的单位证书已发放。激活码：{}-{}。请先修改 U-key 初始口令，再运行 ukey activate。请勿告诉他人。\n\
-                 Your unit certificate was handed over. Activation code: {0}-{1}. Replace the initial PIN, then run ukey activate. Tell nobody.\n",
-                &code[..5],
-                &code[5..],
-            );
-            let file = self.config.notices.outbox.join(format!("{application}.txt"));
-            crate::files::write_secret(&file, text.as_bytes())?;
-            self.store
-                .write(WriteSite::StoreNotice, move |tx| {
-                    tx.mark_notice_sent(&notice.id, wire::now()).map_err(Problem::from)
-                })
-                .await?;
-            sent += 1;
-        }
-        Ok(sent)
     }
 }
 

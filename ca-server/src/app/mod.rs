@@ -8,12 +8,14 @@ mod crl;
 mod deliver;
 mod enroll;
 mod issue;
+mod notice;
 mod ocsp;
 mod pay;
 mod personalise;
 mod recover;
 mod renew;
 pub(crate) mod status;
+mod training;
 
 use std::{
     collections::HashMap,
@@ -37,6 +39,7 @@ pub(crate) use self::{
     pay::NewPayment,
     personalise::{Claim, Exchange},
     renew::Renewal,
+    training::{Decision, NewResult, NewSession, NewTraining},
 };
 use crate::{ca::Ca, config::Config, problem::Problem, wire};
 

@@ -225,7 +225,18 @@ fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The system's user, for the log.
+/// The system's user, for the log: whom the kernel says, and not a variable that anybody can set. Under sudo the
+/// person who called it is named; who may be root could write anything anyway.
 fn operator() -> String {
-    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned())
+    let uid = rustix::process::getuid().as_raw();
+    if let (0, Ok(person)) = (uid, std::env::var("SUDO_USER")) {
+        return person;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let of_user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    };
+    users.lines().find_map(of_user).unwrap_or_else(|| format!("uid-{uid}"))
 }

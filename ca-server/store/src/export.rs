@@ -58,7 +58,13 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ("lease", "name", "name holder fence until"),
     ("audit", "id", "id at actor action object object_id rule detail:json"),
     ("idempotency", "actor, request_key", "actor request_key request_sha256:hex resource at"),
-    ("notice", "id", "id recipient template application created_at sent_at"),
+    ("training_session", "id", "id starts_at place seats planned_by planned_at"),
+    (
+        "training",
+        "id",
+        "id unit agent entered_by entered_at due_at due_estimated state decided_by reasons session",
+    ),
+    ("notice", "id", "id recipient template application created_at sent_at training"),
 ];
 
 #[derive(QueryableByName)]

@@ -253,6 +253,34 @@ diesel::table! {
         application -> Nullable<Text>,
         created_at -> BigInt,
         sent_at -> Nullable<BigInt>,
+        training -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    training_session (id) {
+        id -> Text,
+        starts_at -> BigInt,
+        place -> Text,
+        seats -> Integer,
+        planned_by -> Text,
+        planned_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    training (id) {
+        id -> Text,
+        unit -> Text,
+        agent -> Text,
+        entered_by -> Text,
+        entered_at -> BigInt,
+        due_at -> BigInt,
+        due_estimated -> SmallInt,
+        state -> Text,
+        decided_by -> Nullable<Text>,
+        reasons -> Nullable<Text>,
+        session -> Nullable<Text>,
     }
 }
 

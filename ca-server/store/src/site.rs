@@ -24,7 +24,15 @@ sites! {
     RegisterUnit = "register-unit",
     /// Step 1: an agent.
     RegisterAgent = "register-agent",
-    /// Step 1: an agent's training.
+    /// Step 1: a unit's application for training, withdrawn or submitted again too.
+    SubmitTraining = "submit-training",
+    /// Step 1: acceptance or rejection of an application for training.
+    DecideTraining = "decide-training",
+    /// Step 1: a training session.
+    PlanTraining = "plan-training",
+    /// Step 1: a seat in a training session.
+    InviteAgent = "invite-agent",
+    /// Step 1: how an agent did in the training.
     QualifyAgent = "qualify-agent",
     /// Step 1: an agent of a unit.
     ConfirmAgent = "confirm-agent",

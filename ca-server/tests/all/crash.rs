@@ -16,10 +16,14 @@ use ca_store::WriteSite;
 use serde_json::{Value, json};
 
 /// The writes of one walk, in the order in which the path reaches them.
-const PATH: [WriteSite; 20] = [
+const PATH: [WriteSite; 24] = [
     WriteSite::AppendAudit,
     WriteSite::RegisterUnit,
     WriteSite::RegisterAgent,
+    WriteSite::SubmitTraining,
+    WriteSite::DecideTraining,
+    WriteSite::PlanTraining,
+    WriteSite::InviteAgent,
     WriteSite::QualifyAgent,
     WriteSite::ConfirmAgent,
     WriteSite::SubmitApplication,
@@ -134,7 +138,7 @@ impl<'a> Walk<'a> {
         assert!(made["id"].is_string(), "{made}");
         let card = json!({ "name": "李四", "id_card": id_card(self.number) });
         let agent = self.post("clerk", "/api/v1/agents", &card)["id"].as_str().unwrap().to_owned();
-        self.put("officer", &format!("/api/v1/agents/{agent}/qualification"), None);
+        self.train(&uscc, &agent);
         self.put("clerk", &format!("/api/v1/agents/{agent}/units"), Some(&json!({ "uscc": uscc })));
         let application = json!({ "uscc": uscc, "agent": agent, "years": 1, "documents": Ca::documents() });
         let made = self.post("clerk", "/api/v1/applications", &application);
@@ -145,6 +149,31 @@ impl<'a> Walk<'a> {
         let payment = json!({ "amount_fen": 20_000, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{}", self.number) });
         let paid = self.post("clerk", &format!("/api/v1/applications/{}/payments", self.id), &payment);
         assert!(paid["id"].is_string(), "{paid}");
+    }
+
+    /// A session that begins before a crash is over is planned anew.
+    fn train(&mut self, uscc: &str, agent: &str) {
+        let applied = self.post("clerk", "/api/v1/trainings", &json!({ "uscc": uscc, "agent": agent }));
+        let id = applied["id"].as_str().unwrap_or_else(|| panic!("{applied}"));
+        let path = format!("/api/v1/trainings/{id}");
+        self.post("officer", &format!("{path}/acceptance"), &Value::Null);
+        let session = loop {
+            let starts_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
+            let plan = json!({ "starts_at": starts_at.to_string(), "place": "水西门大街61号", "seats": 1 });
+            let planned = self.post("officer", "/api/v1/training-sessions", &plan);
+            let Some(session) = planned["id"].as_str().map(str::to_owned) else { continue };
+            self.post("officer", &format!("{path}/invitation"), &json!({ "session": session }));
+            let state = self.send("clerk", "GET", &path, None, None);
+            if state["state"] == "invited" && state["session"] == *session {
+                break session;
+            }
+        };
+        let result = json!({ "agent": agent, "result": "passed" });
+        let results = format!("/api/v1/training-sessions/{session}/results");
+        while self.send("clerk", "GET", &path, None, None)["state"] != "passed" {
+            self.post("officer", &results, &result);
+            std::thread::sleep(Duration::from_millis(300));
+        }
     }
 
     /// The workstation waits for the token and the row says so; then the clerk gives that attempt up.

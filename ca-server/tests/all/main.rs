@@ -10,4 +10,5 @@ mod docs;
 mod refusals;
 mod renewal;
 mod support;
+mod training;
 mod workspace;

@@ -5,6 +5,7 @@ mod certificates;
 mod log;
 mod people;
 mod renewals;
+mod trainings;
 mod workstations;
 
 use std::sync::Arc;
@@ -36,6 +37,15 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(people::register_agent))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
+        .routes(routes!(trainings::submit_training, trainings::trainings))
+        .routes(routes!(trainings::training))
+        .routes(routes!(trainings::accept_training))
+        .routes(routes!(trainings::reject_training))
+        .routes(routes!(trainings::resubmit_training))
+        .routes(routes!(trainings::withdraw_training))
+        .routes(routes!(trainings::invite))
+        .routes(routes!(trainings::plan, trainings::sessions))
+        .routes(routes!(trainings::record_result))
         .routes(routes!(applications::submit, applications::list))
         .routes(routes!(applications::application))
         .routes(routes!(applications::approve))

@@ -66,6 +66,15 @@ impl Tx<'_> {
         insert!(self, agent::table, &row)
     }
 
+    /// Takes the agent's row, so that what follows from a qualification is decided one after the other.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `agent` when there is none.
+    pub fn lock_agent(&mut self, id: &AgentId) -> Result<(), StoreError> {
+        let same = agent::name.eq(agent::name);
+        change_one!(self, "agent", diesel::update(agent::table.find(id.as_str())).set(same))
+    }
+
     /// The agent passed the training.
     ///
     /// # Errors

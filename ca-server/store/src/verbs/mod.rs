@@ -14,6 +14,7 @@ mod money;
 mod notice;
 mod staff;
 mod status;
+mod training;
 mod unit;
 
 use std::fmt::Display;
@@ -29,6 +30,7 @@ pub use self::{
     issuing::CertificateRecord,
     notice::NoticeRecord,
     status::{CertificateStatus, CrlSource, StatusRecord},
+    training::TrainingFilter,
 };
 use crate::StoreError;
 

@@ -1,6 +1,6 @@
 //! The outbox: which message is to go to whom. What the message says, an activation code above all, is never here.
 
-use ca_core::ApplicationId;
+use ca_core::{ApplicationId, TrainingId};
 use ca_verifier::Time;
 use diesel::prelude::*;
 
@@ -22,6 +22,8 @@ pub struct NoticeRecord {
     pub template: String,
     /// About which application.
     pub application: Option<ApplicationId>,
+    /// About which application for training.
+    pub training: Option<TrainingId>,
     /// When it was asked for.
     pub created_at: Time,
 }
@@ -34,6 +36,7 @@ struct Row {
     template: String,
     application: Option<String>,
     created_at: i64,
+    training: Option<String>,
 }
 
 impl Reader<'_> {
@@ -63,6 +66,7 @@ impl Tx<'_> {
             template: new.template.clone(),
             application: new.application.as_ref().map(ApplicationId::to_string),
             created_at: new.created_at.millis(),
+            training: new.training.as_ref().map(TrainingId::to_string),
         };
         insert!(self, notice::table, &row)
     }
@@ -82,8 +86,10 @@ impl TryFrom<Row> for NoticeRecord {
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let application = row.application.as_deref().map(ApplicationId::parse).transpose();
+        let training = row.training.as_deref().map(TrainingId::parse).transpose();
         Ok(Self {
             application: intact(application, "notice", &row.id)?,
+            training: intact(training, "notice", &row.id)?,
             id: row.id,
             recipient: row.recipient,
             template: row.template,

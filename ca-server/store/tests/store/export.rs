@@ -28,6 +28,7 @@ fn fill(store: &Store) {
             recipient: "r".into(),
             template: "activation".into(),
             application: None,
+            training: None,
             created_at: NOW,
         })?;
         tx.append_audit(

@@ -11,4 +11,5 @@ mod race;
 mod refusal;
 mod round_trip;
 mod status;
+mod training;
 mod world;

@@ -143,6 +143,7 @@ fn money_messages_log_and_material() {
             recipient: agent().id.to_string(),
             template: "activation".into(),
             application: Some(application(1).id),
+            training: None,
             created_at: NOW,
         };
         let new = notice.clone();
