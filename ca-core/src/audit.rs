@@ -80,6 +80,8 @@ actions! {
     QualifyAgent = "qualify-agent",
     /// An agent was confirmed for a unit.
     ConfirmAgent = "confirm-agent",
+    /// An agent no longer acts for a unit.
+    ReleaseAgent = "release-agent",
     /// An application was entered.
     SubmitApplication = "submit-application",
     /// An application was approved.

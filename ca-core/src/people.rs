@@ -56,6 +56,8 @@ pub struct Unit {
     pub province: String,
     /// City, the subject's L.
     pub city: String,
+    /// The agency that insures it, a code of `policies/eligibility.toml`; `None` from before this was asked.
+    pub agency: Option<String>,
     /// Who registered it, as the log writes it.
     pub registered_by: String,
     /// When.

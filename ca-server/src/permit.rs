@@ -28,6 +28,7 @@ permissions!(
     InviteAgent,
     QualifyAgent,
     ConfirmAgent,
+    ReleaseAgent,
     SubmitApplication,
     ApproveApplication,
     RejectApplication,

@@ -82,6 +82,7 @@ pub(crate) fn unit() -> Unit {
         name: Name::parse("南京签印科技有限公司").unwrap(),
         province: "江苏省".to_owned(),
         city: "南京市".to_owned(),
+        agency: None,
         registered_by: "staff:test".to_owned(),
         registered_at: NOW,
     }

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod documents;
+mod eligibility;
 mod fees;
 mod keys;
 mod profile;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 
 pub use calendar::{Calendar, Deadline};
 pub use documents::{DocumentRule, DocumentRules};
+pub use eligibility::{AgencyRule, Eligibility, EligibilityRules};
 pub use fees::Fees;
 pub use keys::KeyRules;
 pub use profile::{AlternativeName, Attribute, ExtendedKeyUsage, KeyUsage, Kind, Profile};
@@ -38,6 +40,7 @@ const DOCUMENTS: &str = "documents.toml";
 const TOKENS: &str = "tokens.toml";
 const STATUS: &str = "status.toml";
 const CALENDAR: &str = "calendar.toml";
+const ELIGIBILITY: &str = "eligibility.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
@@ -55,6 +58,7 @@ pub struct Policies {
     tokens: TokenRules,
     status: StatusRules,
     calendar: Calendar,
+    eligibility: EligibilityRules,
     sha256: [u8; 32],
 }
 
@@ -72,7 +76,8 @@ impl Policies {
                 ""
             }
         };
-        let texts = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR].map(&mut read);
+        let texts =
+            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY].map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
         for name in &needed {
             read(name);
@@ -80,7 +85,7 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let [keys, known_bad, fees, roles, documents, tokens, status, calendar] = texts;
+        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility] = texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
         let roles = collect(&mut errors, roles::parse(&Reader::new(ROLES, roles)));
@@ -88,6 +93,7 @@ impl Policies {
         let tokens = collect(&mut errors, tokens::parse(&Reader::new(TOKENS, tokens)));
         let status = collect(&mut errors, status::parse(&Reader::new(STATUS, status)));
         let calendar = collect(&mut errors, calendar::parse(&Reader::new(CALENDAR, calendar)));
+        let eligibility = collect(&mut errors, eligibility::parse(&Reader::new(ELIGIBILITY, eligibility)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
         for (name, text) in
@@ -98,7 +104,7 @@ impl Policies {
             }
         }
         errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        match (keys, fees, roles, documents, tokens, status, calendar) {
+        match (keys, fees, roles, documents, tokens, status, calendar, eligibility) {
             (
                 Some(keys),
                 Some(fees),
@@ -107,6 +113,7 @@ impl Policies {
                 Some(tokens),
                 Some(status),
                 Some(calendar),
+                Some(eligibility),
             ) if errors.is_empty() => Ok(Self {
                 profiles,
                 keys,
@@ -116,6 +123,7 @@ impl Policies {
                 tokens,
                 status,
                 calendar,
+                eligibility,
                 sha256: digest_of(files),
             }),
             _ => Err(errors),
@@ -151,6 +159,12 @@ impl Policies {
     #[must_use]
     pub fn tariff(&self) -> &Tariff {
         self.fees.tariff()
+    }
+
+    /// Which units may have a certificate.
+    #[must_use]
+    pub fn eligibility(&self) -> &EligibilityRules {
+        &self.eligibility
     }
 
     /// Working days.
@@ -205,7 +219,7 @@ fn collect<T>(errors: &mut Vec<PolicyError>, result: Result<T, Vec<PolicyError>>
 }
 
 fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
-    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR];
+    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY];
     let is_known = |name: &str| {
         known.contains(&name)
             || name.ends_with(".md")

@@ -154,6 +154,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether an optional key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.asked.borrow_mut().insert(key.to_owned());
+        self.table.contains_key(key)
+    }
+
     pub(super) fn flag(&self, key: &str) -> Option<bool> {
         let rule = format!("{key} must be true or false");
         let value = self.value(key, &rule)?;

@@ -115,6 +115,7 @@ pub(crate) fn unit(now: Time) -> Unit {
         name: name("南京签印科技有限公司"),
         province: "江苏省".to_owned(),
         city: "南京市".to_owned(),
+        agency: None,
         registered_by: "staff:test".to_owned(),
         registered_at: now,
     }

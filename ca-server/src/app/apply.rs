@@ -9,7 +9,7 @@ use ca_verifier::{Serial, Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, once};
+use super::{App, Made, Once, enroll::gate, once};
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication, SubmitApplication, WithdrawApplication},
     problem::{Failure, Problem},
@@ -81,6 +81,7 @@ impl App {
                 .collect();
             return Err(Problem::new(Rule::DocumentMissing).with("documents", names.join(", ")));
         }
+        let rules = self.policies.eligibility().clone();
         let id = ApplicationId::new(now, wire::random()?);
         let order = Order {
             id: OrderId::new(now, wire::random()?),
@@ -96,13 +97,7 @@ impl App {
                 let unit = tx
                     .unit_by_uscc(&uscc)?
                     .ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
-                let known = tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
-                if known.qualified_at.is_none() {
-                    return Err(Problem::new(Rule::AgentNotQualified));
-                }
-                if !tx.pair_confirmed(&agent, &unit.id)? {
-                    return Err(Problem::new(Rule::AgentNotConfirmed));
-                }
+                gate(tx, &rules, &unit, &agent, now)?;
                 if let ApplicationKind::Renew { of } = kind {
                     may_renew(tx, of, &unit.id, (new.years, days_max), now)?;
                 }
@@ -138,9 +133,13 @@ impl App {
     ) -> Result<ApplicationState, Problem> {
         let now = wire::now();
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let rules = self.policies.eligibility().clone();
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
+                let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
                 let state = advance(tx, &id, ApplicationCommand::Approve { by })?;
+                let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+                gate(tx, &rules, &unit, &known.agent, now)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
                 tx.append_audit(&entry)?;

@@ -1,14 +1,17 @@
 //! Step 1: units, agents, their training, and the pair of both.
 
-use ca_core::{Action, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId};
-use ca_store::WriteSite;
-use ca_verifier::Uscc;
+use ca_core::{
+    Action, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId,
+    policy::{Eligibility, EligibilityRules},
+};
+use ca_store::{Tx, WriteSite};
+use ca_verifier::{Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{App, Made, Once, once};
 use crate::{
-    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterAgent, RegisterUnit},
+    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterAgent, RegisterUnit, ReleaseAgent},
     problem::Problem,
     rule::Rule,
     wire,
@@ -28,6 +31,8 @@ pub(crate) struct NewUnit {
     pub(crate) province: String,
     /// City, for the certificate's L.
     pub(crate) city: String,
+    /// The agency that insures the unit (参保经办机构), a code of `policies/eligibility.toml`.
+    pub(crate) agency: String,
 }
 
 /// An agent, as the counter enters it.
@@ -53,6 +58,10 @@ impl App {
         if new.name.chars().count() > 64 {
             return Err(Problem::field("name", "more than 64 characters cannot stand in a certificate"));
         }
+        if !self.policies.eligibility().knows(&new.agency) {
+            let codes: Vec<&str> = self.policies.eligibility().codes().collect();
+            return Err(Problem::field("agency", format!("one of {} is needed", codes.join(", "))));
+        }
         let unit = Unit {
             id: UnitId::new(now, wire::random()?),
             uscc: Uscc::parse(&new.uscc)?,
@@ -60,6 +69,7 @@ impl App {
             name: Name::parse(&new.name)?,
             province: place("province", new.province)?,
             city: place("city", new.city)?,
+            agency: Some(new.agency),
             registered_by: permit.actor().to_string(),
             registered_at: now,
         };
@@ -130,6 +140,31 @@ impl App {
             .await
     }
 
+    /// The agent has left the unit: at once, for everything that asks.
+    pub(crate) async fn release_agent(
+        &self,
+        permit: Permit<ReleaseAgent>,
+        agent: AgentId,
+        uscc: String,
+    ) -> Result<(), Problem> {
+        let now = wire::now();
+        let uscc = Uscc::parse(&uscc)?;
+        self.store
+            .write(WriteSite::ConfirmAgent, move |tx| {
+                let unit = tx
+                    .unit_by_uscc(&uscc)?
+                    .ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
+                if !tx.pair_confirmed(&agent, &unit.id)? {
+                    return Err(Problem::not_found("agent"));
+                }
+                tx.end_pair(&agent, &unit.id, now, &permit.actor().to_string())?;
+                let entry = AuditEntry::done(now, permit.actor(), Action::ReleaseAgent, "agent", &agent);
+                tx.append_audit(&entry.with("unit", &unit.id))?;
+                Ok(())
+            })
+            .await
+    }
+
     /// The agent may act for the unit.
     pub(crate) async fn confirm_agent(
         &self,
@@ -155,6 +190,37 @@ impl App {
             })
             .await
     }
+}
+
+/// What must hold for an application, when it is entered and again when it is approved: unit eligible, agent
+/// qualified, pair confirmed. A closed gate says what is missing.
+pub(super) fn gate(
+    tx: &mut Tx<'_>,
+    rules: &EligibilityRules,
+    unit: &Unit,
+    agent: &AgentId,
+    now: Time,
+) -> Result<(), Problem> {
+    let agency = unit.agency.as_deref().unwrap_or("");
+    match rules.check(agency, now) {
+        Eligibility::Eligible => {}
+        Eligibility::Excluded(rule) => {
+            let (zh, en, basis) = (rule.zh(), rule.en(), rule.basis());
+            return Err(Problem::new(Rule::UnitNotEligible)
+                .with("agency_zh", zh)
+                .with("agency_en", en)
+                .with("basis", basis));
+        }
+        Eligibility::NoRule => return Err(Problem::new(Rule::UnitAgencyUnclear).with("agency", agency)),
+    }
+    let known = tx.agent(agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+    if known.qualified_at.is_none() {
+        return Err(Problem::new(Rule::AgentNotQualified));
+    }
+    if !tx.pair_confirmed(agent, &unit.id)? {
+        return Err(Problem::new(Rule::AgentNotConfirmed));
+    }
+    Ok(())
 }
 
 /// A province or city as it stands in a subject: X.520 allows 128 characters, names of places need no more than 40.

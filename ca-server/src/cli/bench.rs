@@ -146,6 +146,7 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
         name: Name::parse("南京示例科技有限公司")?,
         province: "江苏省".to_owned(),
         city: "南京市".to_owned(),
+        agency: Some("nanjing".to_owned()),
         registered_by: staff.to_string(),
         registered_at: now,
     };

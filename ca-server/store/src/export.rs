@@ -19,9 +19,9 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ("setting", "name", "name value"),
     ("ca_certificate", "name", "name der:hex at"),
     ("staff", "id", "id name roles:json certificate"),
-    ("unit", "id", "id uscc labour_no name province city registered_by registered_at"),
+    ("unit", "id", "id uscc labour_no name province city registered_by registered_at agency"),
     ("agent", "id", "id name id_card:masked qualified_at"),
-    ("agent_unit", "agent, unit", "agent unit confirmed_at confirmed_by"),
+    ("agent_unit", "agent, unit", "agent unit confirmed_at confirmed_by ended_at ended_by"),
     (
         "application",
         "id",

@@ -10,6 +10,7 @@ diesel::table! {
         city -> Text,
         registered_by -> Text,
         registered_at -> BigInt,
+        agency -> Nullable<Text>,
     }
 }
 
@@ -28,6 +29,8 @@ diesel::table! {
         unit -> Text,
         confirmed_at -> BigInt,
         confirmed_by -> Text,
+        ended_at -> Nullable<BigInt>,
+        ended_by -> Nullable<Text>,
     }
 }
 

@@ -151,8 +151,8 @@ fn a_bad_row_is_an_error_and_never_a_default() {
         let mut connection = migrated(&database);
         connection
             .batch_execute(
-                "INSERT INTO unit VALUES ('00000000000000000000000000000001', '91320104000000019A', '32010001', 'x', \
-                 'x', 'x', 'x', 1); INSERT INTO staff VALUES ('00000000000000000000000000000002', 'x', '{}', 'x')",
+                "INSERT INTO unit (id, uscc, labour_no, name, province, city, registered_by, registered_at) \
+                 VALUES ('00000000000000000000000000000001', '91320104000000019A', '32010001', 'x', 'x', 'x', 'x', 1); INSERT INTO staff VALUES ('00000000000000000000000000000002', 'x', '{}', 'x')",
             )
             .unwrap();
         let id = ca_core::UnitId::parse("00000000000000000000000000000001").unwrap();

@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
     fn enroll_and_pay(&mut self) {
         let uscc = uscc(self.number);
         let labour_no = format!("2{:07}", self.number);
-        let unit = json!({ "uscc": uscc, "labour_no": labour_no, "name": "南京崩溃试验有限公司", "province": "江苏省", "city": "南京市" });
+        let unit = json!({ "uscc": uscc, "labour_no": labour_no, "name": "南京崩溃试验有限公司", "province": "江苏省", "city": "南京市", "agency": "nanjing" });
         let made = self.post("clerk", "/api/v1/units", &unit);
         assert!(made["id"].is_string(), "{made}");
         let card = json!({ "name": "李四", "id_card": id_card(self.number) });

@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod demo;
 mod docs;
+mod eligibility;
 mod refusals;
 mod renewal;
 mod support;

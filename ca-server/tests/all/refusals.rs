@@ -52,7 +52,7 @@ fn logged(ca: &Ca, rule: &str) -> usize {
 }
 
 fn units_and_agents(ca: &Ca) {
-    let unit = |uscc: &str, labour_no: &str, name: &str| json!({ "uscc": uscc, "labour_no": labour_no, "name": name, "province": "江苏省", "city": "南京市" });
+    let unit = |uscc: &str, labour_no: &str, name: &str| json!({ "uscc": uscc, "labour_no": labour_no, "name": name, "province": "江苏省", "city": "南京市", "agency": "nanjing" });
     let wrong_digit = refused(
         ca,
         "clerk",

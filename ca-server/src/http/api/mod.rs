@@ -37,6 +37,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(people::register_agent))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
+        .routes(routes!(people::release_agent))
         .routes(routes!(trainings::submit_training, trainings::trainings))
         .routes(routes!(trainings::training))
         .routes(routes!(trainings::accept_training))

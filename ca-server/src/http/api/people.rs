@@ -17,7 +17,7 @@ use super::{MadeView, made};
 use crate::{
     app::{About, App, NewAgent, NewUnit},
     http::problem::{Body, IdempotencyKey},
-    permit::{ConfirmAgent, Permit, QualifyAgent, ReadRecords, RegisterAgent, RegisterUnit},
+    permit::{ConfirmAgent, Permit, QualifyAgent, ReadRecords, RegisterAgent, RegisterUnit, ReleaseAgent},
     problem::Problem,
 };
 
@@ -30,6 +30,7 @@ pub(super) struct UnitView {
     name: String,
     province: String,
     city: String,
+    agency: Option<String>,
     registered_at: String,
 }
 
@@ -42,6 +43,7 @@ impl From<Unit> for UnitView {
             name: unit.name.as_str().to_owned(),
             province: unit.province,
             city: unit.city,
+            agency: unit.agency,
             registered_at: unit.registered_at.to_string(),
         }
     }
@@ -124,5 +126,19 @@ pub(super) async fn confirm_agent(
     let actor = permit.actor().clone();
     let about = About { actor: &actor, action: Action::ConfirmAgent, object: "agent", id: &id };
     let work = async { app.confirm_agent(permit, AgentId::parse(&id)?, body.value.uscc).await };
+    app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// The agent has left the unit, or the unit has named another: the pair ends at once.
+#[utoipa::path(delete, path = "/api/v1/agents/{id}/units/{uscc}",
+    params(("id" = String, Path), ("uscc" = String, Path)), responses((status = 204)))]
+pub(super) async fn release_agent(
+    permit: Permit<ReleaseAgent>,
+    State(app): State<Arc<App>>,
+    Path((id, uscc)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::ReleaseAgent, object: "agent", id: &id };
+    let work = async { app.release_agent(permit, AgentId::parse(&id)?, uscc).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }

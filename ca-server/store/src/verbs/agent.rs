@@ -46,7 +46,8 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn pair_confirmed(&mut self, agent: &AgentId, unit: &UnitId) -> Result<bool, StoreError> {
-        let pair = agent_unit::table.find((agent.as_str(), unit.as_str()));
+        let pair =
+            agent_unit::table.find((agent.as_str(), unit.as_str())).filter(agent_unit::ended_at.is_null());
         run!(self, connection => select(exists(pair)).get_result(connection))
     }
 }
@@ -84,10 +85,10 @@ impl Tx<'_> {
         change_one!(self, "agent", diesel::update(unqualified).set(agent::qualified_at.eq(at.millis())))
     }
 
-    /// The agent may act for the unit; `by` as the log writes it.
+    /// The agent may act for the unit, for the first time or again; `by` as the log writes it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] `agent-unit`; [`StoreError::NotFound`] without agent or unit.
+    /// [`StoreError::Conflict`] `agent-unit` when it may already; [`StoreError::NotFound`] without agent or unit.
     pub fn confirm_pair(
         &mut self,
         agent: &AgentId,
@@ -101,7 +102,30 @@ impl Tx<'_> {
             agent_unit::confirmed_at.eq(at.millis()),
             agent_unit::confirmed_by.eq(by),
         );
-        insert!(self, agent_unit::table, row)
+        let ended = agent_unit::table
+            .find((agent.as_str(), unit.as_str()))
+            .filter(agent_unit::ended_at.is_not_null());
+        let again = (
+            agent_unit::confirmed_at.eq(at.millis()),
+            agent_unit::confirmed_by.eq(by),
+            agent_unit::ended_at.eq(None::<i64>),
+            agent_unit::ended_by.eq(None::<String>),
+        );
+        match run!(self, connection => diesel::update(ended).set(again).execute(connection))? {
+            0 => insert!(self, agent_unit::table, row),
+            _ => Ok(()),
+        }
+    }
+
+    /// The agent no longer acts for the unit.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `agent-unit` when it does not.
+    pub fn end_pair(&mut self, agent: &AgentId, unit: &UnitId, at: Time, by: &str) -> Result<(), StoreError> {
+        let live =
+            agent_unit::table.find((agent.as_str(), unit.as_str())).filter(agent_unit::ended_at.is_null());
+        let end = (agent_unit::ended_at.eq(at.millis()), agent_unit::ended_by.eq(by));
+        change_one!(self, "agent-unit", diesel::update(live).set(end))
     }
 }
 

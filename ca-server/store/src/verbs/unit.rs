@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = unit)]
+#[diesel(table_name = unit, treat_none_as_default_value = false)]
 struct Row {
     id: String,
     uscc: String,
@@ -22,6 +22,7 @@ struct Row {
     city: String,
     registered_by: String,
     registered_at: i64,
+    agency: Option<String>,
 }
 
 impl Reader<'_> {
@@ -60,6 +61,7 @@ impl Tx<'_> {
             city: new.city.clone(),
             registered_by: new.registered_by.clone(),
             registered_at: new.registered_at.millis(),
+            agency: new.agency.clone(),
         };
         insert!(self, unit::table, &row)
     }
@@ -79,6 +81,7 @@ impl TryFrom<Row> for Unit {
             city: row.city,
             registered_by: row.registered_by,
             registered_at: Time::from_millis(row.registered_at),
+            agency: row.agency,
         })
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn unit() -> Unit {
         name: Name::parse("南京签印科技有限公司").unwrap(),
         province: "江苏省".into(),
         city: "南京市".into(),
+        agency: Some("nanjing".into()),
         registered_by: format!("staff:{}", clerk()),
         registered_at: NOW,
     }

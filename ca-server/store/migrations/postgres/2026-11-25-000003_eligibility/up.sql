@@ -1,0 +1,5 @@
+-- The agency that insures the unit (policies/eligibility.toml); NULL for units from before this was asked.
+ALTER TABLE unit ADD COLUMN agency TEXT COLLATE "C";
+-- A pair of agent and unit ends when the agent leaves; confirmed anew, it lives again.
+ALTER TABLE agent_unit ADD COLUMN ended_at BIGINT;
+ALTER TABLE agent_unit ADD COLUMN ended_by TEXT COLLATE "C" CHECK ((ended_at IS NULL) = (ended_by IS NULL));
