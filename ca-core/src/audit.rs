@@ -104,6 +104,8 @@ actions! {
     BurnSerial = "burn-serial",
     /// A token was handed over.
     DeliverToken = "deliver-token",
+    /// A holder was given a new activation code.
+    RenewActivationCode = "renew-activation-code",
     /// A holder activated a certificate.
     ActivateCertificate = "activate-certificate",
     /// A certificate was put on hold.

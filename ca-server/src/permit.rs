@@ -37,6 +37,7 @@ permissions!(
     ClaimApplication,
     Personalise,
     DeliverToken,
+    RenewActivationCode,
     HoldCertificate,
     ReleaseCertificate,
     RevokeCertificate,

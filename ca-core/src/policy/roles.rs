@@ -11,8 +11,9 @@ const ROLES: [&str; 7] = ["administrator", "auditor", "cashier", "clerk", "maker
 const AUDITOR_MAY: [Action; 2] = [Action::ReadRecords, Action::ReadLog];
 
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
-/// who decides does not make the token (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
-const APART: [(Action, Action); 4] = [
+/// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
+const APART: [(Action, Action); 5] = [
+    (Action::DeliverToken, Action::RenewActivationCode),
     (Action::SubmitTraining, Action::DecideTraining),
     (Action::SubmitApplication, Action::ApproveApplication),
     (Action::RecordPayment, Action::ApproveApplication),

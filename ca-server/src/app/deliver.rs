@@ -1,22 +1,23 @@
 //! Step 8, its end: hand-over, and activation by the holder.
 //!
 //! The activation code is computed from the application by a key in the HSM, so it is stored nowhere; it travels
-//! apart from the token, to the agent, and opens the certificate once.
+//! apart from the token, to the agent, and opens the certificate once. Three wrong ones lock it, until an officer has
+//! seen who the holder is and has a new code sent.
 
 use std::sync::Arc;
 
 use ca_core::{
-    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AuditEntry,
-    CertificateCommand, CertificateState,
+    Action, Actor, AgentId, ApplicationCommand, ApplicationId, ApplicationState, AttemptCommand, AttemptId,
+    AuditEntry, CertificateCommand, CertificateState,
 };
-use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, Tx, WriteSite};
-use ca_verifier::Serial;
+use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, Reader, Tx, WriteSite};
+use ca_verifier::{Serial, Time};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{App, apply::advance, personalise::refuse_renewal};
 use crate::{
-    permit::{DeliverToken, Permit},
+    permit::{DeliverToken, Permit, RenewActivationCode},
     problem::{Failure, Problem},
     rule::Rule,
     wire,
@@ -56,14 +57,7 @@ impl App {
                 let command = ApplicationCommand::Deliver { attempt: attempt.id.clone() };
                 advance(tx, &application, command)?;
                 let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
-                tx.insert_notice(&NoticeRecord {
-                    id: notice,
-                    recipient: known.agent.to_string(),
-                    template: "activation".to_owned(),
-                    application: Some(application.clone()),
-                    training: None,
-                    created_at: now,
-                })?;
+                tx.insert_notice(&activation_notice(notice, &application, &known.agent, now))?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::DeliverToken, "certificate", serial);
                 tx.append_audit(
@@ -84,7 +78,8 @@ impl App {
         let record = self.store.read(|reader| reader.certificate(&serial))?;
         let application = record.and_then(|record| record.application);
         let application = application.ok_or_else(|| Problem::not_found("certificate"))?;
-        let expected = self.activation_code(&application).await?;
+        let renewals = self.store.read(|reader| code_renewals(reader, &serial))?.0;
+        let expected = self.activation_code(&application, renewals).await?;
         let given = given.code.replace(['-', ' '], "").to_ascii_uppercase();
         self.store
             .write(WriteSite::ActivateCertificate, move |tx| {
@@ -92,7 +87,11 @@ impl App {
                 let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
                 // Changes nothing and takes the row: tries that come at once are counted one after the other.
                 tx.move_application(&application, &known.state, &known.state)?;
-                let wrong = wrong_codes(tx, &serial)?;
+                let (now_renewals, since) = code_renewals(tx, &serial)?;
+                if now_renewals != renewals {
+                    return Err(Problem::new(Rule::Stale).with("object", "activation code"));
+                }
+                let wrong = wrong_codes(tx, &serial, since)?;
                 if wrong >= TRIES {
                     return Err(Problem::new(Rule::ActivationLocked));
                 }
@@ -126,9 +125,41 @@ impl App {
             .await
     }
 
-    pub(super) async fn activation_code(&self, application: &ApplicationId) -> Result<String, Problem> {
+    /// A new code for a holder who proved at the counter who they are; the old one no longer counts.
+    pub(crate) async fn renew_activation_code(
+        &self,
+        permit: Permit<RenewActivationCode>,
+        application: ApplicationId,
+    ) -> Result<(), Problem> {
+        let notice = hex::encode(wire::random::<16>()?);
+        self.store
+            .write(WriteSite::DeliverToken, move |tx| {
+                let now = wire::now();
+                let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
+                let ApplicationState::Delivered { serial } = known.state else {
+                    let (state, command) = (known.state.name(), "renew-activation-code");
+                    return Err(Problem::from(ca_core::Refusal::WrongState { state, command }));
+                };
+                tx.insert_notice(&activation_notice(notice, &application, &known.agent, now))?;
+                let (action, actor) = (Action::RenewActivationCode, permit.actor());
+                let entry = AuditEntry::done(now, actor, action, "certificate", serial);
+                tx.append_audit(&entry.with("application", &application))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The code after so many renewals.
+    pub(super) async fn activation_code(
+        &self,
+        application: &ApplicationId,
+        renewals: usize,
+    ) -> Result<String, Problem> {
         let secrets = self.ca.secrets();
-        let message = format!("qianyin-activation-v1:{application}");
+        let message = match renewals {
+            0 => format!("qianyin-activation-v1:{application}"),
+            _ => format!("qianyin-activation-v1:{application}:{renewals}"),
+        };
         let mac = tokio::task::spawn_blocking(move || secrets.hmac(message.as_bytes()))
             .await
             .map_err(Failure::inconsistent)?
@@ -146,9 +177,40 @@ pub(super) fn challenge_message(attempt: &AttemptId, serial: &Serial) -> String 
     format!("qianyin-challenge-v1:{attempt}:{serial}")
 }
 
-/// Wrong codes so far: the refusals in the log are the counter, so that none can be forgotten.
-fn wrong_codes(tx: &mut Tx<'_>, serial: &Serial) -> Result<usize, Problem> {
+fn activation_notice(id: String, application: &ApplicationId, agent: &AgentId, now: Time) -> NoticeRecord {
+    NoticeRecord {
+        id,
+        recipient: agent.to_string(),
+        template: "activation".to_owned(),
+        application: Some(application.clone()),
+        training: None,
+        created_at: now,
+    }
+}
+
+/// How many new codes there were, and the log entry of the last.
+pub(super) fn code_renewals(
+    reader: &mut Reader<'_>,
+    serial: &Serial,
+) -> Result<(usize, Option<i64>), Problem> {
     let filter = AuditFilter {
+        action: Some(Action::RenewActivationCode),
+        object_id: Some(serial.to_string()),
+        ..AuditFilter::default()
+    };
+    let done: Vec<i64> = reader
+        .audit_log(&filter)?
+        .into_iter()
+        .filter(|(_, record)| record.rule.is_none())
+        .map(|(id, _)| id)
+        .collect();
+    Ok((done.len(), done.last().copied()))
+}
+
+/// Wrong codes since the last new one: the refusals in the log are the counter, so that none can be forgotten.
+fn wrong_codes(tx: &mut Tx<'_>, serial: &Serial, since: Option<i64>) -> Result<usize, Problem> {
+    let filter = AuditFilter {
+        after: since,
         action: Some(Action::ActivateCertificate),
         object_id: Some(serial.to_string()),
         ..AuditFilter::default()

@@ -1,10 +1,10 @@
 //! The outbox: messages to agents, asked for in the transaction of what they tell, made and sent afterwards. One file a
 //! message, readable by the sending program only.
 
-use ca_core::{Training, TrainingSession};
+use ca_core::{ApplicationState, Training, TrainingSession};
 use ca_store::{NoticeRecord, WriteSite};
 
-use super::App;
+use super::{App, deliver::code_renewals};
 use crate::{
     problem::{Failure, Problem},
     wire,
@@ -34,7 +34,17 @@ impl App {
     /// The message's file name and text, in Chinese and English.
     async fn message(&self, notice: &NoticeRecord) -> Result<(String, String), Problem> {
         if let Some(application) = &notice.application {
-            let code = self.activation_code(application).await?;
+            let renewals = self.store.read(|reader| {
+                let known =
+                    reader.application(application)?.ok_or_else(|| Problem::not_found("application"))?;
+                match known.state {
+                    ApplicationState::Delivered { serial } | ApplicationState::Active { serial } => {
+                        code_renewals(reader, &serial)
+                    }
+                    _ => Ok((0, None)),
+                }
+            })?;
+            let code = self.activation_code(application, renewals.0).await?;
             return Ok((application.to_string(), activation(&code)));
         }
         let unknown = || Failure::inconsistent(format!("notice {} is about nothing", notice.id));

@@ -70,8 +70,31 @@ fn the_certificate_is_what_the_contract_says(ca: &Ca, serial: &str) {
 }
 
 fn wrong_codes_then_the_right_one(ca: &Ca, application: &str, token: &str) {
-    let output = ca.activate(application, token);
+    // The first try replaces the initial PIN; the wrong code changes nothing else.
+    let message = std::path::PathBuf::from(ca.path(&format!("outbox/{application}.txt")));
+    wait(10, "the message", || message.exists());
+    let sent = std::fs::read_to_string(&message).unwrap();
+    std::fs::write(&message, "激活码：AAAAA-AAAAA。").unwrap();
+    let first = ca.activate(application, token);
+    assert!(text(&first).contains("还可以再试 2 次"), "{}", text(&first));
+    for left in ["还可以再试 1 次", "还可以再试 0 次", "已错 3 次"] {
+        let output = ca.activate_again(token);
+        assert!(output.status.code() == Some(1) && text(&output).contains(left), "{left}: {}", text(&output));
+    }
+    // Now the right one does not help either, until an officer has a new one sent.
+    std::fs::write(&message, &sent).unwrap();
+    ca.read_code(application);
+    assert!(text(&ca.activate_again(token)).contains("已错 3 次"));
+    let renew = format!("/api/v1/applications/{application}/activation-code");
+    assert_eq!(ca.post("clerk", &renew, &Value::Null)["title"], "auth.not-permitted");
+    assert_eq!(ca.post("officer", &renew, &Value::Null), Value::Null);
+    wait(10, "the new message", || std::fs::read_to_string(&message).unwrap() != sent);
+    let old = ca.activate_again(token);
+    assert!(text(&old).contains("还可以再试 2 次"), "the old code counts no more: {}", text(&old));
+    ca.read_code(application);
+    let output = ca.activate_again(token);
     assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(ca.post("officer", &renew, &Value::Null)["title"], "wrong-state");
     let view = ca.get("auditor", &format!("/api/v1/applications/{application}"));
     assert_eq!(view["state"], "active", "{view}");
 }

@@ -19,7 +19,7 @@ use crate::{
     http::problem::{Body, IdempotencyKey},
     permit::{
         ApproveApplication, ClaimApplication, DeliverToken, Permission, Permit, ReadRecords, RecordPayment,
-        RejectApplication, SubmitApplication, WithdrawApplication,
+        RejectApplication, RenewActivationCode, SubmitApplication, WithdrawApplication,
     },
     problem::Problem,
 };
@@ -273,4 +273,16 @@ pub(super) async fn hand_over(
     let work = async { app.hand_over(permit.clone(), ApplicationId::parse(&id)?).await };
     let serial = app.audited(about(&permit, Action::DeliverToken, &id), work).await?;
     Ok(Json(HandOverView { serial: serial.to_string() }))
+}
+
+/// Send the holder a new activation code: after three wrong ones, and after seeing who the holder is.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/activation-code", params(("id" = String, Path)),
+    responses((status = 204)))]
+pub(super) async fn renew_activation_code(
+    permit: Permit<RenewActivationCode>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let work = async { app.renew_activation_code(permit.clone(), ApplicationId::parse(&id)?).await };
+    app.audited(about(&permit, Action::RenewActivationCode, &id), work).await.map(|()| StatusCode::NO_CONTENT)
 }

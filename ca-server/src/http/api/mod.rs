@@ -56,6 +56,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(applications::claim))
         .routes(routes!(applications::abandon))
         .routes(routes!(applications::hand_over))
+        .routes(routes!(applications::renew_activation_code))
         .routes(routes!(workstations::exchange))
         .routes(routes!(workstations::activate))
         .routes(routes!(renewals::renew))

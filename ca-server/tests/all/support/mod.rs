@@ -342,11 +342,7 @@ impl Ca {
 
     /// The holder's part: a PIN of their own, and the code from the message. Gives `ukey activate`'s output.
     pub(crate) fn activate(&self, application: &str, token: &str) -> Output {
-        let message = self.dir.join(format!("outbox/{application}.txt"));
-        wait(10, "the message", || message.exists());
-        let message = std::fs::read_to_string(message).unwrap();
-        let code = message.split("激活码：").nth(1).unwrap().split('。').next().unwrap();
-        std::fs::write(self.dir.join("code"), code).unwrap();
+        self.read_code(application);
         std::fs::write(self.dir.join("initial.pin"), "123456").unwrap();
         std::fs::write(self.dir.join("unit.pin"), "70718293").unwrap();
         self.ukey(&[
@@ -363,6 +359,34 @@ impl Ca {
             &self.path("unit.pin"),
             "--code-file",
             &self.path("code"),
+        ])
+    }
+
+    /// The code from the message, as the holder types it.
+    pub(crate) fn read_code(&self, application: &str) {
+        let message = self.dir.join(format!("outbox/{application}.txt"));
+        wait(10, "the message", || message.exists());
+        let message = std::fs::read_to_string(message).unwrap();
+        let code = message.split("激活码：").nth(1).unwrap().split('。').next().unwrap();
+        std::fs::write(self.dir.join("code"), code).unwrap();
+    }
+
+    /// `ukey activate` once more, when the PIN was replaced before.
+    pub(crate) fn activate_again(&self, token: &str) -> Output {
+        let (server, anchor) = (format!("https://{}", self.https), self.path("root.pem"));
+        let (pin, code) = (self.path("unit.pin"), self.path("code"));
+        self.ukey(&[
+            "activate",
+            "--server",
+            &server,
+            "--anchor",
+            &anchor,
+            "--token",
+            token,
+            "--pin-file",
+            &pin,
+            "--code-file",
+            &code,
         ])
     }
 
