@@ -13,3 +13,4 @@ mod renewal;
 mod support;
 mod training;
 mod workspace;
+mod workstation;
