@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod docs;
 mod eligibility;
+mod interruptions;
 mod refusals;
 mod renewal;
 mod support;

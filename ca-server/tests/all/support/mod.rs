@@ -20,7 +20,7 @@ pub(crate) const USCC: &str = "91320104000000019U";
 pub(crate) const WORKSTATION: &str = "counter-1";
 /// What the token's vendor sets (policies/tokens.toml).
 const FACTORY_SO_PIN: &str = "12345678";
-const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+pub(crate) const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +170,11 @@ impl Ca {
             .stderr(log)
             .stdin(Stdio::null());
         self.others.push(command.spawn().unwrap());
+    }
+
+    /// Whether the workstation that was started last is gone.
+    pub(crate) fn counter_has_ended(&mut self) -> bool {
+        self.others.last_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
     }
 
     pub(crate) fn stop_others(&mut self) {
