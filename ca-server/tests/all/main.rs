@@ -4,6 +4,7 @@
 
 mod ceremony;
 mod clients;
+mod connections;
 mod crash;
 mod demo;
 mod docs;

@@ -395,8 +395,8 @@ impl Ca {
         ])
     }
 
-    /// A login at the portal with curl and the key in the token. Gives status and body.
-    pub(crate) fn login(&self, token: &str) -> (u16, String) {
+    /// curl with the unit's certificate and the key in the token, through OpenSSL's PKCS#11 engine; without a URL yet.
+    pub(crate) fn curl_with_token(&self, token: &str) -> Command {
         let engine = glob("/usr/lib", "engines-3/pkcs11.so");
         let config = format!(
             "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\nengine_id = pkcs11\n\
@@ -406,28 +406,19 @@ impl Ca {
         std::fs::write(self.dir.join("openssl.cnf"), config).unwrap();
         let key = format!("pkcs11:serial={token};type=private;pin-source={}", self.path("unit.pin"));
         let mut command = Command::new("curl");
-        command.args([
-            "-sS",
-            "--engine",
-            "pkcs11",
-            "--key-type",
-            "ENG",
-            "--key",
-            &key,
-            "--cert",
-            &self.path("unit.pem"),
-        ]);
-        command.args([
-            "--cacert",
-            &self.path("root.pem"),
-            "-H",
-            "Accept: application/json",
-            "-w",
-            "\n%{http_code}",
-        ]);
-        command.arg(format!("https://{}/", self.portal));
+        command.args(["-sS", "--engine", "pkcs11", "--key-type", "ENG", "--key", &key]);
+        command.args(["--cert", &self.path("unit.pem"), "--cacert", &self.path("root.pem")]);
+        command.args(["-H", "Accept: application/json"]);
         command.env("OPENSSL_CONF", self.dir.join("openssl.cnf"));
-        let output = command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).output().unwrap();
+        command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf"));
+        command
+    }
+
+    /// A login at the portal with curl and the key in the token. Gives status and body.
+    pub(crate) fn login(&self, token: &str) -> (u16, String) {
+        let mut command = self.curl_with_token(token);
+        command.args(["-w", "\n%{http_code}", &format!("https://{}/", self.portal)]);
+        let output = command.output().unwrap();
         let answer = String::from_utf8_lossy(&output.stdout).into_owned();
         let (body, status) = answer.rsplit_once('\n').unwrap_or_else(|| panic!("{}", text(&output)));
         (status.parse().unwrap_or(0), body.to_owned())
