@@ -110,7 +110,7 @@ fn demonstration(
     let tls =
         |listen| TlsPlan { listen, names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()], years: 1 };
     let person = |name: &str, role: &str| Person { name: name.to_owned(), role: role.to_owned() };
-    let base = format!("http://localhost:{}", http.port());
+    let base = format!("http://127.0.0.1:{}", http.port());
     Ok(Plan {
         title: "签印演示 CA / Qianyin demonstration CA".to_owned(),
         people: vec![person("演示管理员", "administrator"), person("演示见证人", "witness")],

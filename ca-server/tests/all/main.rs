@@ -10,6 +10,7 @@ mod demo;
 mod docs;
 mod eligibility;
 mod interruptions;
+mod pkilint;
 mod refusals;
 mod renewal;
 mod support;
