@@ -4,6 +4,7 @@
 //! transaction. What a rule refuses is logged too, by [`App::audited`].
 
 mod apply;
+pub(crate) mod clock;
 mod crl;
 mod deliver;
 mod enroll;

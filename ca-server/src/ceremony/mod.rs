@@ -16,7 +16,7 @@ use ca_core::{
     Action, Actor, AuditEntry, CertificatePlan, CertificateState, CrlPlan, CrlScope, Host, Intent,
     IntentContext, Issuer, IssuerRef, Name, PlanKey, Policies, Subject, SubjectKey, Urls,
 };
-use ca_store::{CrlRecord, Store, WriteSite};
+use ca_store::{CrlRecord, Store, StoreError, WriteSite};
 use ca_verifier::Time;
 
 use self::keys::{CaKey, Ids, Keys, Tokens};
@@ -45,12 +45,21 @@ pub(crate) async fn hold(plan: &Plan) -> Result<std::path::PathBuf, Failure> {
     if let Some(ids) = unfinished {
         tokens.remove(&ids)?;
     }
+    tokens.refuse_used(plan)?;
     let ids = Ids::random()?;
     unfinished::begin(&store, plan, &ids).await?;
     let held = match Keys::generate(plan, &tokens, &ids) {
         Ok(keys) => Ceremony { plan, policies: &policies, store: &store, keys: &keys }.hold().await,
         Err(failure) => Err(failure),
     };
+    if matches!(held, Err(Failure::Store(StoreError::OutcomeUnknown))) {
+        // The CA may be there: without its keys it would be lost.
+        return Err(Failure::Refused(
+            "数据库没有答复最后一次提交，密钥留在密码卡上。请再次运行：程序会说明仪式已经完成，或重新举行。\n\
+             The database did not answer a commit; the keys stay on their tokens. Run it again: it says that the ceremony has been held, or holds it."
+                .to_owned(),
+        ));
+    }
     if held.is_err()
         && let Err(error) = tokens.remove(&ids)
     {
@@ -280,7 +289,11 @@ impl Ceremony<'_> {
     }
 
     /// Commits all certificates at once. The intents of a ceremony that came to nothing are burned like any other.
-    async fn register(&self, signed: Vec<(&'static str, Signed)>, root_crl: CrlRecord) -> Result<(), Failure> {
+    async fn register(
+        &self,
+        signed: Vec<(&'static str, Signed)>,
+        root_crl: CrlRecord,
+    ) -> Result<(), Failure> {
         let title = self.plan.title.clone();
         let people: Vec<String> =
             self.plan.people.iter().map(|person| format!("{} ({})", person.name, person.role)).collect();

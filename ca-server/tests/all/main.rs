@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod ceremony;
+mod ceremony_crash;
 mod clients;
 mod crash;
 mod demo;
 mod docs;
 mod refusals;
+mod staff_crash;
 mod support;
 mod workspace;
