@@ -13,6 +13,7 @@ mod ocsp;
 mod pay;
 mod personalise;
 mod recover;
+pub(crate) mod root_crl;
 pub(crate) mod status;
 
 use std::{

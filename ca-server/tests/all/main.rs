@@ -9,6 +9,7 @@ mod crash;
 mod demo;
 mod docs;
 mod refusals;
+mod root_crl;
 mod staff_crash;
 mod support;
 mod workspace;
