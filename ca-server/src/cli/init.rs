@@ -131,7 +131,8 @@ fn demonstration(
     let tls =
         |listen| TlsPlan { listen, names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()], years: 1 };
     let person = |name: &str, role: &str| Person { name: name.to_owned(), role: role.to_owned() };
-    let base = format!("http://localhost:{}", http.port());
+    // RFC 5280 §4.2.1.6: the host of a URL is a fully qualified name or an address, which localhost is not.
+    let base = format!("http://{http}");
     Ok(Plan {
         title: "签印演示 CA / Qianyin demonstration CA".to_owned(),
         people: vec![person("演示管理员", "administrator"), person("演示见证人", "witness")],

@@ -8,6 +8,7 @@ mod clients;
 mod crash;
 mod demo;
 mod docs;
+mod lint;
 mod refusals;
 mod root_crl;
 mod staff_crash;
