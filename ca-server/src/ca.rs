@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ca_core::{Issuer, Responder, Urls};
-use hsm::{Input, KeyAlgorithm, Module, Pin, PublicKey, SessionPool};
+use hsm::{Input, KeyAlgorithm, Module, Pin, PublicKey, SessionPool, Token};
 use ring::digest::{SHA256, digest};
 
 use crate::{config::Config, files, problem::Failure};
@@ -72,6 +72,13 @@ impl Ca {
     }
 }
 
+/// Signs the root's CRLs. The root's token is there for one command, not for the server.
+pub(crate) fn root_signer(token: &Token, pin: Pin, certificate: &[u8]) -> Result<Signer, Failure> {
+    let pool = Arc::new(SessionPool::open(token, pin, 1)?);
+    let algorithm = matching_key(&pool, label::ROOT, certificate)?;
+    Ok(Signer { pool, label: label::ROOT, algorithm })
+}
+
 /// What certificates say of where to ask.
 pub(crate) fn urls(status: &str, cps: &str) -> Result<Urls, Failure> {
     let (ocsp, ca, crl) = (format!("{status}/ocsp"), format!("{status}/ca"), format!("{status}/crl"));
@@ -99,7 +106,7 @@ pub(crate) fn spki(public: &PublicKey) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// A key in the issuing token that signs.
+/// A key in a token of the CA that signs.
 #[derive(Clone)]
 pub(crate) struct Signer {
     pool: Arc<SessionPool>,

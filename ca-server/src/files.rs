@@ -2,6 +2,8 @@
 
 use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
+use ca_store::kill_point;
+
 use crate::problem::Failure;
 
 /// Writes a file that only its owner can read; replaces an earlier one in one step.
@@ -16,9 +18,8 @@ pub(crate) fn write_public(path: &Path, content: &[u8]) -> Result<(), Failure> {
 
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
     let failed = |error| Failure::file(path, error);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let temporary = Path::new(&name);
@@ -35,7 +36,12 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
         .open(temporary)
         .map_err(failed)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(temporary, path).map_err(failed)
+    kill_point("write-file:before");
+    std::fs::rename(temporary, path).map_err(failed)?;
+    // The name, too, must be there after a power cut: a commit that follows counts on the file.
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    kill_point("write-file:after");
+    Ok(())
 }
 
 /// Reads a one-line secret, such as a PIN, without its line end.

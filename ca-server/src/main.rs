@@ -6,6 +6,7 @@ mod ca;
 mod ceremony;
 mod cli;
 mod config;
+mod draft;
 mod files;
 mod http;
 mod listener;

@@ -68,6 +68,14 @@ impl Failure {
         Self::File { file: file.into(), error }
     }
 
+    pub(crate) fn no_ceremony() -> Self {
+        Self::Refused(
+            "还没有举行密钥仪式。请先运行 ca-server init 或 ca-server ceremony。\n\
+             No key ceremony has been held. Run ca-server init or ca-server ceremony first."
+                .to_owned(),
+        )
+    }
+
     pub(crate) fn inconsistent(what: impl fmt::Display) -> Self {
         Self::Inconsistent(what.to_string())
     }

@@ -217,6 +217,9 @@ rules! {
     ClockBack "clock.back" 503
         "系统时钟倒退，已停止签发。" "请校准时钟；证书状态查询不受影响。"
         "The clock went back; issuing has stopped." "Set the clock right; status is still served.";
+    RenewalRunning "root-crl.running" 409
+        "另一个 root-crl 正在运行，或在十五秒内运行过；没有签名。" "请等待十五秒后再次运行。"
+        "Another root-crl is running, or ran within fifteen seconds; nothing was signed." "Wait fifteen seconds and run it again.";
     Busy "busy" 503
         "系统繁忙。" "请稍候用同一个 Idempotency-Key 重发。"
         "The server is busy." "Send the same request, with the same Idempotency-Key, a little later.";

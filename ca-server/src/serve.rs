@@ -29,11 +29,7 @@ pub(crate) fn open(config: Config) -> Result<App, Failure> {
     let certificates: HashMap<String, Vec<u8>> =
         store.read(|reader| reader.ca_certificates())?.into_iter().collect();
     if certificates.is_empty() {
-        return Err(Failure::Refused(
-            "还没有举行密钥仪式。请先运行 ca-server init 或 ca-server ceremony。\n\
-             No key ceremony has been held. Run ca-server init or ca-server ceremony first."
-                .to_owned(),
-        ));
+        return Err(Failure::no_ceremony());
     }
     let ca = Ca::open(&config, certificates)?;
     Ok(App::new(config, store, policies, ca))

@@ -1,11 +1,12 @@
 //! Step 9: the CRL. Its number is reserved before the status is read, so a higher number never tells less.
 
-use ca_core::{Action, Actor, AuditEntry, CrlEntry, CrlPlan, CrlScope, CrlStanding};
-use ca_store::{CrlRecord, CrlSource, WriteSite};
+use ca_core::{Action, Actor, AuditEntry, CrlScope};
+use ca_store::{CrlRecord, WriteSite};
 use ca_verifier::{Crl, Serial, Standing, Time};
 
 use super::{App, issue::SHARD};
 use crate::{
+    draft::Draft,
     problem::{Failure, Problem},
     wire,
 };
@@ -13,7 +14,8 @@ use crate::{
 /// Name of the issuing CA in `/crl/{issuer}/{shard}.crl` and in the store.
 pub(crate) const ISSUING: &str = "issuing";
 const LEASE: &str = "crl";
-const LEASE_MILLIS: i64 = 15_000;
+/// A crash delays the next CRL by so much.
+pub(super) const LEASE_MILLIS: i64 = 15_000;
 
 /// The CRL that is being served.
 #[derive(Debug)]
@@ -74,34 +76,23 @@ impl App {
             .store
             .read(|reader| Ok::<_, Problem>((reader.epoch()?, reader.crl_entries(ISSUING, SHARD, now)?)))?;
         let next_update = now.plus_secs(self.policies.status().crl_lifetime_secs());
-        let mut entries: Vec<CrlEntry> = sources.into_iter().filter_map(entry).collect();
-        entries.sort_unstable_by_key(|entry| entry.serial);
-        let count = entries.len();
-        let prepared = CrlPlan {
+        let unsigned = Draft {
             issuer: &self.ca.issuing,
-            scope: CrlScope::Shard(&self.ca.urls.crl(ISSUING, SHARD)),
-            number: u64::try_from(number).map_err(Failure::inconsistent)?,
-            this_update: now,
-            next_update,
-            epoch: u64::try_from(epoch).map_err(Failure::inconsistent)?,
-            entries: entries.into_iter(),
-        }
-        .prepare()
-        .map_err(Failure::inconsistent)?;
-        let signer = self.ca.issuing_signer();
-        let signed = tokio::task::spawn_blocking(move || prepared.sign(|tbs| signer.sign(tbs)))
-            .await
-            .map_err(Failure::inconsistent)?
-            .map_err(Failure::inconsistent)?;
-        let record = CrlRecord {
-            issuer: ISSUING.to_owned(),
+            name: ISSUING,
             shard: SHARD,
+            scope: CrlScope::Shard(&self.ca.urls.crl(ISSUING, SHARD)),
             number,
             this_update: now,
             next_update,
             epoch,
-            der: signed.into_der(),
-        };
+            sources,
+        }
+        .prepare()?;
+        let count = unsigned.entries();
+        let signer = self.ca.issuing_signer();
+        let record = tokio::task::spawn_blocking(move || unsigned.sign(|tbs| signer.sign(tbs)))
+            .await
+            .map_err(Failure::inconsistent)??;
         let stored = record.clone();
         self.store
             .write(WriteSite::PublishCrl, move |tx| {
@@ -116,7 +107,8 @@ impl App {
         self.serve_crl(&record)
     }
 
-    /// A CRL by the names in its URL: the issuing CA's from memory, the root's, which a ceremony made, from the store.
+    /// A CRL by the names in its URL: the issuing CA's from memory, the root's from the store, where
+    /// the ceremony and `root-crl` put it.
     pub(crate) fn crl(&self, issuer: &str, shard: u16) -> Result<Option<(i64, Time, Vec<u8>)>, Problem> {
         if issuer == ISSUING && shard == SHARD {
             let served = self.published.load_full();
@@ -143,14 +135,4 @@ impl App {
         })));
         Ok(())
     }
-}
-
-fn entry(source: CrlSource) -> Option<CrlEntry> {
-    let standing = match source.standing {
-        Standing::Good => return None,
-        Standing::NotActivated => CrlStanding::NotActivated,
-        Standing::Held => CrlStanding::Held,
-        Standing::Revoked(reason) => CrlStanding::Revoked(reason),
-    };
-    Some(CrlEntry { serial: source.serial, since: source.since, standing })
 }

@@ -4,6 +4,7 @@
 //! transaction. What a rule refuses is logged too, by [`App::audited`].
 
 mod apply;
+pub(crate) mod clock;
 mod crl;
 mod deliver;
 mod enroll;
@@ -14,6 +15,7 @@ mod pay;
 mod personalise;
 mod recover;
 mod renew;
+pub(crate) mod root_crl;
 pub(crate) mod status;
 mod training;
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use ca_store::kill_point;
 use hsm::{KeyAlgorithm, KeyAttributes, KeyId, KeyRef, Module, Pin, PublicKey, Session, TokenInfo};
 use ring::digest::{SHA256, digest};
 
@@ -33,13 +34,12 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Generates all keys and reads back that none can leave its token. Refuses tokens that hold such keys already.
+    /// Generates all keys and reads back that none can leave its token.
     pub(super) fn generate(plan: &Plan, tokens: &Tokens, ids: &Ids) -> Result<Self, Failure> {
         let (root_session, issuing_session) = (&tokens.root, &tokens.issuing);
-        refuse_used(root_session, &plan.root.token, &[label::ROOT])?;
-        refuse_used(issuing_session, &plan.issuing.token, &[label::ISSUING, label::OCSP, label::LOG])?;
         let of_plan = |token: &TokenInfo| [&plan.root.token, &plan.issuing.token].contains(&&token.label);
         issuing_session.generate_secret(label::SECRETS, &ids.secrets)?;
+        kill_point("make-key:after");
         let root = (plan.root.algorithm(), label::ROOT, root_session, &plan.root.token);
         let issuing = (plan.issuing.algorithm(), label::ISSUING, issuing_session, &plan.issuing.token);
         let ocsp = (Ok(KeyAlgorithm::EcP256), label::OCSP, issuing_session, &plan.issuing.token);
@@ -76,6 +76,12 @@ impl Tokens {
         };
         let (root, issuing) = (open(&plan.root)?, open(&plan.issuing)?);
         Ok(Self { module, root, issuing })
+    }
+
+    /// Refuses tokens that hold such keys already.
+    pub(super) fn refuse_used(&self, plan: &Plan) -> Result<(), Failure> {
+        refuse_used(&self.root, &plan.root.token, &[label::ROOT])?;
+        refuse_used(&self.issuing, &plan.issuing.token, &[label::ISSUING, label::OCSP, label::LOG])
     }
 
     /// Removes what a ceremony made that came to nothing: no certificate counts yet.
@@ -133,6 +139,7 @@ type Wanted<'a> = (Result<KeyAlgorithm, String>, &'static str, &'a Rc<Session>, 
 fn generate((algorithm, label, session, token): Wanted<'_>, id: &KeyId) -> Result<CaKey, Failure> {
     let algorithm = algorithm.map_err(Failure::Inconsistent)?;
     let key = session.generate_key_pair(algorithm, id, label)?;
+    kill_point("make-key:after");
     let attributes = session.attributes(&key)?;
     let stays = KeyAttributes {
         local: true,
@@ -162,6 +169,10 @@ impl CaKey {
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, hsm::Error> {
-        ca::sign_with(self.key.algorithm(), message, |input| self.session.sign(&self.key, input))
+        kill_point("sign:before");
+        let signature =
+            ca::sign_with(self.key.algorithm(), message, |input| self.session.sign(&self.key, input));
+        kill_point("sign:after");
+        signature
     }
 }

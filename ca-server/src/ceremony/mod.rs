@@ -13,23 +13,21 @@ mod unfinished;
 use std::path::Path;
 
 use ca_core::{
-    Action, Actor, AuditEntry, CertificatePlan, CertificateState, CrlPlan, CrlScope, Host, Intent,
-    IntentContext, Issuer, IssuerRef, Name, PlanKey, Policies, Subject, SubjectKey, Urls,
+    Action, Actor, AuditEntry, CertificatePlan, CertificateState, Host, Intent, IntentContext, Issuer,
+    IssuerRef, Name, PlanKey, Policies, Subject, SubjectKey, Urls,
 };
-use ca_store::{CrlRecord, Store, WriteSite};
+use ca_store::{CrlRecord, Store, StoreError, WriteSite};
 use ca_verifier::Time;
 
 use self::keys::{CaKey, Ids, Keys, Tokens};
 pub(crate) use self::plan::{CaPlan, Person, Plan, TlsPlan, UrlPlan};
 use crate::{
     ca::{self, label},
+    draft::{Draft, ROOT_CRL_DAYS},
     files, policies,
     problem::Failure,
     wire,
 };
-
-/// Days of the root's CRL: it is renewed at a ceremony, not by the server.
-const ROOT_CRL_DAYS: i64 = 365;
 
 /// Holds the ceremony. Gives the report's path.
 pub(crate) async fn hold(plan: &Plan) -> Result<std::path::PathBuf, Failure> {
@@ -45,12 +43,21 @@ pub(crate) async fn hold(plan: &Plan) -> Result<std::path::PathBuf, Failure> {
     if let Some(ids) = unfinished {
         tokens.remove(&ids)?;
     }
+    tokens.refuse_used(plan)?;
     let ids = Ids::random()?;
     unfinished::begin(&store, plan, &ids).await?;
     let held = match Keys::generate(plan, &tokens, &ids) {
         Ok(keys) => Ceremony { plan, policies: &policies, store: &store, keys: &keys }.hold().await,
         Err(failure) => Err(failure),
     };
+    if matches!(held, Err(Failure::Store(StoreError::OutcomeUnknown))) {
+        // The CA may be there: without its keys it would be lost.
+        return Err(Failure::Refused(
+            "数据库没有答复最后一次提交，密钥留在密码卡上。请再次运行：程序会说明仪式已经完成，或重新举行。\n\
+             The database did not answer a commit; the keys stay on their tokens. Run it again: it says that the ceremony has been held, or holds it."
+                .to_owned(),
+        ));
+    }
     if held.is_err()
         && let Err(error) = tokens.remove(&ids)
     {
@@ -232,31 +239,9 @@ impl Ceremony<'_> {
         Ok(Signed { intent, der: issued.der().to_vec() })
     }
 
-    /// The root's CRL says of the issuing CA what OCSP does not; its life is long, because the root's token is away.
     fn root_crl(&self, root: &Issuer) -> Result<CrlRecord, Failure> {
-        let now = Time::from_secs(wire::now().secs());
-        let next_update = now.plus_secs(ROOT_CRL_DAYS * 86_400);
-        let prepared = CrlPlan {
-            issuer: root,
-            scope: CrlScope::All,
-            number: 1,
-            this_update: now,
-            next_update,
-            epoch: 0,
-            entries: std::iter::empty(),
-        }
-        .prepare()
-        .map_err(Failure::inconsistent)?;
-        let signed = prepared.sign(|tbs| self.keys.root.sign(tbs)).map_err(Failure::inconsistent)?;
-        Ok(CrlRecord {
-            issuer: label::ROOT.to_owned(),
-            shard: 0,
-            number: 1,
-            this_update: now,
-            next_update,
-            epoch: 0,
-            der: signed.into_der(),
-        })
+        let life = (Time::from_secs(wire::now().secs()), ROOT_CRL_DAYS);
+        Draft::of_root(root, 1, life, (0, Vec::new())).prepare()?.sign(|tbs| self.keys.root.sign(tbs))
     }
 
     fn write_files(&self, made: &[(&'static str, Vec<u8>)]) -> Result<(), Failure> {

@@ -94,12 +94,14 @@ pub(crate) struct UrlPlan {
 }
 
 impl Plan {
-    /// Reads the file; relative paths in it are relative to its folder.
+    /// Reads the file; relative paths in it are relative to its folder. They become absolute, because the server's
+    /// configuration, which has them too, lies in another folder.
     pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
         let refuse = |detail: String| Failure::Config { file: path.to_owned(), detail };
         let mut plan: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-        let base = path.parent().unwrap_or(Path::new(""));
+        let absolute = std::path::absolute(path).map_err(|error| Failure::file(path, error))?;
+        let base = absolute.parent().unwrap_or(Path::new("/"));
         for file in
             [&mut plan.policies, &mut plan.output, &mut plan.root.pin_file, &mut plan.issuing.pin_file]
         {

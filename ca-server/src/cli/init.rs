@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ca_store::kill_point;
 use clap::Args;
 use hsm::{Module, Pin, SoPin, TokenSerial};
 
@@ -42,16 +43,29 @@ impl Init {
     }
 
     pub(super) async fn run(self, out: &Out) -> Result<(), Stop> {
-        if self.dir.join(CONFIG_FILE).exists() {
-            let dir = self.dir.display();
+        let dir = absolute(&self.dir)?;
+        let file = dir.join("ceremony.toml");
+        // A plan without a CA is what a crash left: the same ceremony is held again, with the same tokens.
+        if !file.exists() {
+            self.prepare(&dir, &file)?;
+        }
+        let report = ceremony::hold(&Plan::load(&file)?).await?;
+        out.say(
+            &format!("演示 CA 已建立：{}\n密钥仪式报告：{}", dir.display(), report.display()),
+            &format!("Demonstration CA: {}\nCeremony report: {}", dir.display(), report.display()),
+        );
+        Ok(())
+    }
+
+    /// Tokens, and the ceremony's plan as the last file: what stands before it may be made again.
+    fn prepare(&self, dir: &Path, file: &Path) -> Result<(), Failure> {
+        if dir.join(CONFIG_FILE).exists() {
+            let dir = dir.display();
             return Err(Failure::Refused(format!(
                 "{dir} 中已有一个 CA，没有做任何更改。要重新开始，请先删除该目录。\n\
                  There is a CA in {dir}; nothing was changed. To begin anew, delete that folder first."
-            ))
-            .into());
+            )));
         }
-        let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::Io);
-        let dir = absolute(&self.dir)?;
         let conf = dir.join("hsm/softhsm2.conf");
         let tokens = dir.join("hsm/tokens");
         std::fs::create_dir_all(&tokens).map_err(|error| Failure::file(&tokens, error))?;
@@ -61,35 +75,42 @@ impl Init {
         let environment = [(SOFTHSM_CONF.to_owned(), conf.display().to_string())].into();
         config::enter(&environment)?;
         for token in [ROOT_TOKEN, ISSUING_TOKEN] {
-            init_token(&self.module, &dir, token)?;
+            init_token(&self.module, dir, token)?;
         }
-        let plan = demonstration(&dir, &absolute(&self.policies)?, &self.module, environment)?;
-        let file = dir.join("ceremony.toml");
+        let plan = demonstration(dir, &absolute(&self.policies)?, &self.module, environment)?;
+        write_ports(dir, &plan)?;
         let text = toml::to_string_pretty(&plan).map_err(Failure::inconsistent)?;
-        files::write_public(&file, text.as_bytes())?;
-        let report = ceremony::hold(&Plan::load(&file)?).await?;
-        write_ports(&dir, &plan)?;
-        out.say(
-            &format!("演示 CA 已建立：{}\n密钥仪式报告：{}", dir.display(), report.display()),
-            &format!("Demonstration CA: {}\nCeremony report: {}", dir.display(), report.display()),
-        );
-        Ok(())
+        files::write_public(file, text.as_bytes())
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    Ok(std::path::absolute(path)?)
 }
 
 fn pin_file(dir: &Path, token: &str) -> PathBuf {
     dir.join(format!("hsm/{token}.pin"))
 }
 
+/// Initialises a blank token, or once more one that a crash left.
 fn init_token(module: &Path, dir: &Path, label: &str) -> Result<(), Failure> {
-    let secret = || Ok::<_, Failure>(hex::encode(wire::random::<8>()?));
-    let (pin, so_pin) = (secret()?, secret()?);
-    files::write_secret(&pin_file(dir, label), pin.as_bytes())?;
-    files::write_secret(&dir.join(format!("hsm/{label}.so-pin")), so_pin.as_bytes())?;
-    let so_pin = SoPin::new(so_pin)?;
-    let token = Module::load(module)?.token(&TokenSerial::new(""))?.init(&so_pin, label)?;
+    let pin = secret_in(&pin_file(dir, label))?;
+    let so_pin = SoPin::new(secret_in(&dir.join(format!("hsm/{label}.so-pin")))?)?;
+    let module = Module::load(module)?;
+    let made = module.tokens()?.into_iter().find(|token| token.label == label);
+    let serial = made.map_or_else(|| TokenSerial::new(""), |token| token.serial);
+    let token = module.token(&serial)?.init(&so_pin, label)?;
+    kill_point("init-token:after");
     token.so_session(&so_pin)?.init_user_pin(&Pin::new(pin)?)?;
     Ok(())
+}
+
+/// The secret in this file, which is made when it is not there.
+fn secret_in(file: &Path) -> Result<String, Failure> {
+    if !file.exists() {
+        files::write_secret(file, hex::encode(wire::random::<8>()?).as_bytes())?;
+    }
+    files::read_secret(file)
 }
 
 fn demonstration(
@@ -110,7 +131,8 @@ fn demonstration(
     let tls =
         |listen| TlsPlan { listen, names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()], years: 1 };
     let person = |name: &str, role: &str| Person { name: name.to_owned(), role: role.to_owned() };
-    let base = format!("http://127.0.0.1:{}", http.port());
+    // RFC 5280 §4.2.1.6: the host of a URL is a fully qualified name or an address, which localhost is not.
+    let base = format!("http://{http}");
     Ok(Plan {
         title: "签印演示 CA / Qianyin demonstration CA".to_owned(),
         people: vec![person("演示管理员", "administrator"), person("演示见证人", "witness")],

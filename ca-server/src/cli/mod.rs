@@ -1,11 +1,13 @@
 //! The command line. Exit status: 0 success, 1 refused or failed, 2 usage.
 
 mod bench;
+mod doctor;
 mod export;
 mod import;
 mod init;
 mod log;
 mod revoke;
+mod root_crl;
 mod staff;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -78,6 +80,8 @@ enum Command {
     Hold(revoke::Change),
     /// End a hold | 解冻证书
     Release(revoke::Change),
+    /// Renew the root's CRL with the root's token | 用根密码卡更新根 CRL
+    RootCrl(root_crl::RootCrl),
     /// The audit log | 审计日志
     #[command(subcommand)]
     Log(log::Log),
@@ -189,40 +193,12 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
         Command::Revoke(revoke) => runtime.block_on(revoke.run(out)),
         Command::Hold(change) => runtime.block_on(change.hold(out)),
         Command::Release(change) => runtime.block_on(change.release(out)),
+        Command::RootCrl(root_crl) => runtime.block_on(root_crl.run(out)),
         Command::Log(log) => log.run(out),
         Command::Export(export) => export.run(),
         Command::Bench(bench) => runtime.block_on(bench.run(out)),
-        Command::Doctor(server) => doctor(&server, out),
+        Command::Doctor(server) => doctor::doctor(&server, out),
     }
-}
-
-fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
-    let config = Config::load(&server.config)?;
-    out.say("配置正常", "configuration: ok");
-    let app = serve::open(config)?;
-    out.say("策略、数据库、密码卡正常", "policies, database, token: ok");
-    let (epoch, crl) = app.store.read(|reader| {
-        Ok::<_, Failure>((reader.epoch()?, reader.latest_crl(crate::ca::label::ISSUING, 0)?))
-    })?;
-    let Some(crl) = crl else {
-        return Err(Failure::Refused(
-            "还没有 CRL；请启动 ca-server serve。\nThere is no CRL yet; start ca-server serve.".into(),
-        )
-        .into());
-    };
-    if crl.next_update < crate::wire::now() {
-        let text = format!(
-            "CRL 已过期（{0}）；请启动 ca-server serve。\nThe CRL has run out ({0}); start ca-server serve.",
-            crl.next_update
-        );
-        return Err(Failure::Refused(text).into());
-    }
-    let (number, next) = (crl.number, crl.next_update);
-    out.say(
-        &format!("CRL 编号 {number}，有效至 {next}，状态版本 {epoch}"),
-        &format!("CRL number {number}, good until {next}, status epoch {epoch}"),
-    );
-    Ok(())
 }
 
 /// The system's user, for the log: whom the kernel says, and not a variable that anybody can set. Under sudo the

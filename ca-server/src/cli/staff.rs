@@ -1,18 +1,19 @@
-//! `staff add`: a member of staff, known from now on by the certificate for the key on their own token.
+//! `staff add`: a member of staff, known from now on by the certificate for the key on their own token. The command
+//! may be given again: the same key never makes a second member.
 
 use std::path::PathBuf;
 
 use ca_core::{
     Action, Actor, AuditEntry, CertificatePlan, CertificateState, IntentContext, IssuerRef, Name, PlanKey,
-    Staff as Member, StaffId, Subject, UntrustedCsr,
+    Staff as Member, StaffId, Subject, UntrustedCsr, ValidatedCsr,
 };
-use ca_store::WriteSite;
-use ca_verifier::Time;
+use ca_store::{WriteSite, kill_point};
+use ca_verifier::{Serial, Time};
 use clap::{Args, Subcommand};
 
 use super::{Out, Server, Stop, operator};
 use crate::{
-    app::App,
+    app::{App, clock},
     ceremony::certificate_pem,
     config::Config,
     files,
@@ -80,24 +81,59 @@ impl Add {
         }
         let name = Name::parse(&self.name).map_err(Problem::from)?;
         let der = files::read_pem_or_der(&self.csr, "CERTIFICATE REQUEST")?;
-        let certificate = add(&app, name, self.role, &der).await?;
+        let csr = validate(&app, &der)?;
+        let output = self.output.display();
+        if let Some((member, certificate)) = known(&app, &csr)? {
+            if member.name != name || member.roles != self.role {
+                return Err(Problem::new(Rule::KeyUsed).into());
+            }
+            files::write_public(&self.output, certificate_pem(&certificate).as_bytes())?;
+            out.say(
+                &format!("{name} 已经登记过，没有再次登记；证书重新写入：{output}", name = self.name),
+                &format!(
+                    "{} is registered already and was not registered again; certificate: {output}",
+                    self.name
+                ),
+            );
+            return Ok(());
+        }
+        let certificate = add(&app, name, self.role, &csr).await?;
         files::write_public(&self.output, certificate_pem(&certificate).as_bytes())?;
         out.say(
-            &format!("已添加 {}，证书：{}", self.name, self.output.display()),
-            &format!("{} added; certificate: {}", self.name, self.output.display()),
+            &format!("已添加 {}，证书：{output}", self.name),
+            &format!("{} added; certificate: {output}", self.name),
         );
         Ok(())
     }
 }
 
-/// The order of issuing holds for staff, too: intent, one signature, certificate.
-async fn add(app: &App, name: Name, roles: Vec<String>, csr: &[u8]) -> Result<Vec<u8>, Problem> {
+fn validate(app: &App, der: &[u8]) -> Result<ValidatedCsr, Problem> {
     let refused = |refusal: ca_core::CsrRefusal| {
         Problem::new(Rule::Csr).with("rule", refusal.rule()).with("detail", refusal)
     };
-    let csr = UntrustedCsr::read(csr).and_then(|csr| csr.validate(app.policies.keys(), Some(CSR_SUBJECT)));
-    let csr = csr.map_err(refused)?;
+    let csr = UntrustedCsr::read(der).and_then(|csr| csr.validate(app.policies.keys(), Some(CSR_SUBJECT)));
+    csr.map_err(refused)
+}
+
+/// Who has this key already, with the certificate: a command that a crash cut short, or one given twice.
+fn known(app: &App, csr: &ValidatedCsr) -> Result<Option<(Member, Vec<u8>)>, Failure> {
+    app.store.read(|reader| {
+        for member in reader.staff_list()? {
+            let serial = Serial::from_hex(&member.certificate).map_err(Failure::inconsistent)?;
+            let Some(certificate) = reader.certificate(&serial)? else { continue };
+            let spki = ca_core::spki_of_certificate(&certificate.der).map_err(Failure::inconsistent)?;
+            if spki == csr.spki_der() {
+                return Ok(Some((member, certificate.der)));
+            }
+        }
+        Ok(None)
+    })
+}
+
+/// The order of issuing holds for staff, too: intent, one signature, certificate.
+async fn add(app: &App, name: Name, roles: Vec<String>, csr: &ValidatedCsr) -> Result<Vec<u8>, Problem> {
     let now = wire::now();
+    clock::check(&app.store, now)?;
     let id = StaffId::new(now, wire::random()?);
     let not_before = Time::from_secs(now.secs());
     let profile = app.policies.profile("staff-auth").map_err(Failure::inconsistent)?;
@@ -108,7 +144,7 @@ async fn add(app: &App, name: Name, roles: Vec<String>, csr: &[u8]) -> Result<Ve
         serial: wire::serial(app.config.serial_prefix)?,
         not_before,
         not_after: wire::last_second(not_before, YEARS)?,
-        key: PlanKey::Proven(&csr),
+        key: PlanKey::Proven(csr),
         issuer: IssuerRef::Ca(&app.ca.issuing),
         urls: &app.ca.urls,
         shard: 0,
@@ -131,7 +167,13 @@ async fn add(app: &App, name: Name, roles: Vec<String>, csr: &[u8]) -> Result<Ve
         .record_intent(intent.clone(), move |tx| tx.append_audit(&entry).map_err(Problem::from))
         .await?;
     let signer = app.ca.issuing_signer();
-    let issued = prepared.sign(recorded, |tbs| signer.sign(tbs)).map_err(Failure::inconsistent)?;
+    let issued = prepared.sign(recorded, |tbs| {
+        kill_point("sign:before");
+        let signature = signer.sign(tbs);
+        kill_point("sign:after");
+        signature
+    });
+    let issued = issued.map_err(Failure::inconsistent)?;
     let der = issued.der().to_vec();
     app.store
         .write(WriteSite::RegisterStaff, move |tx| {

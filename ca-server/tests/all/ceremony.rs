@@ -69,7 +69,7 @@ fn a_broken_policy_is_named_with_file_and_line() {
 }
 
 /// Every file but the database's own bookkeeping, with what is in it.
-fn contents(folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn contents(folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -3,7 +3,7 @@
 
 use std::{
     io::Write,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
     time::Duration,
 };
 
@@ -53,6 +53,7 @@ fn kept_alive_and_resumed_connections_are_refused_too() {
 /// curl, with the key in the token, asking once a second on one connection.
 fn kept_alive(ca: &Ca, token: &str) -> std::process::Child {
     let mut command = ca.curl_with_token(token);
+    command.args(["-H", "Accept: application/json"]);
     command.args(["--rate", "60/m", "-o", "/dev/null", "-w", "answer %{http_code} %{num_connects}\\n"]);
     let url = format!("https://{}/", ca.portal);
     for _ in 0..10 {
@@ -64,13 +65,11 @@ fn kept_alive(ca: &Ca, token: &str) -> std::process::Child {
 /// One request by `openssl s_client`, with the key in the token; the session is written to or read from a file.
 fn s_client(ca: &Ca, token: &str, version: &str, session: &str) -> Output {
     let file = ca.path(&format!("session{version}"));
-    let key = format!("pkcs11:serial={token};type=private;pin-source={}", ca.path("unit.pin"));
-    let mut command = Command::new("openssl");
+    let key = ca.key_uri(token);
+    let mut command = ca.with_engine("openssl");
     command.args(["s_client", "-connect", &ca.portal, version, session, &file, "-ign_eof"]);
     command.args(["-engine", "pkcs11", "-keyform", "engine", "-key", &key, "-cert", &ca.path("unit.pem")]);
     command.args(["-CAfile", &ca.path("root.pem")]);
-    command.env("OPENSSL_CONF", ca.path("openssl.cnf"));
-    command.env("SOFTHSM2_CONF", ca.dir.join("ukey/softhsm2.conf"));
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let request = format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", ca.portal);

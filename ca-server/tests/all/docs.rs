@@ -26,7 +26,10 @@ fn commands_have_the_options_that_are_shown() {
         for line in blocks.flat_map(str::lines) {
             let words: Vec<&str> = line.split_whitespace().collect();
             let Some(name) = words.first().filter(|name| PROGRAMS.contains(name)) else { continue };
-            let plain = |word: &&&str| word.bytes().all(|octet| octet.is_ascii_lowercase());
+            let plain = |word: &&&str| {
+                !word.starts_with('-')
+                    && word.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'-')
+            };
             let verbs: Vec<&str> = words[1..].iter().take_while(plain).copied().collect();
             let help = Command::new(program(name)).args(&verbs).arg("--help").output().unwrap();
             assert!(help.status.success(), "{file}: {line}\n{}", text(&help));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod ceremony;
+mod ceremony_crash;
 mod clients;
 mod connections;
 mod crash;
@@ -10,9 +11,11 @@ mod demo;
 mod docs;
 mod eligibility;
 mod interruptions;
-mod pkilint;
+mod lint;
 mod refusals;
 mod renewal;
+mod root_crl;
+mod staff_crash;
 mod support;
 mod training;
 mod workspace;

@@ -1,6 +1,7 @@
 //! A CA for tests: the real programs, tokens and databases. A prepared one (ceremony, staff, units) is made once and
 //! copied for each test, because ceremonies cost seconds.
 
+mod engine;
 mod postgres;
 
 use std::{
@@ -44,35 +45,40 @@ pub(crate) struct Ca {
 }
 
 impl Ca {
-    /// A copy of the prepared CA.
+    /// A copy of the prepared CA. Its rows are in SQLite: on PostgreSQL everything is made anew.
     pub(crate) fn new(database: Database) -> Self {
-        let postgres = (database == Database::Postgres).then(Postgres::start);
-        let dir = temporary("ca");
-        let database_url = postgres.as_ref().map(|server| server.url.clone());
-        let prepared = prepared();
-        copy(&prepared, &dir);
-        let [http, https, portal] = free_ports();
-        let mut ca = Self {
-            dir,
-            http,
-            https,
-            portal,
-            database_url,
-            _postgres: postgres,
-            server: None,
-            others: Vec::new(),
-            agent: String::new(),
-            keys: AtomicU32::new(0),
-        };
-        ca.move_in(&prepared);
+        let mut ca = Self::bare(database);
         if database == Database::Postgres {
-            ca.hold_ceremony_on_postgres();
+            prepare(&ca.dir, ca.database_url.as_deref());
+            ca.read_ports();
+        } else {
+            let prepared = prepared();
+            copy(&prepared, &ca.dir);
+            [ca.http, ca.https, ca.portal] = free_ports();
+            ca.move_in(&prepared);
         }
         let import = ca.ca_server(&["import", "testdata/units.toml"]);
         assert!(import.status.success(), "{}", text(&import));
         let line = String::from_utf8_lossy(&import.stdout).into_owned();
         ca.agent = line.trim().rsplit('：').next().unwrap().trim().to_owned();
         ca
+    }
+
+    /// A folder and a database with nothing in them.
+    pub(crate) fn bare(database: Database) -> Self {
+        let postgres = (database == Database::Postgres).then(Postgres::start);
+        Self {
+            dir: temporary("ca"),
+            http: String::new(),
+            https: String::new(),
+            portal: String::new(),
+            database_url: postgres.as_ref().map(|server| server.url.clone()),
+            _postgres: postgres,
+            server: None,
+            others: Vec::new(),
+            agent: String::new(),
+            keys: AtomicU32::new(0),
+        }
     }
 
     /// Paths and ports of the copy; the addresses in certificates stay the prepared ones.
@@ -90,16 +96,12 @@ impl Ca {
         }
     }
 
-    /// The prepared rows are in SQLite; on PostgreSQL everything is made anew, with the same tokens emptied.
-    fn hold_ceremony_on_postgres(&mut self) {
-        std::fs::remove_dir_all(&self.dir).unwrap();
-        std::fs::create_dir_all(&self.dir).unwrap();
-        prepare(&self.dir, self.database_url.as_deref());
+    /// The addresses that `ca-server init` chose.
+    pub(crate) fn read_ports(&mut self) {
         let ports = std::fs::read_to_string(self.dir.join("ports.env")).unwrap();
         let values: Vec<String> =
             ports.lines().filter_map(|line| line.split('=').nth(1)).map(str::to_owned).collect();
-        let [http, https, portal] = <[String; 3]>::try_from(values).unwrap();
-        (self.http, self.https, self.portal) = (http, https, portal);
+        [self.http, self.https, self.portal] = values.try_into().unwrap();
     }
 
     pub(crate) fn ca_server(&self, arguments: &[&str]) -> Output {
@@ -395,35 +397,6 @@ impl Ca {
         ])
     }
 
-    /// curl with the unit's certificate and the key in the token, through OpenSSL's PKCS#11 engine; without a URL yet.
-    pub(crate) fn curl_with_token(&self, token: &str) -> Command {
-        let engine = glob("/usr/lib", "engines-3/pkcs11.so");
-        let config = format!(
-            "openssl_conf = init\n[init]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\nengine_id = pkcs11\n\
-             dynamic_path = {}\nMODULE_PATH = {MODULE}\ninit = 0\n",
-            engine.display()
-        );
-        std::fs::write(self.dir.join("openssl.cnf"), config).unwrap();
-        let key = format!("pkcs11:serial={token};type=private;pin-source={}", self.path("unit.pin"));
-        let mut command = Command::new("curl");
-        command.args(["-sS", "--engine", "pkcs11", "--key-type", "ENG", "--key", &key]);
-        command.args(["--cert", &self.path("unit.pem"), "--cacert", &self.path("root.pem")]);
-        command.args(["-H", "Accept: application/json"]);
-        command.env("OPENSSL_CONF", self.dir.join("openssl.cnf"));
-        command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf"));
-        command
-    }
-
-    /// A login at the portal with curl and the key in the token. Gives status and body.
-    pub(crate) fn login(&self, token: &str) -> (u16, String) {
-        let mut command = self.curl_with_token(token);
-        command.args(["-w", "\n%{http_code}", &format!("https://{}/", self.portal)]);
-        let output = command.output().unwrap();
-        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (body, status) = answer.rsplit_once('\n').unwrap_or_else(|| panic!("{}", text(&output)));
-        (status.parse().unwrap_or(0), body.to_owned())
-    }
-
     pub(crate) fn revoke(&self, serial: &str, reason: &str) {
         let output = self.ca_server(&["revoke", "--reason", reason, serial]);
         assert!(output.status.success(), "{}", text(&output));
@@ -460,6 +433,15 @@ impl Drop for Ca {
         }
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Everything in the database, as `ca-server export` gives it.
+pub(crate) fn rows(ca: &Ca) -> Vec<Value> {
+    let export = ca.path("export.jsonl");
+    let output = ca.ca_server(&["export", "--output", &export]);
+    assert!(output.status.success(), "{}", text(&output));
+    let text = std::fs::read_to_string(&export).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// One of our programs, built beside this test.
@@ -552,9 +534,4 @@ fn free_ports() -> [String; 3] {
     let addresses: Vec<String> =
         held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
     addresses.try_into().unwrap()
-}
-
-fn glob(below: &str, end: &str) -> PathBuf {
-    let folders = std::fs::read_dir(below).unwrap().filter_map(Result::ok);
-    folders.map(|folder| folder.path().join(end)).find(|path| path.exists()).unwrap()
 }

@@ -1,0 +1,65 @@
+//! `doctor`: what the server needs, one line each.
+
+use ca_store::CrlRecord;
+
+use super::{Out, Server, Stop};
+use crate::{
+    ca::label,
+    config::{self, Config},
+    problem::Failure,
+    serve, wire,
+};
+
+/// The root's token is far away: so many days before its CRL runs out people are told.
+const ROOT_CRL_WARNING_DAYS: i64 = 30;
+
+pub(super) fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
+    let config = Config::load(&server.config)?;
+    // Before the first line, which would come twice otherwise.
+    config::enter(&config.hsm.environment)?;
+    out.say("配置正常", "configuration: ok");
+    let app = serve::open(config)?;
+    out.say("策略、数据库、密码卡正常", "policies, database, token: ok");
+    let (epoch, crl, root_crl) = app.store.read(|reader| {
+        let crls = (reader.latest_crl(label::ISSUING, 0)?, reader.latest_crl(label::ROOT, 0)?);
+        Ok::<_, Failure>((reader.epoch()?, crls.0, crls.1))
+    })?;
+    let crl = current(crl, "CRL", "ca-server serve")?;
+    let (number, next) = (crl.number, crl.next_update);
+    out.say(
+        &format!("CRL 编号 {number}，有效至 {next}，状态版本 {epoch}"),
+        &format!("CRL number {number}, good until {next}, status epoch {epoch}"),
+    );
+    let crl = current(root_crl, "根 CRL / root CRL", "ca-server root-crl")?;
+    let (number, next) = (crl.number, crl.next_update);
+    out.say(
+        &format!("根 CRL 编号 {number}，有效至 {next}"),
+        &format!("root CRL number {number}, good until {next}"),
+    );
+    let days = (next.secs() - wire::now().secs()) / 86_400;
+    if days < ROOT_CRL_WARNING_DAYS {
+        out.say(
+            &format!("警告：根 CRL 还有 {days} 天过期；请取出根密码卡，运行 ca-server root-crl。"),
+            &format!(
+                "WARNING: the root CRL runs out in {days} days; fetch the root's token and run ca-server root-crl."
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Refuses one that is not there or has run out.
+fn current(crl: Option<CrlRecord>, what: &str, command: &str) -> Result<CrlRecord, Failure> {
+    let Some(crl) = crl else {
+        return Err(Failure::Refused(format!(
+            "还没有 {what}；请运行 {command}。\nThere is no {what} yet; run {command}."
+        )));
+    };
+    if crl.next_update < wire::now() {
+        return Err(Failure::Refused(format!(
+            "{what} 已过期（{0}）；请运行 {command}。\n{what} has run out ({0}); run {command}.",
+            crl.next_update
+        )));
+    }
+    Ok(crl)
+}
