@@ -95,8 +95,8 @@ rules! {
         "没有登记过单位 {uscc}。" "请先在柜台登记单位。"
         "Unit {uscc} is not registered." "Register the unit at the counter first.";
     UnitNotEligible "unit.not-eligible" 422
-        "该单位由{agency_zh}参保，不在受理范围（{basis}）。" "请向参保地人社部门咨询；若参保机构登记有误，请先更正。"
-        "The unit is insured by {agency_en}, whose units are excluded ({basis})." "Ask the bureau where it is insured; if the agency was entered wrongly, have it corrected.";
+        "该单位的参保经办机构 {agency} 不在受理范围（{basis}）。" "请向参保地人社部门咨询；若参保机构登记有误，请先更正。"
+        "Units insured by {agency} are excluded ({basis})." "Ask the bureau where it is insured; if the agency was entered wrongly, have it corrected.";
     UnitAgencyUnclear "unit.agency-unclear" 422
         "该单位的参保经办机构（{agency}）没有现行规则，无法判断是否受理。" "请核对参保经办机构后重新登记，或请管理员补充 policies/eligibility.toml。"
         "There is no rule in force for the unit's insuring agency ({agency})." "Check the agency and enter it again, or have policies/eligibility.toml completed.";

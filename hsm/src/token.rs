@@ -12,6 +12,9 @@ use crate::{
 };
 
 const LABEL_OCTETS_MAX: usize = 32;
+/// How often, and how far apart, a token is asked for a user PIN that it does not see.
+const LOOKS: u32 = 3;
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A token's serial number, as the token gives it, without padding. SoftHSM's blank token has the empty one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -212,12 +215,19 @@ impl Token {
         Login::new(self, UserType::So, so_pin.auth()).map(SoSession::new)
     }
 
-    /// Logs in as user, read and write. The PIN is tried once.
+    /// Logs in as user, read and write. The PIN is tried once; a token that says it has none is asked a few times,
+    /// because SoftHSM says so while another program writes to it.
     ///
     /// # Errors
     /// [`Error::PinIncorrect`], [`Error::PinLocked`], [`Error::NotInitialised`] without a user PIN,
     /// [`Error::TokenBusy`] while this process is logged in, and those of every call.
     pub fn session(&self, pin: &Pin) -> Result<Session, Error> {
+        for _ in 0..LOOKS {
+            match Login::new(self, UserType::User, pin.auth()) {
+                Err(Error::NotInitialised { .. }) => std::thread::sleep(LOOK_AGAIN),
+                other => return other.map(Session::new),
+            }
+        }
         Login::new(self, UserType::User, pin.auth()).map(Session::new)
     }
 

@@ -205,11 +205,9 @@ pub(super) fn gate(
     match rules.check(agency, now) {
         Eligibility::Eligible => {}
         Eligibility::Excluded(rule) => {
-            let (zh, en, basis) = (rule.zh(), rule.en(), rule.basis());
-            return Err(Problem::new(Rule::UnitNotEligible)
-                .with("agency_zh", zh)
-                .with("agency_en", en)
-                .with("basis", basis));
+            let agency = format!("{} ({})", rule.zh(), rule.en());
+            let problem = Problem::new(Rule::UnitNotEligible).with("agency", agency);
+            return Err(problem.with("basis", rule.basis()));
         }
         Eligibility::NoRule => return Err(Problem::new(Rule::UnitAgencyUnclear).with("agency", agency)),
     }

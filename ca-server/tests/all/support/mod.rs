@@ -256,7 +256,7 @@ impl Ca {
     ) -> Value {
         for _ in 0..5 {
             match self.call(role, method, path, body, key) {
-                Err(error) if error.contains("token-absent") => {
+                Err(error) if ["token-absent", "not-initialised"].iter().any(|code| error.contains(code)) => {
                     std::thread::sleep(Duration::from_millis(200))
                 }
                 answer => return answer.unwrap(),
