@@ -5,6 +5,7 @@
 mod ceremony;
 mod ceremony_crash;
 mod clients;
+mod connections;
 mod crash;
 mod demo;
 mod docs;
