@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Benchmarks: issuing on both databases beside the machine's limits, and OCSP beside nginx with the same octets as a
-# static file. Nothing here asserts a time; read the ratios.
+# static file. Nothing here asserts a time; read the ratios. COUNT certificates a round, SECONDS_EACH of load.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cargo build --release --locked -q --bin ca-server --bin ukey --bin portal
@@ -12,15 +12,22 @@ chmod 755 "$WORK"
 . "$top/ca-server/scripts/postgres.sh"
 finish() { local status=$?; stop_all; stop_postgres; [ ! -s "$WORK/nginx.pid" ] || kill "$(cat "$WORK/nginx.pid")" 2>/dev/null || true; rm -rf "$WORK"; exit $status; }
 trap finish EXIT
-COUNT="${COUNT:-8000}"
+COUNT="${COUNT:-8000}" SECONDS_EACH="${SECONDS_EACH:-10}"
+
+# Each rate beside what this machine can do: one fdatasync, and one signature with one verification by ring on one core.
+with_ratios() {
+    awk '/^limit/ { for (i = 1; i < NF; i++) { if ($i == "sign") s = $(i + 1) + 0; if ($i == "verify") v = $(i + 1) + 0; if ($i == "KiB") f = $(i + 1) + 0 } print }
+         /^issue/ { r = 0; for (i = 1; i <= NF && !r; i++) if ($i ~ /^[0-9.]+\/s$/) r = $i + 0
+                    printf "%s   ratio to fdatasync %.2f, to ring sign+verify %.3f\n", $0, r / f, r * (1 / s + 1 / v) } { fflush() }'
+}
 
 echo "== issuing: CSR in, durable and audited certificate out (2 transactions and 1 C_Sign each)"
-"$BIN/ca-server" --lang en bench --dir "$WORK/sqlite" --policies "$POLICIES" --count "$COUNT" | grep -E '^(limit|issue)'
+"$BIN/ca-server" --lang en bench --dir "$WORK/sqlite" --policies "$POLICIES" --count "$COUNT" | with_ratios
 start_postgres "$WORK/postgres"
-DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg" --policies "$POLICIES" --count "$COUNT" | grep -E '^(limit|issue)'
+DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg" --policies "$POLICIES" --count "$COUNT" | with_ratios
 stop_postgres
 
-echo "== OCSP: answers from the server, and nginx with the same octets as a static file (wrk, 10 s each, 32 connections)"
+echo "== OCSP: answers from the server, and nginx with the same octets as a static file (wrk, $SECONDS_EACH s each, 32 connections)"
 mkdir -p "$DIR" "$WORK/www"
 make_ca >/dev/null
 . "$DIR/ports.env"
@@ -43,8 +50,24 @@ http {
 NGINX
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 sed -i "s|listen 127.0.0.1:0;|listen 127.0.0.1:$port; root $WORK/www;|" "$WORK/nginx.conf"
-nginx -c "$WORK/nginx.conf" -p "$WORK" 2>/dev/null
-load() { wrk -t1 -c32 -d10s "$@" | awk '/Requests\/sec/ {print $2} /Non-2xx/ {print "ERRORS " $0 > "/dev/stderr"}'; }
+# Its workers are another user when it is started by root.
+chmod 755 "$WORK/www"; chmod 644 "$WORK/www/answer"
+nginx -c "$WORK/nginx.conf" -p "$WORK" -e "$WORK/nginx.log" || { cat "$WORK/nginx.log" >&2; die "nginx did not start"; }
+wait_for 10 "nginx" curl -fsS -o /dev/null "http://127.0.0.1:$port/answer"
+# Peer and product give the same answer, or the ratio says nothing.
+same() { # same NAME CURL-ARGUMENTS...
+    local name=$1 status; shift
+    status=$(curl -sS -o "$WORK/got" -w '%{http_code}' "$@")
+    [ "$status" = 200 ] || die "$name answered $status"
+    # An ECDSA signature made anew may be a few octets longer or shorter.
+    local more=$(($(stat -c %s "$WORK/got") - $(stat -c %s "$WORK/www/answer")))
+    [ "${more#-}" -le 4 ] || die "$name gave $more octets more"
+}
+post() { same "$1" -H 'Content-Type: application/ocsp-request' --data-binary "@$2" "http://$CA_HTTP/ocsp"; }
+# A rate; errors are told, not counted as answers.
+load() {
+    wrk -t1 -c32 -d"${SECONDS_EACH}s" "$@" | awk '/Requests\/sec/ {print $2} /Non-2xx|Socket errors/ {print "ERRORS: " $0 > "/dev/stderr"}'
+}
 cat >"$WORK/post.lua" <<LUA
 local file = io.open("$WORK/request.der", "rb")
 wrk.method, wrk.body = "POST", file:read("*a")
@@ -52,10 +75,15 @@ wrk.headers["Content-Type"] = "application/ocsp-request"
 LUA
 openssl ocsp -issuer "$DIR/issuing.pem" -cert "$DIR/portal.pem" -reqout "$WORK/nonce.der" >/dev/null 2>&1
 sed "s|request.der|nonce.der|" "$WORK/post.lua" >"$WORK/nonce.lua"
+same nginx "http://127.0.0.1:$port/answer"
+cmp "$WORK/got" "$WORK/www/answer"
+same "ocsp GET" "http://$CA_HTTP/ocsp/$path"
+post "ocsp POST" "$WORK/request.der"
 static=$(load "http://127.0.0.1:$port/answer")
 get=$(load "http://$CA_HTTP/ocsp/$path")
 post=$(load -s "$WORK/post.lua" "http://$CA_HTTP/ocsp")
 nonce=$(load -s "$WORK/nonce.lua" "http://$CA_HTTP/ocsp")
+echo "ocsp   each answer 200 with $(stat -c %s "$WORK/www/answer") octets; with a nonce it is signed anew"
 for row in "nginx-static:$static" "ocsp-GET-cached:$get" "ocsp-POST-cached:$post" "ocsp-POST-nonce:$nonce"; do
     awk -v n="${row%%:*}" -v v="${row#*:}" -v s="$static" 'BEGIN {printf "ocsp   %-18s %9.0f/s  ratio to nginx %.2f\n", n, v, v / s}'
 done
