@@ -12,12 +12,10 @@ const MOMENTS: [u64; 7] = [0, 150, 300, 500, 800, 1500, 3000];
 fn a_token_pulled_at_any_moment_goes_on_when_it_is_back() {
     let mut ca = Ca::new(Database::Sqlite);
     let gone = ca.path("gone");
-    let module = p11_fault::shared_library().unwrap();
-    let module = module.to_str().unwrap();
     ca.serve(&[]);
     // A file that names no token: all are there.
     std::fs::write(&gone, "no token").unwrap();
-    ca.start_counter(&[("PKCS11_MODULE", module), ("P11_FAULT_MODULE", MODULE), ("P11_FAULT_GONE", &gone)]);
+    start_unpluggable(&mut ca, &gone);
     let mut finished = Vec::new();
     for moment in MOMENTS {
         let (application, token) = (ca.paid_application(), ca.blank_token());
@@ -71,12 +69,10 @@ fn a_workstation_killed_at_any_moment_is_started_again_and_finishes() {
 fn the_wrong_token_is_not_touched() {
     let mut ca = Ca::new(Database::Sqlite);
     let gone = ca.path("gone");
-    let module = p11_fault::shared_library().unwrap();
-    let module = module.to_str().unwrap();
     ca.serve(&[]);
     let (application, token) = (ca.paid_application(), ca.blank_token());
     std::fs::write(&gone, &token).unwrap();
-    ca.start_counter(&[("PKCS11_MODULE", module), ("P11_FAULT_MODULE", MODULE), ("P11_FAULT_GONE", &gone)]);
+    start_unpluggable(&mut ca, &gone);
     let wrong = ca.blank_token();
     ca.claim(&application, &token);
     wait(20, "the note", || {
@@ -94,6 +90,13 @@ fn the_wrong_token_is_not_touched() {
     );
     hand_over(&ca, &application, &token);
     end_well(&mut ca, &[application]);
+}
+
+/// A workstation whose tokens are gone while the file names them.
+fn start_unpluggable(ca: &mut Ca, gone: &str) {
+    let module = p11_fault::shared_library().unwrap();
+    let module = module.to_str().unwrap();
+    ca.start_counter(&[("PKCS11_MODULE", module), ("P11_FAULT_MODULE", MODULE), ("P11_FAULT_GONE", gone)]);
 }
 
 /// What a clerk does when a note says that the token failed: claim again; when the attempt is burned, claim anew.

@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use ca_core::{Action, Application, ApplicationId, ApplicationState};
+use ca_core::{Action, Application, ApplicationId, ApplicationState, Document};
 use ca_store::{ApplicationFilter, AttemptRecord};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -43,7 +43,30 @@ pub(super) struct ApplicationView {
     fee_fen: Option<i64>,
     /// Serial number of the certificate, once there is one.
     serial: Option<String>,
+    /// What lies with it, for the officer who decides.
+    documents: Vec<DocumentView>,
     personalisation: Option<AttemptView>,
+}
+
+/// One document.
+#[derive(Serialize, ToSchema)]
+pub(super) struct DocumentView {
+    /// Its key in `policies/documents.toml`.
+    kind: String,
+    /// SHA-256 of the scan, hexadecimal.
+    sha256: String,
+    /// Who saw it at the counter.
+    seen_by: String,
+}
+
+impl From<Document> for DocumentView {
+    fn from(document: Document) -> Self {
+        Self {
+            kind: document.kind,
+            sha256: hex::encode(document.sha256),
+            seen_by: document.seen_by.to_string(),
+        }
+    }
 }
 
 /// The attempt that holds an application.
@@ -92,6 +115,7 @@ fn view(application: Application, fee: Option<i64>, attempt: Option<AttemptRecor
         entered_at: application.entered_at.to_string(),
         fee_fen: fee,
         serial: serial_of(&application.state),
+        documents: application.documents.into_iter().map(DocumentView::from).collect(),
         personalisation: attempt.map(AttemptView::from),
     }
 }
