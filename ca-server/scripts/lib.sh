@@ -90,7 +90,9 @@ TOML
 }
 
 start_counter() {
-    ukey counter --server "https://$CA_HTTPS" --anchor "$DIR/root.pem" --workstation counter-1 \
+    # Not the function above: its process would be a shell's, and killing that would leave the workstation behind.
+    SOFTHSM2_CONF="$TOKENS/softhsm2.conf" PKCS11_MODULE="$MODULE" "$UKEY" --lang "${LANGUAGE_TAG:-zh}" counter \
+        --server "https://$CA_HTTPS" --anchor "$DIR/root.pem" --workstation counter-1 \
         --token clerk --pin-file "$DIR/staff/clerk.pin" >"$DIR/counter.log" 2>&1 &
     PIDS+=($!)
 }

@@ -65,9 +65,11 @@ enum Command {
     Serve(Server),
     /// Bring the database's schema up to date | 升级数据库结构
     Migrate {
-        /// sqlite:PATH or postgres://…; default: DATABASE_URL | 数据库地址
+        /// sqlite:PATH or postgres://…; default: DATABASE_URL, or the configuration's | 数据库地址
         #[arg(long, env = "DATABASE_URL")]
-        database: String,
+        database: Option<String>,
+        #[command(flatten)]
+        server: Server,
     },
     /// Import units and agents from a TOML file | 从文件导入单位和经办人
     Import(import::Import),
@@ -177,7 +179,11 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
             Ok(())
         }
         Command::Serve(server) => Ok(runtime.block_on(serve::serve(Config::load(&server.config)?))?),
-        Command::Migrate { database } => {
+        Command::Migrate { database, server } => {
+            let database = match database {
+                Some(database) => database,
+                None => Config::load(&server.config)?.database,
+            };
             let applied = ca_store::Store::migrate(&database).map_err(Failure::Store)?;
             for name in &applied {
                 println!("{name}");

@@ -1,8 +1,11 @@
 //! `make demo`, line by line: the script that people run, with the programs of this build.
 
-use std::process::Command;
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
-use crate::support::{program, root, text};
+use crate::support::{program, root, temporary, text, wait};
 
 #[test]
 fn each_step_shows_its_artefact() {
@@ -40,4 +43,58 @@ fn each_step_shows_its_artefact() {
     let after_revoke = printed.split("is refused ").nth(1).unwrap();
     let millis: u64 = after_revoke.split(' ').next().unwrap().parse().unwrap();
     assert!(millis <= 5000, "refused only after {millis} ms");
+}
+
+/// `make run`: the first run makes the demonstration, the next ones keep it, and one at a time.
+#[test]
+fn a_second_run_keeps_the_data() {
+    let dir = temporary("run");
+    let (mut first, printed) = run(&dir, "first");
+    assert!(printed.contains("接下来试试") && printed.contains("[11] portal"), "{printed}");
+    let files =
+        |names: &[&str]| names.iter().map(|name| std::fs::read(dir.join(name)).unwrap()).collect::<Vec<_>>();
+    let promised =
+        ["root.pem", "issuing.pem", "chain.pem", "unit.pem", "portal.pem", "ports.env", "token.env"];
+    let made = files(&promised);
+    let twice = command(&dir).output().unwrap();
+    assert_eq!(twice.status.code(), Some(1));
+    assert!(text(&twice).contains("已在运行"), "{}", text(&twice));
+    stop(&mut first);
+
+    let (mut second, printed) = run(&dir, "second");
+    assert!(!printed.contains("[01]"), "nothing is made again: {printed}");
+    assert_eq!(files(&promised), made);
+    let mut login = Command::new(root().join("ca-server/scripts/login.sh"));
+    login.env("QIANYIN_BIN", program("ca-server").parent().unwrap()).env("QIANYIN_DEMO", &dir);
+    let login = login.env_remove("SOFTHSM2_CONF").output().unwrap();
+    assert!(text(&login).contains("\"accepted\""), "{}", text(&login));
+    stop(&mut second);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(root().join("ca-server/scripts/run.sh"));
+    command.env("QIANYIN_BIN", program("ca-server").parent().unwrap()).env("QIANYIN_DEMO", dir);
+    command.env_remove("SOFTHSM2_CONF").env_remove("DATABASE_URL").env_remove("QIANYIN_CONFIG");
+    command
+}
+
+/// Starts it and waits until it says what to try next.
+fn run(dir: &Path, name: &str) -> (Child, String) {
+    let log = std::env::temp_dir().join(format!("qianyin-{name}-{}.log", std::process::id()));
+    let file = std::fs::File::create(&log).unwrap();
+    let child = command(dir).stdout(file.try_clone().unwrap()).stderr(file).stdin(Stdio::null()).spawn();
+    let mut printed = String::new();
+    wait(60, "make run", || {
+        printed = std::fs::read_to_string(&log).unwrap();
+        printed.contains("log show")
+    });
+    std::fs::remove_file(log).unwrap();
+    (child.unwrap(), printed)
+}
+
+/// As Ctrl-C does: the script stops its servers and ends.
+fn stop(child: &mut Child) {
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    child.wait().unwrap();
 }
