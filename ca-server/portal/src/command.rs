@@ -13,14 +13,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{Config, Error, Language, Portal, config::Overrides, report};
 
-/// 签印参考门户:双向 TLS、实时证书状态、说明原因的页面。
+/// 签印参考门户：双向 TLS、实时证书状态、说明原因的页面。
 /// Reference portal: mutual TLS, live certificate status, pages that say why.
 #[derive(Debug, Parser)]
 #[command(name = "portal", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// 消息的语言,默认取自 LANG。 Language of messages, by default from LANG.
+    /// 消息的语言，默认取自 LANG。 Language of messages, by default from LANG.
     #[arg(long, global = true, env = "PORTAL_LANG", value_enum)]
     lang: Option<Language>,
     /// 标准输出和错误采用 JSON。 Standard output and errors as JSON.
@@ -30,7 +30,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// 启动门户,Ctrl-C 停止。 Serve until Ctrl-C or SIGTERM.
+    /// 启动门户，Ctrl-C 停止。 Serve until Ctrl-C or SIGTERM.
     Serve(Serve),
 }
 
@@ -39,7 +39,7 @@ struct Serve {
     /// 配置文件(TOML)。 The configuration file.
     #[arg(long, env = "PORTAL_CONFIG", value_name = "FILE")]
     config: PathBuf,
-    /// 监听地址,替代配置中的 listen。 ADDRESS:PORT in place of `listen`.
+    /// 监听地址，替代配置中的 listen。 ADDRESS:PORT in place of `listen`.
     #[arg(long, env = "PORTAL_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// CRL 轮询间隔(毫秒),替代 poll_ms。 Milliseconds between polls in place of `poll_ms`.

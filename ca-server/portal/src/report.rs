@@ -38,13 +38,13 @@ pub(crate) struct AcceptedWords {
 
 const ZH: AcceptedWords = AcceptedWords {
     title: "登录成功",
-    intro: "单位证书有效,状态刚刚核对过。",
+    intro: "单位证书有效，状态刚刚核对过。",
     name: "单位名称",
     uscc: "统一社会信用代码",
     serial: "证书序列号",
-    not_after: "有效期至(北京时间)",
+    not_after: "有效期至（北京时间）",
     days_left: "剩余天数",
-    renew: "证书即将到期,请在到期前办理续期。",
+    renew: "证书即将到期，请在到期前办理续期。",
     other_language: "English",
 };
 
@@ -96,12 +96,12 @@ const fn no_certificate() -> Report {
         StatusCode::UNAUTHORIZED,
         Words {
             title: "没有出示单位证书",
-            what: "浏览器没有提供数字证书,本站无法知道您代表哪个单位。",
+            what: "浏览器没有提供数字证书，本站无法知道您代表哪个单位。",
             remedy: &[
                 "插入单位的 U-key。",
-                "关闭浏览器的全部窗口后重新打开:浏览器会记住上一次“不选证书”的决定。",
-                "再次访问本站,在弹出的窗口中选择单位证书并输入 PIN 码。",
-                "没有弹出窗口时,请检查 U-key 驱动程序是否已安装,或联系发证服务点。",
+                "关闭浏览器的全部窗口后重新打开：浏览器会记住上一次“不选证书”的决定。",
+                "再次访问本站，在弹出的窗口中选择单位证书并输入 PIN 码。",
+                "没有弹出窗口时，请检查 U-key 驱动程序是否已安装，或联系发证服务点。",
             ],
         },
         Words {
@@ -121,10 +121,10 @@ const fn expired() -> Report {
     forbidden(
         Words {
             title: "证书已过期",
-            what: "单位证书的有效期已经结束,不能再用于登录。",
+            what: "单位证书的有效期已经结束，不能再用于登录。",
             remedy: &[
                 "携带 U-key 和单位材料到发证服务点办理续期。",
-                "如果证书应当仍然有效,请先检查 U-key 中是否有一张更新的证书。",
+                "如果证书应当仍然有效，请先检查 U-key 中是否有一张更新的证书。",
             ],
         },
         Words {
@@ -142,8 +142,8 @@ const fn not_yet_valid() -> Report {
     forbidden(
         Words {
             title: "证书尚未生效",
-            what: "单位证书的有效期还没有开始,例如提前办理的续期证书。",
-            remedy: &["在生效日期之前,请选择原来的证书登录。"],
+            what: "单位证书的有效期还没有开始，例如提前办理的续期证书。",
+            remedy: &["在生效日期之前，请选择原来的证书登录。"],
         },
         Words {
             title: "The certificate is not valid yet",
@@ -158,8 +158,8 @@ const fn revoked(reason: Reason) -> Report {
         Reason::Superseded | Reason::AffiliationChanged => forbidden(
             Words {
                 title: "证书已被新证书取代",
-                what: "这张单位证书已经吊销,因为单位换发了新证书或信息发生了变更。",
-                remedy: &["请使用新的 U-key 或新的证书登录。", "没有收到新证书时,请联系发证服务点。"],
+                what: "这张单位证书已经吊销，因为单位换发了新证书或信息发生了变更。",
+                remedy: &["请使用新的 U-key 或新的证书登录。", "没有收到新证书时，请联系发证服务点。"],
             },
             Words {
                 title: "The certificate was replaced",
@@ -176,8 +176,8 @@ const fn revoked(reason: Reason) -> Report {
                 what: "这张单位证书已经永久吊销(例如 U-key 遗失或被盗、单位注销),不能恢复。",
                 remedy: &[
                     "请勿再使用这个 U-key。",
-                    "单位仍需办理业务的,请到发证服务点重新申请证书。",
-                    "如果单位没有申请过吊销,请立即联系发证服务点。",
+                    "单位仍需办理业务的，请到发证服务点重新申请证书。",
+                    "如果单位没有申请过吊销，请立即联系发证服务点。",
                 ],
             },
             Words {
@@ -197,10 +197,10 @@ const fn held() -> Report {
     forbidden(
         Words {
             title: "证书已暂停使用",
-            what: "单位证书处于冻结(挂失)状态,恢复之前不能登录。",
+            what: "单位证书处于冻结（挂失）状态，恢复之前不能登录。",
             remedy: &[
-                "U-key 已找回或情况已查明的,请由单位经办人到发证服务点办理解除冻结。",
-                "U-key 确已遗失的,请办理吊销并重新申请。",
+                "U-key 已找回或情况已查明的，请由单位经办人到发证服务点办理解除冻结。",
+                "U-key 确已遗失的，请办理吊销并重新申请。",
             ],
         },
         Words {
@@ -218,7 +218,7 @@ const fn not_activated() -> Report {
     forbidden(
         Words {
             title: "证书尚未激活",
-            what: "单位证书已经签发,但还没有激活,所以还不能登录。",
+            what: "单位证书已经签发，但还没有激活，所以还不能登录。",
             remedy: &[
                 "用随 U-key 发放的工具修改初始 PIN 码。",
                 "输入另行寄送的激活码完成激活。",
@@ -242,8 +242,8 @@ const fn status_unavailable() -> Report {
         StatusCode::SERVICE_UNAVAILABLE,
         Words {
             title: "暂时无法核对证书状态",
-            what: "本站目前得不到最新的证书状态。为了单位的安全,在核对之前不允许任何人登录。这不是您的证书有问题。",
-            remedy: &["请几分钟后再试。", "持续出现时,请把本页底部的代码告知本站管理员。"],
+            what: "本站目前得不到最新的证书状态。为了单位的安全，在核对之前不允许任何人登录。这不是您的证书有问题。",
+            remedy: &["请几分钟后再试。", "持续出现时，请把本页底部的代码告知本站管理员。"],
         },
         Words {
             title: "The certificate's status cannot be checked now",
@@ -261,10 +261,10 @@ const fn unknown_issuer() -> Report {
     forbidden(
         Words {
             title: "不认识的发证机构",
-            what: "出示的证书不是由本站认可的发证机构签发的,或者签名无效。",
+            what: "出示的证书不是由本站认可的发证机构签发的，或者签名无效。",
             remedy: &[
-                "关闭浏览器的全部窗口后重试,并选择单位 U-key 中的证书。",
-                "浏览器只列出其他证书时,请检查 U-key 是否插好、驱动程序是否已安装。",
+                "关闭浏览器的全部窗口后重试，并选择单位 U-key 中的证书。",
+                "浏览器只列出其他证书时，请检查 U-key 是否插好、驱动程序是否已安装。",
             ],
         },
         Words {
@@ -282,8 +282,8 @@ const fn unsuitable() -> Report {
     forbidden(
         Words {
             title: "这张证书不能用于登录",
-            what: "证书的用途不是单位登录(例如只用于加密或服务器),或者其中没有有效的统一社会信用代码。",
-            remedy: &["重新登录并选择单位的签名证书。", "只有这一张证书时,请联系发证服务点。"],
+            what: "证书的用途不是单位登录（例如只用于加密或服务器）,或者其中没有有效的统一社会信用代码。",
+            remedy: &["重新登录并选择单位的签名证书。", "只有这一张证书时，请联系发证服务点。"],
         },
         Words {
             title: "This certificate is not for logging in",
@@ -300,8 +300,8 @@ const fn malformed() -> Report {
     forbidden(
         Words {
             title: "证书无法识别",
-            what: "出示的证书不符合标准,本站无法读取。",
-            remedy: &["重新登录并选择单位 U-key 中的证书。", "仍然出现时,请把本页底部的代码告知发证服务点。"],
+            what: "出示的证书不符合标准，本站无法读取。",
+            remedy: &["重新登录并选择单位 U-key 中的证书。", "仍然出现时，请把本页底部的代码告知发证服务点。"],
         },
         Words {
             title: "The certificate cannot be read",
@@ -343,7 +343,7 @@ pub(crate) fn error(error: &Error, language: Language) -> String {
             format!("{}: {key}: {fault}\nCorrect it and start again.", file.display())
         }
         (Language::Zh, Error::Listen { address, cause }) => {
-            format!("无法监听 {address}:{cause}\n请检查端口是否已被占用,或更改 listen。")
+            format!("无法监听 {address}:{cause}\n请检查端口是否已被占用，或更改 listen。")
         }
         (Language::En, Error::Listen { address, cause }) => {
             format!(
@@ -370,7 +370,7 @@ fn config_fault_zh(fault: &ConfigFault) -> String {
         ConfigFault::NoCertificate(file) => format!("{} 中没有 PEM 格式的证书", file.display()),
         ConfigFault::NoKey(file) => format!("{} 中没有 PEM 格式的私钥", file.display()),
         ConfigFault::ManyCertificates(file) => format!("{} 中只能有一张证书", file.display()),
-        ConfigFault::Address(text) => format!("{text:?} 不是“地址:端口”"),
+        ConfigFault::Address(text) => format!("{text:?} 不是“地址：端口”"),
         ConfigFault::Url(text) => format!("{text:?} 不是 http://主机[:端口]/路径"),
         ConfigFault::Range { found, least, most } => format!("{found} 不在 {least} 到 {most} 之间"),
         ConfigFault::Empty => "不能为空".to_owned(),
