@@ -94,6 +94,13 @@ async fn strangers_get_their_page() {
     let browser = Browser::new(&site.root.der, Some((vec![leaf, other.der], key)));
     let answer = browser.get(address, "/", &[]).await;
     assert_refused(&answer, StatusCode::FORBIDDEN, "unknown-issuer", "不认识的发证机构", "Unknown issuer");
+    let (mut params, key) = (CertificateParams::default(), rcgen::KeyPair::generate().unwrap());
+    current(&mut params);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let own = params.self_signed(&key).unwrap().der().clone();
+    let browser = Browser::new(&site.root.der, Some((vec![own], key)));
+    let answer = browser.get(address, "/", &[]).await;
+    assert_refused(&answer, StatusCode::FORBIDDEN, "unknown-issuer", "不认识的发证机构", "Unknown issuer");
 }
 
 #[tokio::test]
