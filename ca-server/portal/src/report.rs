@@ -301,7 +301,10 @@ const fn malformed() -> Report {
         Words {
             title: "证书无法识别",
             what: "出示的证书不符合标准，本站无法读取。",
-            remedy: &["重新登录并选择单位 U-key 中的证书。", "仍然出现时，请把本页底部的代码告知发证服务点。"],
+            remedy: &[
+                "重新登录并选择单位 U-key 中的证书。",
+                "仍然出现时，请把本页底部的代码告知发证服务点。",
+            ],
         },
         Words {
             title: "The certificate cannot be read",

@@ -1,6 +1,6 @@
 //! Connections to both databases, and what every one of them is told before its first statement.
 
-use std::path::Path;
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
 
 use diesel::{Connection as _, PgConnection, QueryResult, SqliteConnection, connection::SimpleConnection};
 
@@ -107,6 +107,9 @@ impl Target {
                 Ok(AnyConnection::Postgres(connection))
             }
             Self::Sqlite(path) => {
+                // Personal data: for the owner's eyes only. SQLite gives its other files the same mode. A file that
+                // cannot be made is the next line's error, one that is there keeps its mode.
+                drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
                 let mut connection = SqliteConnection::establish(path).map_err(StoreError::unavailable)?;
                 connection.batch_execute(SQLITE)?;
                 Ok(AnyConnection::Sqlite(connection))

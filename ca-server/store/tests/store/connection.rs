@@ -167,3 +167,17 @@ fn forward(client: UnixStream, server: UnixStream, armed: &Arc<AtomicBool>) {
         let _ = (to.shutdown(Shutdown::Both), from.shutdown(Shutdown::Both));
     });
 }
+
+#[test]
+fn an_sqlite_database_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    for database in databases().into_iter().filter(|database| database.name() == "sqlite") {
+        let store = database.store();
+        write(&store, |tx| tx.insert_unit(&unit()));
+        let path = database.url().strip_prefix("sqlite:").unwrap();
+        for file in [path.to_owned(), format!("{path}-wal"), format!("{path}-shm")] {
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+    }
+}
