@@ -7,6 +7,8 @@ use std::{
 
 use cryptoki_sys::CK_RV;
 
+use crate::journal;
+
 /// When the fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
@@ -21,27 +23,52 @@ struct Fault {
     function: String,
     nth: u64,
     moment: Moment,
-    code: CK_RV,
+    end: End,
+}
+
+/// What the caller gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// This answer.
+    Answer(CK_RV),
+    /// Nothing: the process is killed, and nothing is unwound, flushed or closed.
+    Kill,
+}
+
+impl End {
+    /// The answer, if the process lives to give one.
+    pub(crate) fn answer(self) -> CK_RV {
+        match self {
+            Self::Answer(code) => code,
+            Self::Kill => {
+                let killed =
+                    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                // Going on would make the test lie.
+                unreachable!("SIGKILL to itself: {killed:?}")
+            }
+        }
+    }
 }
 
 static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
 static CALLS: Mutex<BTreeMap<&str, u64>> = Mutex::new(BTreeMap::new());
 
 /// Counts a call, and says whether it is to fail.
-pub(crate) fn strikes(function: &'static str) -> Option<(Moment, CK_RV)> {
+pub(crate) fn strikes(function: &'static str) -> Option<(Moment, End)> {
     let faults = FAULTS.get_or_init(|| {
         let text = std::env::var("P11_FAULT").unwrap_or_default();
         // A test whose fault is misspelt would pass for the wrong reason.
         parse(&text).unwrap_or_else(|| {
-            eprintln!("P11_FAULT: FUNCTION:NTH:before|after:CKR is needed, found {text}");
+            eprintln!("P11_FAULT: FUNCTION:NTH:before|after:CKR|kill is needed, found {text}");
             std::process::abort()
         })
     });
     let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
     let count = calls.entry(function).or_default();
     *count += 1;
+    journal::call(function, *count);
     let fault = faults.iter().find(|fault| fault.function == function && fault.nth == *count)?;
-    Some((fault.moment, fault.code))
+    Some((fault.moment, fault.end))
 }
 
 fn parse(text: &str) -> Option<Vec<Fault>> {
@@ -56,8 +83,11 @@ fn parse_one(text: &str) -> Option<Fault> {
         _ => return None,
     };
     let nth = nth.parse().ok().filter(|nth| *nth > 0)?;
-    let code = CK_RV::from_str_radix(code.strip_prefix("0x")?, 16).ok()?;
-    crate::forward::knows(function).then(|| Fault { function: function.to_owned(), nth, moment, code })
+    let end = match code {
+        "kill" => End::Kill,
+        code => End::Answer(CK_RV::from_str_radix(code.strip_prefix("0x")?, 16).ok()?),
+    };
+    crate::forward::knows(function).then(|| Fault { function: function.to_owned(), nth, moment, end })
 }
 
 #[cfg(test)]
@@ -68,14 +98,17 @@ mod tests {
     fn faults_are_read_strictly() {
         let read = parse("C_Sign:2:after:0x30,C_GenerateKeyPair:1:before:0x32").unwrap_or_default();
         assert_eq!(read.len(), 2);
-        assert_eq!((read[0].nth, read[0].moment, read[0].code), (2, Moment::After, 0x30));
+        assert_eq!((read[0].nth, read[0].moment, read[0].end), (2, Moment::After, End::Answer(0x30)));
         assert_eq!((read[1].function.as_str(), read[1].moment), ("C_GenerateKeyPair", Moment::Before));
+        let kill = parse("C_Login:1:before:kill").unwrap_or_default();
+        assert_eq!(kill[0].end, End::Kill);
         assert_eq!(parse(""), Some(Vec::new()));
         for bad in [
             "C_Sign",
             "C_Sign:0:after:0x30",
             "C_Sign:1:during:0x30",
             "C_Sign:1:after:30",
+            "C_Sign:1:after:killed",
             "C_Dance:1:after:0x30",
         ] {
             assert_eq!(parse(bad), None, "{bad}");

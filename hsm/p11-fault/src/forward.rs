@@ -41,10 +41,10 @@ fn disturbed(function: &'static str, about: About, real: impl FnOnce() -> CK_RV)
         return CKR_DEVICE_REMOVED;
     }
     match fault::strikes(function) {
-        Some((Moment::Before, code)) => code,
-        Some((Moment::After, code)) => {
+        Some((Moment::Before, end)) => end.answer(),
+        Some((Moment::After, end)) => {
             real();
-            code
+            end.answer()
         }
         None => real(),
     }
@@ -192,11 +192,15 @@ fn signing(
         real(scratch.as_mut_ptr(), Some(&raw mut length))
     };
     let (answer, made) = match fault::strikes(name) {
-        Some((Moment::Before, code)) => {
+        Some((Moment::Before, end)) => {
+            let code = end.answer();
             ended();
             (code, false)
         }
-        Some((Moment::After, code)) => (code, ended() == CKR_OK),
+        Some((Moment::After, end)) => {
+            let made = ended() == CKR_OK;
+            (end.answer(), made)
+        }
         None => {
             let answer = real(signature, None);
             (answer, answer == CKR_OK)

@@ -1,4 +1,5 @@
-//! What was signed: one line before the real call, one after. Lines survive a killed process.
+//! What was signed: one line before the real call, one after; and, in a file of its own, every call. Lines survive a
+//! killed process.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +12,7 @@ use std::{
 use cryptoki_sys::{CK_MECHANISM_TYPE, CK_RV, CK_SESSION_HANDLE};
 
 static FILE: OnceLock<Option<File>> = OnceLock::new();
+static CALLS: OnceLock<Option<File>> = OnceLock::new();
 /// Mechanism of each session's running signature: an HMAC is not a signature of a CA.
 static MECHANISMS: Mutex<BTreeMap<CK_SESSION_HANDLE, CK_MECHANISM_TYPE>> = Mutex::new(BTreeMap::new());
 
@@ -38,10 +40,19 @@ pub(crate) fn end(session: CK_SESSION_HANDLE, answer: CK_RV, made: bool) {
     line(&format!("sign end session={session} made={made} rv={answer:#010x}\n"));
 }
 
-/// One write, without a buffer: nothing is lost when the process is killed.
+/// The nth call of a function that faults can be injected into.
+pub(crate) fn call(function: &str, nth: u64) {
+    write(&CALLS, "P11_FAULT_CALLS", &format!("{function} {nth}\n"));
+}
+
 fn line(text: &str) {
-    let file = FILE.get_or_init(|| {
-        let path = std::env::var_os("P11_FAULT_JOURNAL")?;
+    write(&FILE, "P11_FAULT_JOURNAL", text);
+}
+
+/// One write, without a buffer: nothing is lost when the process is killed.
+fn write(file: &OnceLock<Option<File>>, variable: &str, text: &str) {
+    let file = file.get_or_init(|| {
+        let path = std::env::var_os(variable)?;
         OpenOptions::new().create(true).append(true).open(path).ok()
     });
     if let Some(mut file) = file.as_ref() {

@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `P11_FAULT_MODULE` | file of the real module |
 //! | `P11_FAULT_JOURNAL` | file that gets a line before and after each signature |
-//! | `P11_FAULT` | faults, separated by commas: `FUNCTION:NTH:before\|after:CKR` |
+//! | `P11_FAULT_CALLS` | file that gets a line for each call that can be disturbed: `FUNCTION NTH` |
+//! | `P11_FAULT` | faults, separated by commas: `FUNCTION:NTH:before\|after:CKR\|kill` |
 //! | `P11_FAULT_GONE` | control file: while it exists, the tokens named in it (label or serial number, one a line; all when it is empty) are unplugged |
 //!
-//! `C_Sign:2:after:0x30` lets the second C_Sign of the process do its work and then answers CKR_DEVICE_ERROR. Calls
-//! that only ask for the length of a signature neither count nor stand in the journal.
+//! `C_Sign:2:after:0x30` lets the second C_Sign of the process do its work and then answers CKR_DEVICE_ERROR;
+//! with `kill` the process dies there by SIGKILL. Calls that only ask for the length of a signature neither count nor
+//! stand in the journal.
 #![expect(unsafe_code, reason = "a C library: its whole interface is raw pointers of PKCS#11")]
 #![expect(non_snake_case, reason = "the functions have the standard's names")]
 
