@@ -192,7 +192,7 @@ impl App {
         let wanted = attempt.state.token().or(attempt.wanted_token.as_deref()).unwrap_or_default().to_owned();
         let present = tokens.iter().any(|token| token.serial == wanted);
         if !present {
-            return self.wait_for_token(permit, &attempt, &wanted).await.map(|()| None);
+            return self.wait_for_token(hand, &attempt, &wanted).await.map(|()| None);
         }
         if is_failure(&attempt.note) && !is_absence(&attempt.note) {
             return Ok(None);
@@ -436,7 +436,7 @@ impl App {
 
     async fn wait_for_token(
         &self,
-        permit: &Permit<Personalise>,
+        hand: &Hand,
         attempt: &AttemptRecord,
         wanted: &str,
     ) -> Result<(), Problem> {
@@ -444,7 +444,7 @@ impl App {
             return Ok(());
         }
         let problem = Problem::new(Rule::TokenMissing).with("token", wanted).with("code", "token-absent");
-        self.refuse_step(permit, attempt, "token", problem).await
+        self.refuse_step(hand, attempt, "token", problem).await
     }
 
     pub(super) async fn note(&self, attempt: &AttemptRecord, note: String) -> Result<(), Problem> {

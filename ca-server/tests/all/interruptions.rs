@@ -1,5 +1,5 @@
-//! The counter's everyday accidents: the wrong token in the slot, a token pulled in the middle, the workstation killed.
-//! Every job ends with one certificate in use, paid once.
+//! The counter's everyday accidents: the wrong token in the slot, a token pulled in the middle. Every job ends with one
+//! certificate in use. (`kills.rs`: the workstation killed.)
 
 use std::time::Duration;
 
@@ -30,32 +30,6 @@ fn a_token_pulled_at_any_moment_goes_on_when_it_is_back() {
         wait(20, "the note that names the token", awaited);
         std::fs::write(&gone, "no token").unwrap();
         wait(60, "the end of the job", || {
-            goes_on(&ca, &application, &token);
-            ca.application(&application)["personalisation"]["state"] == "proved"
-        });
-        hand_over(&ca, &application, &token);
-        finished.push(application);
-    }
-    end_well(&mut ca, &finished);
-}
-
-#[test]
-fn a_workstation_killed_at_any_moment_is_started_again_and_finishes() {
-    let mut ca = Ca::new(Database::Sqlite);
-    ca.serve(&[]);
-    ca.start_counter(&[]);
-    let mut finished = Vec::new();
-    for moment in MOMENTS {
-        let (application, token) = (ca.paid_application(), ca.blank_token());
-        ca.claim(&application, &token);
-        std::thread::sleep(Duration::from_millis(moment));
-        ca.stop_others();
-        ca.start_counter(&[]);
-        wait(60, "the end of the job", || {
-            // SoftHSM cannot read a token while another program writes to it: the clerk starts once more.
-            if ca.counter_has_ended() {
-                ca.start_counter(&[]);
-            }
             goes_on(&ca, &application, &token);
             ca.application(&application)["personalisation"]["state"] == "proved"
         });

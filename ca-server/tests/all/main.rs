@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod eligibility;
 mod interruptions;
+mod kills;
 mod lint;
 mod refusals;
 mod renewal;

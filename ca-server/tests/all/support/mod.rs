@@ -3,6 +3,8 @@
 
 mod engine;
 mod postgres;
+mod records;
+mod workstation;
 
 use std::{
     io::Write,
@@ -16,6 +18,7 @@ use std::{
 use serde_json::{Value, json};
 
 use self::postgres::Postgres;
+pub(crate) use self::workstation::{Running, Station};
 
 pub(crate) const USCC: &str = "91320104000000019U";
 pub(crate) const WORKSTATION: &str = "counter-1";
@@ -161,9 +164,14 @@ impl Ca {
 
     /// Starts the workstation, with the given environment besides.
     pub(crate) fn start_counter(&mut self, variables: &[(&str, &str)]) {
+        let counter = self.counter(WORKSTATION, variables);
+        self.others.push(counter);
+    }
+
+    fn counter(&self, workstation: &str, variables: &[(&str, &str)]) -> Child {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("counter.log")).unwrap();
-        let mut command = self.ukey_command(&["counter", "--workstation", WORKSTATION, "--token", "clerk"]);
+        let mut command = self.ukey_command(&["counter", "--workstation", workstation, "--token", "clerk"]);
         command.args(["--server", &format!("https://{}", self.https), "--anchor", &self.path("root.pem")]);
         command.args(["--pin-file", &self.path("staff/clerk.pin")]);
         command
@@ -171,12 +179,7 @@ impl Ca {
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .stdin(Stdio::null());
-        self.others.push(command.spawn().unwrap());
-    }
-
-    /// Whether the workstation that was started last is gone.
-    pub(crate) fn counter_has_ended(&mut self) -> bool {
-        self.others.last_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+        command.spawn().unwrap()
     }
 
     pub(crate) fn stop_others(&mut self) {
@@ -294,23 +297,32 @@ impl Ca {
 
     /// What the vendor delivers. Gives its serial number.
     pub(crate) fn blank_token(&self) -> String {
-        let before = self.token_serials();
+        self.blank_token_in(&self.dir.join("ukey/softhsm2.conf"))
+    }
+
+    fn blank_token_in(&self, softhsm: &Path) -> String {
+        let before = self.token_serials(softhsm);
         let mut command = Command::new("softhsm2-util");
         command.args(["--module", MODULE, "--init-token", "--free", "--label", "BLANK"]);
         command.args(["--so-pin", FACTORY_SO_PIN, "--pin", "00000000"]);
-        let output = command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).output().unwrap();
+        let output = command.env("SOFTHSM2_CONF", softhsm).output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
-        self.token_serials().into_iter().find(|serial| !before.contains(serial)).unwrap()
+        self.token_serials(softhsm).into_iter().find(|serial| !before.contains(serial)).unwrap()
     }
 
-    fn token_serials(&self) -> Vec<String> {
-        let status: Value = serde_json::from_slice(&self.ukey(&["--json", "status"]).stdout).unwrap();
+    fn token_serials(&self, softhsm: &Path) -> Vec<String> {
+        let output = self.ukey_command(&["--json", "status"]).env("SOFTHSM2_CONF", softhsm).output().unwrap();
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
         let tokens = status["tokens"].as_array().unwrap();
         tokens.iter().map(|token| token["serial"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) fn claim(&self, application: &str, token: &str) -> Value {
-        let body = json!({ "workstation": WORKSTATION, "token": token });
+        self.claim_at(WORKSTATION, application, token)
+    }
+
+    fn claim_at(&self, workstation: &str, application: &str, token: &str) -> Value {
+        let body = json!({ "workstation": workstation, "token": token });
         self.post("clerk", &format!("/api/v1/applications/{application}/personalisation"), &body)
     }
 
