@@ -92,8 +92,12 @@ impl Ca {
             let path = self.dir.join(file);
             let mut content = std::fs::read_to_string(&path).unwrap();
             content = content.replace(&*prepared.to_string_lossy(), &self.dir.to_string_lossy());
-            for (old, new) in old.iter().zip([&self.http, &self.https, &self.portal]) {
-                content = content.replace(&format!("\"{old}\""), &format!("\"{new}\""));
+            // In two steps: a new port may be one of the old ones of another listener.
+            for (place, old) in old.iter().enumerate() {
+                content = content.replace(&format!("\"{old}\""), &format!("\"@{place}\""));
+            }
+            for (place, new) in [&self.http, &self.https, &self.portal].iter().enumerate() {
+                content = content.replace(&format!("\"@{place}\""), &format!("\"{new}\""));
             }
             std::fs::write(path, content).unwrap();
         }
@@ -131,7 +135,9 @@ impl Ca {
         command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
         self.server = Some(command.spawn().unwrap());
         let url = format!("http://{}/readyz", self.http);
-        wait(30, "the server", || self.server_is_gone() || curl(&["-fsS", &url]).status.success());
+        wait(30, &format!("the server at {url}"), || {
+            self.server_is_gone() || curl(&["-fsS", &url]).status.success()
+        });
     }
 
     pub(crate) fn server_is_gone(&mut self) -> bool {
