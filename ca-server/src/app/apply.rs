@@ -9,7 +9,11 @@ use ca_verifier::{Serial, Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, enroll::gate, once};
+use super::{
+    App, Made, Once,
+    enroll::{gate, registered_unit},
+    once,
+};
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication, SubmitApplication, WithdrawApplication},
     problem::{Failure, Problem},
@@ -94,9 +98,7 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(ApplicationId::parse(&before)?));
                 }
-                let unit = tx
-                    .unit_by_uscc(&uscc)?
-                    .ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
+                let unit = registered_unit(tx, &uscc)?;
                 gate(tx, &rules, &unit, &agent, now)?;
                 if let ApplicationKind::Renew { of } = kind {
                     may_renew(tx, of, &unit.id, (new.years, days_max), now)?;

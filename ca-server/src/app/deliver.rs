@@ -78,7 +78,7 @@ impl App {
         let record = self.store.read(|reader| reader.certificate(&serial))?;
         let application = record.and_then(|record| record.application);
         let application = application.ok_or_else(|| Problem::not_found("certificate"))?;
-        let renewals = self.store.read(|reader| code_renewals(reader, &serial))?.0;
+        let (renewals, _) = self.store.read(|reader| code_renewals(reader, &serial))?;
         let expected = self.activation_code(&application, renewals).await?;
         let given = given.code.replace(['-', ' '], "").to_ascii_uppercase();
         self.store

@@ -151,9 +151,7 @@ impl App {
         let uscc = Uscc::parse(&uscc)?;
         self.store
             .write(WriteSite::ConfirmAgent, move |tx| {
-                let unit = tx
-                    .unit_by_uscc(&uscc)?
-                    .ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
+                let unit = registered_unit(tx, &uscc)?;
                 if !tx.pair_confirmed(&agent, &unit.id)? {
                     return Err(Problem::not_found("agent"));
                 }
@@ -176,9 +174,7 @@ impl App {
         let uscc = Uscc::parse(&uscc)?;
         self.store
             .write(WriteSite::ConfirmAgent, move |tx| {
-                let unit = tx
-                    .unit_by_uscc(&uscc)?
-                    .ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
+                let unit = registered_unit(tx, &uscc)?;
                 tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
                 if tx.pair_confirmed(&agent, &unit.id)? {
                     return Ok(());
@@ -190,6 +186,11 @@ impl App {
             })
             .await
     }
+}
+
+/// A unit by its code.
+pub(super) fn registered_unit(tx: &mut Tx<'_>, uscc: &Uscc) -> Result<Unit, Problem> {
+    tx.unit_by_uscc(uscc)?.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))
 }
 
 /// What must hold for an application, when it is entered and again when it is approved: unit eligible, agent

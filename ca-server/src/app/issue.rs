@@ -16,7 +16,7 @@ use ca_core::{
 use ca_store::{CertificateRecord, WriteSite, kill_point};
 use ca_verifier::{Serial, Time};
 
-use super::{App, apply::advance};
+use super::{App, apply::advance, clock};
 use crate::{
     problem::{Failure, Problem},
     rule::Rule,
@@ -62,7 +62,7 @@ impl App {
 
     /// I5: a clock that went back stops issuing, and nothing else.
     fn check_clock(&self, now: Time) -> Result<(), Problem> {
-        if now.millis() + 1000 < self.latest_intent.load(Ordering::Relaxed) {
+        if now.millis() + clock::TOLERANCE_MILLIS < self.latest_intent.load(Ordering::Relaxed) {
             return Err(Problem::new(Rule::ClockBack));
         }
         Ok(())

@@ -19,22 +19,29 @@ impl App {
         let pending = self.store.read(|reader| reader.pending_notices(TURN))?;
         let count = pending.len();
         for notice in pending {
-            let (name, text) = self.message(&notice).await?;
-            let file = self.config.notices.outbox.join(format!("{name}.txt"));
-            crate::files::write_secret(&file, text.as_bytes())?;
-            self.store
-                .write(WriteSite::StoreNotice, move |tx| {
-                    tx.mark_notice_sent(&notice.id, wire::now()).map_err(Problem::from)
-                })
-                .await?;
+            // One that cannot be made must not hold up the others; it is tried again with the next turn.
+            if let Err(problem) = self.send(notice).await {
+                tracing::error!(cause = ?problem.cause(), "notice: {}", problem.rule.name());
+            }
         }
         Ok(count)
+    }
+
+    async fn send(&self, notice: NoticeRecord) -> Result<(), Problem> {
+        let (name, text) = self.message(&notice).await?;
+        let file = self.config.notices.outbox.join(format!("{name}.txt"));
+        crate::files::write_secret(&file, text.as_bytes())?;
+        self.store
+            .write(WriteSite::StoreNotice, move |tx| {
+                tx.mark_notice_sent(&notice.id, wire::now()).map_err(Problem::from)
+            })
+            .await
     }
 
     /// The message's file name and text, in Chinese and English.
     async fn message(&self, notice: &NoticeRecord) -> Result<(String, String), Problem> {
         if let Some(application) = &notice.application {
-            let renewals = self.store.read(|reader| {
+            let (renewals, _) = self.store.read(|reader| {
                 let known =
                     reader.application(application)?.ok_or_else(|| Problem::not_found("application"))?;
                 match known.state {
@@ -44,7 +51,7 @@ impl App {
                     _ => Ok((0, None)),
                 }
             })?;
-            let code = self.activation_code(application, renewals.0).await?;
+            let code = self.activation_code(application, renewals).await?;
             return Ok((application.to_string(), activation(&code)));
         }
         let unknown = || Failure::inconsistent(format!("notice {} is about nothing", notice.id));

@@ -20,7 +20,7 @@ use ca_verifier::{Reason, Serial};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, IssueOrder, apply::advance, deliver::challenge_message};
+use super::{App, IssueOrder, apply::advance, deliver::challenge_message, status::change_status};
 use crate::{
     permit::{ClaimApplication, Permit, Personalise},
     problem::{Failure, Problem},
@@ -70,6 +70,7 @@ impl App {
         claim: Claim,
     ) -> Result<AttemptId, Problem> {
         let now = wire::now();
+        check_workstation(&claim.workstation)?;
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let id = AttemptId::new(now, wire::random()?);
         self.store
@@ -152,6 +153,7 @@ impl App {
         workstation: &str,
         exchange: Exchange,
     ) -> Result<Option<Command>, Problem> {
+        check_workstation(workstation)?;
         let Some(attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? else {
             return Ok(None);
         };
@@ -457,6 +459,22 @@ impl App {
     }
 }
 
+/// What a holder's program is called in the row of its attempt: a name that no workstation can have, so that no clerk
+/// can execute a renewal in the holder's place.
+pub(super) fn holders_place(certificate: &Serial) -> String {
+    format!("holder:{certificate}")
+}
+
+/// As `ukey counter` takes names.
+fn check_workstation(name: &str) -> Result<(), Problem> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=64).contains(&name.len()) && name.chars().all(allowed) {
+        Ok(())
+    } else {
+        Err(Problem::field("workstation", "1 to 64 letters, digits, '-', '_' or '.' are needed"))
+    }
+}
+
 /// A renewal happens on the holder's own token, with a PIN that nobody at the counter knows.
 pub(super) fn refuse_renewal(tx: &mut ca_store::Tx<'_>, application: &ApplicationId) -> Result<(), Problem> {
     match tx.application_kind(application)? {
@@ -483,14 +501,9 @@ fn withdraw_certificate(
     now: ca_verifier::Time,
 ) -> Result<(), Problem> {
     match tx.status(&serial)?.map(|record| record.state) {
-        Some(CertificateStatus::Issued(state)) => {
-            let reason = Reason::CessationOfOperation;
-            let next = state.transition(CertificateCommand::Revoke { reason, at: now })?;
-            tx.move_status(&serial, state, next, now)?;
-            let entry = AuditEntry::done(now, actor, Action::RevokeCertificate, "certificate", serial);
-            tx.append_audit(
-                &entry.with("from", state.name()).with("reason", reason.name()).with("to", next.name()),
-            )?;
+        Some(CertificateStatus::Issued(_)) => {
+            let command = CertificateCommand::Revoke { reason: Reason::CessationOfOperation, at: now };
+            change_status(tx, actor, Action::RevokeCertificate, serial, command, now)?;
             Ok(())
         }
         Some(CertificateStatus::Burned { .. }) => Ok(()),

@@ -11,10 +11,15 @@ use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
     AttemptCommand, AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState,
 };
-use ca_store::{AttemptRecord, CertificateStatus, Reader, Tx, WriteSite};
-use ca_verifier::{Reason, Serial, Time};
+use ca_store::{AttemptRecord, CertificateStatus, Reader, WriteSite};
+use ca_verifier::{Reason, Serial};
 
-use super::{App, Exchange, apply::advance, personalise::Hand};
+use super::{
+    App, Exchange,
+    apply::advance,
+    personalise::{Hand, holders_place},
+    status::change_status,
+};
 use crate::{
     problem::{Failure, Problem},
     protocol::Command,
@@ -44,7 +49,7 @@ impl App {
         if let ApplicationState::Active { serial } = application.state {
             return Ok(Some(Renewal::Done(serial)));
         }
-        self.store.read(|reader| must_be_good(reader, of))?;
+        self.store.read(|reader| may_execute(reader, presented, of))?;
         let mut attempt = match self.store.read(|reader| reader.live_attempt_of(&application.id))? {
             Some(attempt) => attempt,
             None => self.claim_renewal(of, application).await?,
@@ -80,7 +85,7 @@ impl App {
                 let attempt = AttemptRecord {
                     id: id.clone(),
                     application: application.id.clone(),
-                    workstation: format!("holder:{of}"),
+                    workstation: holders_place(&of),
                     clerk: application.entered_by,
                     wanted_token: Some(token.clone()),
                     state: AttemptState::Initialised { token: token.clone() },
@@ -102,15 +107,18 @@ impl App {
         self.store
             .write(WriteSite::ActivateCertificate, move |tx| {
                 let (now, actor) = (wire::now(), Actor::Holder(of.to_string()));
+                // It may have been put on hold since the holder's program connected.
+                must_be_good(tx, of)?;
                 let held = tx.attempt(&attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
                 let next = held.state.clone().transition(AttemptCommand::Deliver)?;
                 let serial = next.serial().ok_or_else(|| Failure::inconsistent("proved without a serial"))?;
                 tx.move_attempt(&attempt, &held.state, &next)?;
                 advance(tx, &held.application, ApplicationCommand::Deliver { attempt: attempt.clone() })?;
                 advance(tx, &held.application, ApplicationCommand::Activate { serial })?;
-                change(tx, &actor, (serial, Action::ActivateCertificate), CertificateCommand::Activate, now)?;
-                let superseded = CertificateCommand::Revoke { reason: Reason::Superseded, at: now };
-                change(tx, &actor, (of, Action::RevokeCertificate), superseded, now)?;
+                let activate = CertificateCommand::Activate;
+                change_status(tx, &actor, Action::ActivateCertificate, serial, activate, now)?;
+                let supersede = CertificateCommand::Revoke { reason: Reason::Superseded, at: now };
+                change_status(tx, &actor, Action::RevokeCertificate, of, supersede, now)?;
                 Ok(serial)
             })
             .await
@@ -141,6 +149,20 @@ fn application(reader: &mut Reader<'_>, id: &ApplicationId) -> Result<Applicatio
     reader.application(id)?.ok_or_else(|| Problem::not_found("application"))
 }
 
+/// The renewed certificate must be good; beside it only the one that its renewal is making may be presented.
+fn may_execute(reader: &mut Reader<'_>, presented: Serial, of: Serial) -> Result<(), Problem> {
+    must_be_good(reader, of)?;
+    let status = reader.status(&presented)?.map(|status| status.state);
+    match status {
+        _ if presented == of => Ok(()),
+        Some(CertificateStatus::Issued(CertificateState::NotActivated)) => Ok(()),
+        Some(CertificateStatus::Issued(state)) => {
+            Err(Problem::new(Rule::CertificateNotGood).with("state", state.name()))
+        }
+        _ => Err(Problem::not_found("certificate")),
+    }
+}
+
 /// A certificate on hold or revoked authenticates nobody (ETSI EN 319 411-1 REG-6.3.6-02).
 pub(super) fn must_be_good(reader: &mut Reader<'_>, serial: Serial) -> Result<(), Problem> {
     let refused = |state: &str| Err(Problem::new(Rule::CertificateNotGood).with("state", state));
@@ -151,26 +173,4 @@ pub(super) fn must_be_good(reader: &mut Reader<'_>, serial: Serial) -> Result<()
         CertificateStatus::Issued(state) => refused(state.name()),
         CertificateStatus::Burned { .. } => refused("burned"),
     }
-}
-
-fn change(
-    tx: &mut Tx<'_>,
-    actor: &Actor,
-    (serial, action): (Serial, Action),
-    command: CertificateCommand,
-    now: Time,
-) -> Result<(), Problem> {
-    let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
-    let CertificateStatus::Issued(state) = status.state else {
-        return Err(Problem::from(ca_core::Refusal::Revoked));
-    };
-    let next = state.transition(command)?;
-    tx.move_status(&serial, state, next, now)?;
-    let entry = AuditEntry::done(now, actor, action, "certificate", serial);
-    let entry = entry.with("from", state.name()).with("to", next.name());
-    let entry = match next {
-        CertificateState::Revoked { reason, .. } => entry.with("reason", reason.name()),
-        _ => entry,
-    };
-    Ok(tx.append_audit(&entry)?)
 }

@@ -1,8 +1,8 @@
 //! Steps 9 and 11: hold, release, revoke. They need the store only, so that a CA whose token is away can still revoke.
 
 use ca_core::{Action, Actor, AuditEntry, CertificateCommand, CertificateState};
-use ca_store::{CertificateStatus, Store, WriteSite};
-use ca_verifier::{Reason, Serial};
+use ca_store::{CertificateStatus, Store, Tx, WriteSite};
+use ca_verifier::{Reason, Serial, Time};
 
 use super::{About, audited};
 use crate::{
@@ -51,20 +51,30 @@ async fn change(
     let about = About { actor, action, object: "certificate", id: &id };
     let actor = actor.clone();
     let work = store.write(WriteSite::ChangeStatus, move |tx| {
-        let now = wire::now();
-        let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
-        let CertificateStatus::Issued(state) = status.state else {
-            return Err(Problem::from(ca_core::Refusal::Revoked));
-        };
-        let next = state.transition(command)?;
-        tx.move_status(&serial, state, next, now)?;
-        let mut entry =
-            AuditEntry::done(now, &actor, action, "certificate", serial).with("from", state.name());
-        if let CertificateState::Revoked { reason, .. } = next {
-            entry = entry.with("reason", reason.name());
-        }
-        tx.append_audit(&entry.with("to", next.name()))?;
-        Ok(next)
+        change_status(tx, &actor, action, serial, command, wire::now())
     });
     audited(store, about, work).await
+}
+
+/// Moves a certificate by one command, with its entry in the log, inside the caller's transaction.
+pub(super) fn change_status(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    action: Action,
+    serial: Serial,
+    command: CertificateCommand,
+    now: Time,
+) -> Result<CertificateState, Problem> {
+    let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
+    let CertificateStatus::Issued(state) = status.state else {
+        return Err(Problem::from(ca_core::Refusal::Revoked));
+    };
+    let next = state.transition(command)?;
+    tx.move_status(&serial, state, next, now)?;
+    let mut entry = AuditEntry::done(now, actor, action, "certificate", serial).with("from", state.name());
+    if let CertificateState::Revoked { reason, .. } = next {
+        entry = entry.with("reason", reason.name());
+    }
+    tx.append_audit(&entry.with("to", next.name()))?;
+    Ok(next)
 }

@@ -11,7 +11,7 @@ use ca_verifier::{Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, once};
+use super::{App, Made, Once, enroll::registered_unit, once};
 use crate::{
     permit::{DecideTraining, InviteAgent, Permit, PlanTraining, QualifyAgent, SubmitTraining},
     problem::{Failure, Problem},
@@ -96,8 +96,7 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(TrainingId::parse(&before)?));
                 }
-                let unit = tx.unit_by_uscc(&uscc)?;
-                let unit = unit.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))?;
+                let unit = registered_unit(tx, &uscc)?;
                 let known = tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
                 if known.qualified_at.is_some() {
                     return Err(Problem::new(Rule::TrainingNotNeeded));

@@ -114,6 +114,51 @@ fn what_is_refused() {
     ca.assert_audit_is_clean();
 }
 
+/// Whoever entered a renewal and may personalise tokens must not get a key of their own certified by it.
+#[test]
+fn nobody_but_the_holder_can_execute_a_renewal() {
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.serve(&[]);
+    ca.start_counter(&[]);
+    let (application, serial, token) = ca.issue();
+    assert!(ca.activate(&application, &token).status.success());
+    let renewal = paid_renewal(&ca, &serial);
+    // The holder's program stops after its claim: the attempt waits, with the clerk as the one who entered it.
+    ca.serve(&[("QIANYIN_CRASH", "claim-application:after")]);
+    assert!(!renew(&ca, &token).status.success());
+    ca.serve(&[]);
+    assert_eq!(ca.application(&renewal)["personalisation"]["state"], "initialised");
+    let exchange = json!({ "tokens": [{ "serial": token }], "report": null });
+    for name in [format!("holder:{serial}"), format!("holder%3A{serial}")] {
+        let path = format!("/api/v1/workstations/{name}/exchange");
+        let answer = ca.call("clerk", "POST", &path, Some(&exchange), None).unwrap();
+        assert_eq!(answer["title"], "field.invalid", "{answer}");
+    }
+    // Nor can a counter take the name, so that the holder would find it taken.
+    let (other, blank) = (ca.paid_application(), ca.blank_token());
+    let claim = json!({ "workstation": format!("holder:{serial}"), "token": blank });
+    let refused = ca.post("clerk", &format!("/api/v1/applications/{other}/personalisation"), &claim);
+    assert_eq!(refused["title"], "field.invalid", "{refused}");
+
+    // Given up after the certificate was made, the attempt's certificate authenticates nobody, though its key is there.
+    ca.serve(&[("QIANYIN_CRASH", "write-certificate:after")]);
+    assert!(!renew(&ca, &token).status.success());
+    ca.serve(&[]);
+    let made = ca.application(&renewal)["serial"].as_str().unwrap().to_owned();
+    let give_up = format!("/api/v1/applications/{renewal}/personalisation/abandonment");
+    ca.post("clerk", &give_up, &json!({ "reasons": "给错了" }));
+    assert_eq!(certificate(&ca, &made)["state"], "revoked");
+    // Its holder goes on with the old one, which is still good, and gets another certificate; nothing is paid twice.
+    let output = renew(&ca, &token);
+    assert!(output.status.success(), "{}", text(&output));
+    let again = ca.application(&renewal)["serial"].as_str().unwrap().to_owned();
+    assert!(again != made && certificate(&ca, &again)["state"] == "good");
+    assert_eq!(certificate(&ca, &made)["state"], "revoked");
+    ca.stop_others();
+    ca.stop_server();
+    ca.assert_audit_is_clean();
+}
+
 fn body(ca: &Ca, serial: &str, years: u32) -> Value {
     let form = json!({ "kind": "nanjing-hrss-application", "sha256": "00".repeat(32) });
     json!({ "uscc": USCC, "agent": ca.agent, "years": years, "renews": serial, "documents": [form] })

@@ -37,10 +37,24 @@ impl Identity {
     /// # Errors
     /// [`Error::NoCertificate`], [`Error::Pem`], [`Error::Hsm`].
     pub fn open(token: &Token, pin: Pin, chain: Option<&Path>) -> Result<Self, Error> {
+        Self::open_except(token, pin, chain, &[])
+    }
+
+    /// As [`Identity::open`], without the certificates that have one of these serial numbers, in hexadecimal.
+    ///
+    /// # Errors
+    /// As [`Identity::open`].
+    pub fn open_except(
+        token: &Token,
+        pin: Pin,
+        chain: Option<&Path>,
+        except: &[String],
+    ) -> Result<Self, Error> {
         let mut candidates: Vec<_> = token
             .certificates()?
             .into_iter()
             .filter_map(|object| certificate::read(&object.der).map(|fields| (fields, object)))
+            .filter(|(fields, _)| !except.contains(&fields.serial_hex))
             .collect();
         candidates.sort_by_key(|(fields, _)| std::cmp::Reverse(fields.not_after));
         let session = token.session(&pin)?;

@@ -22,11 +22,35 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Resul
     if pin_rule::check(&pin).is_err() {
         return Err(Error::InitialPin);
     }
-    let identity = Identity::open(&token, Pin::new(pin.clone())?, arguments.server.chain.as_deref())?;
-    let serial = super::runtime()?.block_on(async {
-        let mut client = arguments.server.connect(&anchors, &identity).await?;
-        Renewal { token, pin }.run(&mut client, |event| voice.event(&event)).await
-    })?;
-    voice.renewed(&identity.certificate().common_name, &serial);
-    Ok(())
+    // An attempt that was given up leaves a revoked certificate on the token, which ends later than the good one.
+    let mut refused: Vec<String> = Vec::new();
+    let mut first = None;
+    loop {
+        let chain = arguments.server.chain.as_deref();
+        let identity = match Identity::open_except(&token, Pin::new(pin.clone())?, chain, &refused) {
+            Ok(identity) => identity,
+            Err(error @ Error::NoCertificate { .. }) => return Err(first.unwrap_or(error)),
+            Err(error) => return Err(error),
+        };
+        let renewed = super::runtime()?.block_on(async {
+            let mut client = arguments.server.connect(&anchors, &identity).await?;
+            let renewal = Renewal { token: token.clone(), pin: pin.clone() };
+            renewal.run(&mut client, |event| voice.event(&event)).await
+        });
+        match renewed {
+            Ok(serial) => {
+                voice.renewed(&identity.certificate().common_name, &serial);
+                return Ok(());
+            }
+            Err(error) if is_not_good(&error) => {
+                refused.push(identity.certificate().serial_hex.clone());
+                first.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_not_good(error: &Error) -> bool {
+    matches!(error, Error::Refused { problem, .. } if problem["title"] == "auth.certificate-not-good")
 }
