@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{
     App, Made, Once,
     enroll::{gate, registered_unit},
-    once,
+    free_text, once,
 };
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication, SubmitApplication, WithdrawApplication},
@@ -157,9 +157,7 @@ impl App {
         reasons: String,
     ) -> Result<ApplicationState, Problem> {
         let now = wire::now();
-        if reasons.trim().is_empty() || reasons.chars().count() > 1000 {
-            return Err(Problem::field("reasons", "1 to 1000 characters are needed"));
-        }
+        let reasons = free_text("reasons", reasons, 1000)?;
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         self.store
             .write(WriteSite::DecideApplication, move |tx| {

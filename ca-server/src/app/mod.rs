@@ -105,6 +105,16 @@ pub(crate) async fn audited<T>(
     Err(problem)
 }
 
+/// What a person wrote: not empty, not too long, on several lines if need be, and without other control characters.
+fn free_text(field: &'static str, text: String, most: usize) -> Result<String, Problem> {
+    let hidden = |c: char| c.is_control() && c != '\n';
+    if text.trim().is_empty() || text.chars().count() > most || text.chars().any(hidden) {
+        let detail = format!("1 to {most} characters are needed, and no control characters");
+        return Err(Problem::field(field, detail));
+    }
+    Ok(text)
+}
+
 /// What a use case is about, for the log.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {

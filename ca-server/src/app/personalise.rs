@@ -20,7 +20,7 @@ use ca_verifier::{Reason, Serial};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, IssueOrder, apply::advance, deliver::challenge_message, status::change_status};
+use super::{App, IssueOrder, apply::advance, deliver::challenge_message, free_text, status::change_status};
 use crate::{
     permit::{ClaimApplication, Permit, Personalise},
     problem::{Failure, Problem},
@@ -124,9 +124,7 @@ impl App {
         application: ApplicationId,
         reason: String,
     ) -> Result<(), Problem> {
-        if reason.trim().is_empty() || reason.chars().count() > 200 {
-            return Err(Problem::field("reason", "1 to 200 characters are needed"));
-        }
+        let reason = free_text("reasons", reason, 200)?;
         self.store
             .write(WriteSite::AbandonAttempt, move |tx| {
                 let now = wire::now();

@@ -2,8 +2,8 @@
 //! with seats, and records how the agent did. One training serves every unit that applied for the agent.
 
 use ca_core::{
-    Action, Actor, AgentId, AuditEntry, SessionId, Training, TrainingCommand, TrainingId, TrainingSession,
-    TrainingState, UnitId,
+    Action, Actor, AgentId, AuditEntry, Name, SessionId, Training, TrainingCommand, TrainingId,
+    TrainingSession, TrainingState, UnitId,
     policy::{Calendar, Deadline},
 };
 use ca_store::{NoticeRecord, TrainingFilter, Tx, WriteSite};
@@ -11,7 +11,7 @@ use ca_verifier::{Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, enroll::registered_unit, once};
+use super::{App, Made, Once, enroll::registered_unit, free_text, once};
 use crate::{
     permit::{DecideTraining, InviteAgent, Permit, PlanTraining, QualifyAgent, SubmitTraining},
     problem::{Failure, Problem},
@@ -165,7 +165,7 @@ impl App {
         let (command, reasons) = match decision {
             Decision::Accept => (TrainingCommand::Accept { by }, None),
             Decision::Reject { reasons } => {
-                let reasons = checked_reasons(Some(reasons))?;
+                let reasons = free_text("reasons", reasons, REASONS_MAX)?;
                 (TrainingCommand::Reject { by, reasons: reasons.clone() }, Some(reasons))
             }
         };
@@ -203,16 +203,14 @@ impl App {
             wire::rfc3339(&new.starts_at).filter(|starts_at| *starts_at > now).ok_or_else(|| {
                 Problem::field("starts_at", "a time to come is needed, as 2026-12-01T09:00:00+08:00")
             })?;
-        if new.place.trim().is_empty() || new.place.chars().count() > 100 {
-            return Err(Problem::field("place", "1 to 100 characters are needed"));
-        }
+        let place = Name::parse(&new.place).map_err(|error| Problem::field("place", error))?;
         if new.seats == 0 || new.seats > SEATS_MAX {
             return Err(Problem::field("seats", format!("1 to {SEATS_MAX} are needed")));
         }
         let session = TrainingSession {
             id: SessionId::new(now, wire::random()?),
             starts_at,
-            place: new.place,
+            place: place.as_str().to_owned(),
             seats: new.seats,
             planned_by,
             planned_at: now,
@@ -272,7 +270,7 @@ impl App {
         let now = wire::now();
         let agent = AgentId::parse(&new.agent)?;
         let reasons = match new.result {
-            Attendance::Failed => checked_reasons(new.reasons)?,
+            Attendance::Failed => free_text("reasons", new.reasons.unwrap_or_default(), REASONS_MAX)?,
             Attendance::Passed | Attendance::Absent => String::new(),
         };
         let notice = hex::encode(wire::random::<16>()?);
@@ -322,12 +320,6 @@ impl App {
 fn due(calendar: &Calendar, now: Time) -> Result<Deadline, Problem> {
     let due = calendar.deadline(now, DECIDED_WITHIN);
     due.ok_or_else(|| Problem::from(Failure::inconsistent("no deadline: the clock is past the calendar")))
-}
-
-fn checked_reasons(reasons: Option<String>) -> Result<String, Problem> {
-    reasons
-        .filter(|text| !text.trim().is_empty() && text.chars().count() <= REASONS_MAX)
-        .ok_or_else(|| Problem::field("reasons", format!("1 to {REASONS_MAX} characters are needed")))
 }
 
 fn result_name(result: Attendance) -> &'static str {

@@ -58,20 +58,25 @@ impl Log {
                 let outcome =
                     record.rule.as_deref().map_or("done".to_owned(), |rule| format!("refused:{rule}"));
                 let detail: Vec<String> =
-                    record.detail.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    record.detail.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
                 let detail = detail.join(" ");
                 println!(
                     "{number:>6} {} {:<22} {:<12} {} {} {} {}",
                     record.at,
                     record.action.name(),
                     outcome,
-                    record.actor,
+                    plain(&record.actor),
                     record.object,
-                    record.object_id,
+                    plain(&record.object_id),
                     detail
                 );
             }
         }
         Ok(())
     }
+}
+
+/// One entry, one line: what somebody typed can neither begin another nor move a terminal's cursor.
+fn plain(text: &str) -> impl std::fmt::Display {
+    text.escape_debug()
 }

@@ -22,8 +22,26 @@ fn refusals(database: Database) {
     rights(&ca);
     bodies(&ca);
     repeated_requests(&ca);
+    nobody_forges_the_log(&ca);
     ca.stop_server();
     ca.assert_audit_is_clean();
+}
+
+/// What somebody types cannot look like an entry of its own.
+fn nobody_forges_the_log(ca: &Ca) {
+    let typed = "91320104000000019U\n     1 2026-01-01T00:00:00Z revoke-certificate     done         staff:x\u{1b}[2J";
+    let unit = json!({ "uscc": typed, "labour_no": "12345678", "name": "某公司", "province": "江苏省", "city": "南京市", "agency": "nanjing" });
+    ca.post("clerk", "/api/v1/units", &unit);
+    let application = ca.post("clerk", "/api/v1/applications", &ca.application_body())["id"].clone();
+    let path = format!("/api/v1/applications/{}/rejection", application.as_str().unwrap());
+    refused(ca, "officer", &path, &json!({ "reasons": "不符\u{1b}[2J" }), "field.invalid", 422);
+    ca.post("officer", &path, &json!({ "reasons": "不符\n     2 2026-01-01T00:00:00Z start done" }));
+    let output = ca.ca_server(&["log", "show", "--limit", "100000"]);
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    let numbers: Vec<u64> =
+        log.lines().map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect();
+    assert!(numbers.is_sorted_by(|one, other| one < other), "{log}");
+    assert!(!log.contains('\u{1b}') && log.contains("revoke-certificate     done"), "{log}");
 }
 
 /// The request is refused by this rule with this status, in both languages, and the log has it.
