@@ -13,6 +13,7 @@ use super::{
     App, Made, Once,
     enroll::{gate, registered_unit},
     free_text, once,
+    renew::must_be_good,
 };
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication, SubmitApplication, WithdrawApplication},
@@ -142,6 +143,9 @@ impl App {
                 let state = advance(tx, &id, ApplicationCommand::Approve { by })?;
                 let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
                 gate(tx, &rules, &unit, &known.agent, now)?;
+                if let Some(of) = known.kind.renews() {
+                    must_be_good(tx, of)?;
+                }
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
                 tx.append_audit(&entry)?;
@@ -200,7 +204,7 @@ fn may_renew(
     if record.unit.as_ref() != Some(unit) {
         return Err(Problem::new(Rule::CertificateOfOther).with("serial", of));
     }
-    super::renew::must_be_good(tx, of)?;
+    must_be_good(tx, of)?;
     let last = wire::last_second(record.not_after.plus_secs(1), years)?;
     let days = (last.secs() - now.secs()) / DAY_SECS + 1;
     if days > i64::from(days_max) {

@@ -7,7 +7,7 @@ use ca_store::WriteSite;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, apply::advance, once};
+use super::{App, Made, Once, apply::advance, once, renew::must_be_good};
 use crate::{
     permit::{Permit, RecordPayment},
     problem::Problem,
@@ -74,6 +74,10 @@ impl App {
                 if !matches!(known.state, ApplicationState::Approved { .. }) {
                     let problem = Problem::new(Rule::WrongState).with("state", known.state.name());
                     return Err(problem.with("command", "settle"));
+                }
+                // No money for the renewal of a certificate that cannot be renewed any more.
+                if let Some(of) = known.kind.renews() {
+                    must_be_good(tx, of)?;
                 }
                 tx.insert_payment(&Payment {
                     id: id.clone(),

@@ -91,6 +91,19 @@ fn what_is_refused() {
     let doubled = enter(&ca, &serial, 1);
     assert_eq!(doubled["title"], "renewal.doubled", "{doubled}");
     stops(&renew(&ca, &token), "尚不能执行");
+    // While the certificate is on hold, its renewal is neither approved nor paid for.
+    let change =
+        |what: &str| ca.post("officer", &format!("/api/v1/certificates/{serial}/{what}"), &Value::Null);
+    change("hold");
+    let approval = format!("/api/v1/applications/{id}/approval");
+    assert_eq!(ca.post("officer", &approval, &Value::Null)["title"], "auth.certificate-not-good");
+    change("release");
+    ca.post("officer", &approval, &Value::Null);
+    change("hold");
+    let payment = json!({ "amount_fen": 15_000, "currency": "CNY", "method": "cash", "receipt_no": "R-0" });
+    let refused = ca.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment);
+    assert_eq!(refused["title"], "auth.certificate-not-good", "{refused}");
+    change("release");
     approve_and_pay(&ca, &id);
 
     // Nothing is made at the counter: the token is the holder's, and so is its PIN.
