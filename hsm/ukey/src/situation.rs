@@ -259,7 +259,13 @@ fn refused(language: Language, status: u16, problem: &Value) -> Explained {
     } else {
         "Check and try again, or ask the CA."
     };
-    Explained { code: "refused", situation, remedy: text("remedy").unwrap_or(other).to_owned() }
+    let remedy = text("remedy").unwrap_or(other);
+    // The rule's name, which stands in the log too.
+    let remedy = match problem.get("title").and_then(Value::as_str) {
+        Some(rule) => format!("{remedy} [{rule}]"),
+        None => remedy.to_owned(),
+    };
+    Explained { code: "refused", situation, remedy }
 }
 
 fn token_texts(error: &hsm::Error) -> (&'static str, Texts<'static>, Texts<'static>) {
@@ -372,14 +378,18 @@ mod tests {
 
     #[test]
     fn a_refusal_speaks_with_the_servers_words() {
-        let problem = json!({ "situation": { "zh": "激活码不正确。", "en": "Wrong code." }, "remedy": { "zh": "请核对。" } });
+        let problem = json!({ "title": "activation.code", "situation": { "zh": "激活码不正确。", "en": "Wrong code." },
+            "remedy": { "zh": "请核对。" } });
         let error = Error::Refused { status: 422, problem };
         let zh = explain(Language::Zh, &error);
-        assert_eq!((zh.situation.as_str(), zh.remedy.as_str()), ("激活码不正确。", "请核对。"));
+        assert_eq!(
+            (zh.situation.as_str(), zh.remedy.as_str()),
+            ("激活码不正确。", "请核对。 [activation.code]")
+        );
         let en = explain(Language::En, &error);
         assert_eq!(
             (en.situation.as_str(), en.remedy.as_str()),
-            ("Wrong code.", "Check and try again, or ask the CA.")
+            ("Wrong code.", "Check and try again, or ask the CA. [activation.code]")
         );
         let bare = explain(Language::En, &Error::Refused { status: 502, problem: Value::Null });
         assert_eq!(bare.situation, "The server refused the request (status 502).");

@@ -337,7 +337,7 @@ fn the_api_is_called_with_the_token() {
         let (code, out, error) = said(&child.wait_with_output().unwrap());
         assert_eq!(code, 1);
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["title"], "unit-known");
-        assert_eq!(error, "Error: The unit is known.\nWhat to do: Use it.\n");
+        assert_eq!(error, "Error: The unit is known.\nWhat to do: Use it. [unit-known]\n");
         let last = server.received().pop().unwrap();
         assert_eq!((last.body, last.idempotency_key.as_deref()), (json!({ "name": "x" }), Some("k-1")));
     });
