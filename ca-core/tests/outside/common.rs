@@ -25,6 +25,10 @@ pub(crate) struct Hierarchy {
 }
 
 pub(crate) fn policies() -> Policies {
+    Policies::parse(&policy_files()).unwrap()
+}
+
+pub(crate) fn policy_files() -> BTreeMap<String, String> {
     let root = repository().join("policies");
     let mut files = BTreeMap::new();
     for folder in ["", "profiles/"] {
@@ -36,7 +40,7 @@ pub(crate) fn policies() -> Policies {
             }
         }
     }
-    Policies::parse(&files).unwrap()
+    files
 }
 
 pub(crate) fn repository() -> PathBuf {

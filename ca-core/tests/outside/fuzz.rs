@@ -3,7 +3,7 @@
 use ca_core::{OcspRequest, Policies, UntrustedCsr, serial_of_certificate, verify_with_certificate};
 use proptest::{prelude::*, sample::Index};
 
-use crate::common::{policies, repository};
+use crate::common::{policies, policy_files, repository};
 
 fn good_request() -> Vec<u8> {
     std::fs::read(repository().join("testdata/csr/good-p256.der")).unwrap()
@@ -51,6 +51,16 @@ proptest! {
             }
             let _ = OcspRequest::read(&octets);
         }
+    }
+
+    #[test]
+    fn mutated_policies_never_panic(file in any::<Index>(), at in any::<Index>(), text in "[0-9a-z\\[\\]=\"/.:\n-]{0,6}") {
+        let mut files = policy_files();
+        let name = files.keys().nth(file.index(files.len())).unwrap().clone();
+        let content = files.get_mut(&name).unwrap();
+        let places: Vec<usize> = content.char_indices().map(|(place, _)| place).collect();
+        content.insert_str(places[at.index(places.len())], &text);
+        let _ = Policies::parse(&files);
     }
 
     #[test]

@@ -340,6 +340,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever the server sends is a command or none, and no error shows a PIN.
+        #[test]
+        fn random_commands_never_panic(name in "[a-z]{1,12}", field in "[a-z_]{1,10}", text in "\\PC{0,80}") {
+            for command in ["initialise", "request", "write", "prove", "discard", name.as_str()] {
+                let value = json!({ "attempt": ATTEMPT, "token": "77", "command": command, "cka_id": text,
+                    "user_pin": text, "challenge": text, "certificate": text, field.as_str(): text });
+                let envelope = Envelope::read(value);
+                proptest::prop_assert!(envelope.step.is_none() || command != name);
+            }
+        }
+    }
+
     #[test]
     fn refuses_malformed_commands_but_knows_whose_they_are() {
         let good = json!({
