@@ -25,6 +25,24 @@ pub(crate) struct Peer {
     pub(crate) certificate: Option<Arc<[u8]>>,
 }
 
+/// Who asks for what, once that is known: what is wrong with the rest of the request is then refused in the log, too.
+#[derive(Clone)]
+pub(super) struct Asking {
+    actor: Actor,
+    action: Action,
+}
+
+impl Asking {
+    /// Logs a refusal by its rule alone: the body's own words may hold a code.
+    pub(super) async fn refused(self, app: &App, problem: &Problem, path: &str) -> Result<(), Problem> {
+        let entry = AuditEntry::done(wire::now(), &self.actor, self.action, "path", path);
+        let entry = entry.refused(problem.rule.name());
+        app.store
+            .write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from))
+            .await
+    }
+}
+
 /// The serial number of a certificate that is, octet for octet, one that we issued.
 async fn issued_certificate(parts: &mut Parts, app: &App) -> Result<(Serial, CertificateStatus), Problem> {
     let peer = ConnectInfo::<Peer>::from_request_parts(parts, app).await;
@@ -64,7 +82,10 @@ impl<P: Permission> FromRequestParts<Arc<App>> for Permit<P> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let refused = match staff(parts, app).await {
             Ok(staff) => match Self::of_staff(&staff, app.policies.roles()) {
-                Some(permit) => return Ok(permit),
+                Some(permit) => {
+                    parts.extensions.insert(Asking { actor: permit.actor().clone(), action: P::ACTION });
+                    return Ok(permit);
+                }
                 None => (
                     Actor::Staff(staff.id),
                     Problem::new(Rule::NotPermitted).with("action", P::ACTION.name()),
@@ -98,7 +119,11 @@ impl FromRequestParts<Arc<App>> for Holder {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         match issued_certificate(parts, app).await {
-            Ok((serial, _)) => Ok(Self(serial)),
+            Ok((serial, _)) => {
+                let actor = Actor::Holder(serial.to_string());
+                parts.extensions.insert(Asking { actor, action: Action::ActivateCertificate });
+                Ok(Self(serial))
+            }
             Err(problem) => {
                 let actor = Actor::System("http");
                 log_refusal(app, actor, &problem, Action::ActivateCertificate, parts.uri.path()).await?;

@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457) with both languages, and the extractors that refuse with them.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
@@ -10,9 +12,9 @@ use ring::digest::{SHA256, digest};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::API_BODY_MAX;
+use super::{API_BODY_MAX, auth::Asking};
 use crate::{
-    app::Once,
+    app::{App, Once},
     problem::Problem,
     rule::{Language, Rule},
 };
@@ -54,34 +56,51 @@ pub(super) struct Body<T> {
     sha256: [u8; 32],
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let octets = axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
-            match rejection.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Rule::TooLarge).with("limit", API_BODY_MAX),
-                _ => Problem::new(Rule::Malformed).with("detail", "the body did not arrive"),
-            }
-        })?;
-        let Json(value) = Json::from_bytes(&octets).map_err(|rejection: JsonRejection| {
-            Problem::new(Rule::Malformed).with("detail", rejection.body_text())
-        })?;
-        let sha256 = digest(&SHA256, &octets).as_ref().try_into().unwrap_or_default();
-        Ok(Self { value, sha256 })
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (asking, path) = (request.extensions().get::<Asking>().cloned(), request.uri().path().to_owned());
+        let problem = match read(request, app).await {
+            Ok(body) => return Ok(body),
+            Err(problem) => problem,
+        };
+        if let Some(asking) = asking {
+            asking.refused(app, &problem, &path).await?;
+        }
+        Err(problem)
     }
+}
+
+async fn read<T: DeserializeOwned>(request: Request, app: &Arc<App>) -> Result<Body<T>, Problem> {
+    let octets = axum::body::Bytes::from_request(request, app).await.map_err(|rejection| match rejection
+        .into_response()
+        .status()
+    {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Rule::TooLarge).with("limit", API_BODY_MAX),
+        _ => Problem::new(Rule::Malformed).with("detail", "the body did not arrive"),
+    })?;
+    let Json(value) = Json::from_bytes(&octets).map_err(|rejection: JsonRejection| {
+        Problem::new(Rule::Malformed).with("detail", rejection.body_text())
+    })?;
+    let sha256 = digest(&SHA256, &octets).as_ref().try_into().unwrap_or_default();
+    Ok(Body { value, sha256 })
 }
 
 /// The Idempotency-Key of a request that makes or charges something.
 pub(super) struct IdempotencyKey(String);
 
-impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+impl FromRequestParts<Arc<App>> for IdempotencyKey {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let key = parts.headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or("");
         if key.is_empty() || key.len() > 100 {
-            return Err(Problem::new(Rule::IdempotencyKeyMissing));
+            let problem = Problem::new(Rule::IdempotencyKeyMissing);
+            if let Some(asking) = parts.extensions.get::<Asking>().cloned() {
+                asking.refused(app, &problem, parts.uri.path()).await?;
+            }
+            return Err(problem);
         }
         Ok(Self(format!("{} {} {key}", parts.method, parts.uri.path())))
     }

@@ -168,7 +168,7 @@ fn decisions_and_money(ca: &Ca) {
     }
     refused(ca, "clerk", &payments, &pay(20_000, "USD", "R-1"), "payment.currency", 422);
     let half = json!({ "amount_fen": 0.5, "currency": "CNY", "method": "cash", "receipt_no": "R-1" });
-    assert_eq!(ca.post("clerk", &payments, &half)["title"], "request.malformed");
+    refused(ca, "clerk", &payments, &half, "request.malformed", 400);
     assert_eq!(ca.application(id)["state"], "approved");
     assert!(ca.post("clerk", &payments, &pay(20_000, "CNY", "R-1"))["id"].is_string());
     refused(ca, "clerk", &payments, &pay(20_000, "CNY", "R-2"), "payment.doubled", 409);
@@ -218,12 +218,13 @@ fn rights(ca: &Ca) {
 
 fn bodies(ca: &Ca) {
     let large = json!({ "name": "x".repeat(70_000), "id_card": "" });
-    assert_eq!(ca.post("clerk", "/api/v1/agents", &large)["title"], "request.too-large");
+    refused(ca, "clerk", "/api/v1/agents", &large, "request.too-large", 413);
     let unknown = json!({ "name": "李四", "id_card": "110105199001010010", "admin": true });
-    assert_eq!(ca.post("clerk", "/api/v1/agents", &unknown)["title"], "request.malformed");
+    refused(ca, "clerk", "/api/v1/agents", &unknown, "request.malformed", 400);
     let agent = json!({ "name": "王五", "id_card": "110105199001010037" });
     let without = ca.call("clerk", "POST", "/api/v1/agents", Some(&agent), None).unwrap();
     assert_eq!(without["title"], "idempotency-key.missing");
+    assert_eq!(logged(ca, "idempotency-key.missing"), 1);
     assert_eq!(ca.get("clerk", "/api/v1/nothing")["title"], "not-found");
     assert_eq!(ca.get("clerk", "/api/v1/applications/xyz")["title"], "field.invalid");
 }
