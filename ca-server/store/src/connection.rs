@@ -1,6 +1,6 @@
 //! Connections to both databases, and what every one of them is told before its first statement.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use diesel::{Connection as _, PgConnection, QueryResult, SqliteConnection, connection::SimpleConnection};
 
@@ -111,9 +111,23 @@ impl Target {
                 // cannot be made is the next line's error, one that is there keeps its mode.
                 drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
                 let mut connection = SqliteConnection::establish(path).map_err(StoreError::unavailable)?;
-                connection.batch_execute(SQLITE)?;
+                patiently(|| connection.batch_execute(SQLITE))?;
                 Ok(AnyConnection::Sqlite(connection))
             }
         }
     }
+}
+
+/// Programs that open a new database at once get in each other's way when it becomes WAL: SQLite answers "busy" to that
+/// without waiting as long as it was told.
+fn patiently(mut work: impl FnMut() -> QueryResult<()>) -> Result<(), StoreError> {
+    const TRIES: u32 = 500;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..TRIES {
+        match work().map_err(StoreError::from) {
+            Err(StoreError::Busy) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    Err(StoreError::Busy)
 }
