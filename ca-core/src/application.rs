@@ -2,45 +2,17 @@
 //!
 //! ```text
 //! submitted ──approve──▶ approved ──settle──▶ paid ──claim──▶ personalising ──issue──▶ issued ──deliver──▶ delivered ──activate──▶ active
-//!     ├─────reject────▶ rejected     └withdraw▶ withdrawn   ◀──────abandon──┘    ◀────────abandon───┘
-//!     └────withdraw───▶ withdrawn
+//!  ▲  ├─────reject────▶ rejected     ├withdraw▶ withdrawn   ◀──────abandon──┘    ◀────────abandon───┘
+//!  │  │                    │          ├─expire──▶ expired
+//!  │  ├─withdraw, expire   │          └─execute─▶ done
+//!  └──┴──────correct───────┘
 //! ```
+//! A free application is settled without a payment as it is approved. One that only changes a certificate's standing is
+//! executed as it is approved.
 
 use ca_verifier::Serial;
 
 use crate::{AttemptId, PaymentId, Refusal, StaffId};
-
-/// What an application asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApplicationKind {
-    /// A certificate on a new token.
-    New,
-    /// A certificate with a new key on the holder's own token, for the time after the paid time of another.
-    Renew {
-        /// The other's serial number.
-        of: Serial,
-    },
-}
-
-impl ApplicationKind {
-    /// The name that stands in the policies, the log and the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Renew { .. } => "renew",
-        }
-    }
-
-    /// The certificate that is to be renewed.
-    #[must_use]
-    pub fn renews(self) -> Option<Serial> {
-        match self {
-            Self::New => None,
-            Self::Renew { of } => Some(of),
-        }
-    }
-}
 
 /// Where an application stands, with what is known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,22 +33,29 @@ pub enum ApplicationState {
     },
     /// Taken back by the unit.
     Withdrawn,
-    /// Paid in full.
+    /// Nobody went on with it in time.
+    Expired,
+    /// Approved and executed: there is nothing to be made.
+    Done {
+        /// The officer.
+        by: StaffId,
+    },
+    /// Paid in full, or free of charge.
     Paid {
-        /// The payment that settled it.
-        payment: PaymentId,
+        /// The payment that settled it; `None` when nothing was due.
+        payment: Option<PaymentId>,
     },
     /// A workstation has claimed it.
     Personalising {
         /// The payment that settled it.
-        payment: PaymentId,
+        payment: Option<PaymentId>,
         /// The attempt that holds the claim.
         attempt: AttemptId,
     },
     /// The certificate exists and is not yet in anybody's hands.
     Issued {
         /// The payment that settled it.
-        payment: PaymentId,
+        payment: Option<PaymentId>,
         /// The attempt that made it.
         attempt: AttemptId,
         /// Its serial number.
@@ -109,12 +88,18 @@ pub enum ApplicationCommand {
         /// Why.
         reasons: String,
     },
+    /// Entered anew with what was wrong put right; it is decided from the beginning.
+    Correct,
     /// The unit takes it back.
     Withdraw,
+    /// Nobody went on with it in time.
+    Expire,
+    /// It is carried out: there is nothing to be made.
+    Execute,
     /// The whole fee has been paid.
     Settle {
-        /// The payment.
-        payment: PaymentId,
+        /// The payment; `None` when nothing was due.
+        payment: Option<PaymentId>,
     },
     /// A workstation starts.
     Claim {
@@ -154,6 +139,8 @@ impl ApplicationState {
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
             Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+            Self::Done { .. } => "done",
             Self::Paid { .. } => "paid",
             Self::Personalising { .. } => "personalising",
             Self::Issued { .. } => "issued",
@@ -162,20 +149,23 @@ impl ApplicationState {
         }
     }
 
-    /// The next state. `entered_by` is who entered the application: the same person never decides it (I10).
+    /// The next state. `entered_by` is everybody who entered or corrected it: none of them decides it (I10).
     ///
     /// # Errors
     /// A [`Refusal`] that names the rule; the application stays as it was.
-    pub fn transition(self, entered_by: &StaffId, command: ApplicationCommand) -> Result<Self, Refusal> {
+    pub fn transition(self, entered_by: &[StaffId], command: ApplicationCommand) -> Result<Self, Refusal> {
         use ApplicationCommand as C;
         use ApplicationState as S;
         match (self, command) {
-            (S::Submitted, C::Approve { by } | C::Reject { by, .. }) if by == *entered_by => {
+            (S::Submitted, C::Approve { by } | C::Reject { by, .. }) if entered_by.contains(&by) => {
                 Err(Refusal::SamePerson)
             }
             (S::Submitted, C::Approve { by }) => Ok(S::Approved { by }),
             (S::Submitted, C::Reject { by, reasons }) => Ok(S::Rejected { by, reasons }),
+            (S::Submitted | S::Rejected { .. }, C::Correct) => Ok(S::Submitted),
             (S::Submitted | S::Approved { .. }, C::Withdraw) => Ok(S::Withdrawn),
+            (S::Submitted | S::Approved { .. }, C::Expire) => Ok(S::Expired),
+            (S::Approved { by }, C::Execute) => Ok(S::Done { by }),
             (S::Approved { .. }, C::Settle { payment }) => Ok(S::Paid { payment }),
             (S::Paid { payment }, C::Claim { attempt }) => Ok(S::Personalising { payment, attempt }),
             (S::Personalising { payment, attempt: held }, C::Issue { attempt, serial })
@@ -205,7 +195,10 @@ impl ApplicationCommand {
         match self {
             Self::Approve { .. } => "approve",
             Self::Reject { .. } => "reject",
+            Self::Correct => "correct",
             Self::Withdraw => "withdraw",
+            Self::Expire => "expire",
+            Self::Execute => "execute",
             Self::Settle { .. } => "settle",
             Self::Claim { .. } => "claim",
             Self::Issue { .. } => "issue",
@@ -233,9 +226,11 @@ mod tests {
             ApplicationState::Approved { by: staff(2) },
             ApplicationState::Rejected { by: staff(2), reasons: "documents".into() },
             ApplicationState::Withdrawn,
-            ApplicationState::Paid { payment: payment.clone() },
-            ApplicationState::Personalising { payment: payment.clone(), attempt: attempt.clone() },
-            ApplicationState::Issued { payment, attempt, serial },
+            ApplicationState::Expired,
+            ApplicationState::Done { by: staff(2) },
+            ApplicationState::Paid { payment: Some(payment.clone()) },
+            ApplicationState::Personalising { payment: Some(payment.clone()), attempt: attempt.clone() },
+            ApplicationState::Issued { payment: Some(payment), attempt, serial },
             ApplicationState::Delivered { serial },
             ApplicationState::Active { serial },
         ]
@@ -246,8 +241,11 @@ mod tests {
         vec![
             ApplicationCommand::Approve { by: staff(2) },
             ApplicationCommand::Reject { by: staff(2), reasons: "documents".into() },
+            ApplicationCommand::Correct,
             ApplicationCommand::Withdraw,
-            ApplicationCommand::Settle { payment },
+            ApplicationCommand::Expire,
+            ApplicationCommand::Execute,
+            ApplicationCommand::Settle { payment: Some(payment) },
             ApplicationCommand::Claim { attempt: attempt.clone() },
             ApplicationCommand::Issue { attempt: attempt.clone(), serial },
             ApplicationCommand::Abandon { attempt: attempt.clone() },
@@ -266,7 +264,7 @@ mod tests {
         let mut table = String::new();
         for state in every_state() {
             for command in every_command() {
-                let outcome = match state.clone().transition(&staff(1), command.clone()) {
+                let outcome = match state.clone().transition(&[staff(1)], command.clone()) {
                     Ok(next) => next.name().to_owned(),
                     Err(refusal) => format!("refused: {refusal}"),
                 };
@@ -282,7 +280,8 @@ mod tests {
             ApplicationCommand::Approve { by: staff(1) },
             ApplicationCommand::Reject { by: staff(1), reasons: String::new() },
         ] {
-            assert_eq!(ApplicationState::Submitted.transition(&staff(1), command), Err(Refusal::SamePerson));
+            let editors = [staff(3), staff(1)];
+            assert_eq!(ApplicationState::Submitted.transition(&editors, command), Err(Refusal::SamePerson));
         }
     }
 
@@ -290,12 +289,12 @@ mod tests {
     fn a_foreign_attempt_moves_nothing() {
         let (payment, attempt, serial) = known();
         let other = AttemptId::new(Time::from_secs(1), [0; 10]);
-        let state = ApplicationState::Personalising { payment, attempt };
+        let state = ApplicationState::Personalising { payment: Some(payment), attempt };
         for command in [
             ApplicationCommand::Issue { attempt: other.clone(), serial },
             ApplicationCommand::Abandon { attempt: other.clone() },
         ] {
-            assert!(state.clone().transition(&staff(1), command).is_err());
+            assert!(state.clone().transition(&[staff(1)], command).is_err());
         }
     }
 }

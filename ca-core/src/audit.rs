@@ -4,7 +4,7 @@ use std::fmt;
 
 use ca_verifier::Time;
 
-use crate::{Error, StaffId};
+use crate::{AgentId, Error, StaffId, UnitId};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub enum Actor {
     Staff(StaffId),
     /// The holder of a unit certificate, by its serial number.
     Holder(String),
+    /// A unit, by its online account.
+    Unit(UnitId),
+    /// An agent, by card number and query password.
+    Agent(AgentId),
     /// A person at the server's own command line, by the operating system's user name.
     Operator(String),
     /// The program itself: `ceremony`, `recovery`, `crl`.
@@ -20,11 +24,13 @@ pub enum Actor {
 }
 
 impl fmt::Display for Actor {
-    /// The form that stands in the log: `staff:…`, `holder:…`, `operator:…`, `system:…`.
+    /// The form that stands in the log: `staff:…`, `holder:…`, `unit:…`, `agent:…`, `operator:…`, `system:…`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Staff(id) => write!(f, "staff:{id}"),
             Self::Holder(serial) => write!(f, "holder:{serial}"),
+            Self::Unit(id) => write!(f, "unit:{id}"),
+            Self::Agent(id) => write!(f, "agent:{id}"),
             Self::Operator(user) => write!(f, "operator:{user}"),
             Self::System(part) => write!(f, "system:{part}"),
         }
@@ -66,6 +72,16 @@ actions! {
     RegisterStaff = "register-staff",
     /// A unit was registered.
     RegisterUnit = "register-unit",
+    /// An event of a unit was recorded or cancelled.
+    RecordUnitEvent = "record-unit-event",
+    /// An event of a unit came into effect.
+    ApplyUnitEvent = "apply-unit-event",
+    /// An account was opened, or given a new initial password.
+    OpenAccount = "open-account",
+    /// A unit or an agent logged in or out.
+    LogIn = "log-in",
+    /// A unit or an agent changed the password.
+    ChangePassword = "change-password",
     /// An agent was registered.
     RegisterAgent = "register-agent",
     /// A unit applied to have its agent trained.
@@ -90,6 +106,8 @@ actions! {
     RejectApplication = "reject-application",
     /// An application was taken back.
     WithdrawApplication = "withdraw-application",
+    /// An application ended because nobody went on with it.
+    ExpireApplication = "expire-application",
     /// A payment was recorded.
     RecordPayment = "record-payment",
     /// A workstation claimed an application.
@@ -118,6 +136,8 @@ actions! {
     PublishCrl = "publish-crl",
     /// Records were read.
     ReadRecords = "read-records",
+    /// A unit or an agent read its own records.
+    ReadOwnRecords = "read-own-records",
     /// The log was read.
     ReadLog = "read-log",
     /// A request came without a valid identity or right.

@@ -13,6 +13,15 @@ pub enum Error {
     /// 劳动保障证号.
     #[error("labour number: eight digits are needed")]
     LabourNumber,
+    /// A kind of application that has a certificate too many or too few.
+    #[error("certificate: {}", if *wanted { "this kind of application names one" } else { "a new one names none" })]
+    CertificateWanted {
+        /// Whether the kind names one.
+        wanted: bool,
+    },
+    /// Region: six digits (GB/T 2260).
+    #[error("region: six digits of GB/T 2260 are needed")]
+    Region,
     /// Identity card: 17 digits and a check character.
     #[error("identity card: 17 digits and a check character are needed")]
     IdCardForm,

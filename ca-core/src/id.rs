@@ -69,6 +69,10 @@ identifiers! {
     TrainingId,
     /// A training session.
     SessionId,
+    /// Something that happens to a unit.
+    UnitEventId,
+    /// The online account of a unit or an agent.
+    AccountId,
 }
 
 impl AttemptId {

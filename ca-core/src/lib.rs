@@ -18,6 +18,7 @@ mod intent;
 mod issuance;
 mod issuer;
 mod key;
+mod kind;
 mod lint;
 mod money;
 mod ocsp;
@@ -27,9 +28,10 @@ mod presented;
 mod signature;
 mod subject;
 mod training;
+mod unit_event;
 mod urls;
 
-pub use application::{ApplicationCommand, ApplicationKind, ApplicationState};
+pub use application::{ApplicationCommand, ApplicationState};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use certificate::{CertificateCommand, CertificateState};
@@ -37,13 +39,17 @@ pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl,
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
-pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitId};
+pub use id::{
+    AccountId, AgentId, ApplicationId, AttemptId, OrderId, PaymentId, SessionId, StaffId, TrainingId,
+    UnitEventId, UnitId,
+};
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
     CertificatePlan, IntentContext, IssueRefusal, Issued, IssuerRef, PlanKey, Prepared, prepare,
 };
 pub use issuer::Issuer;
 pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
+pub use kind::{ApplicationKind, Loss};
 pub use lint::{Finding, LintContext, lint};
 pub use money::{Fen, QuoteLine, Tariff};
 pub use ocsp::{
@@ -51,11 +57,13 @@ pub use ocsp::{
     PreparedOcsp, Responder, ocsp_error,
 };
 pub use people::{
-    Agent, Application, Document, IdCard, Name, Order, Payment, Staff, Training, TrainingSession, Unit,
+    Agent, Application, Document, DocumentForm, Enterer, IdCard, Name, Order, Payment, Staff, Training,
+    TrainingSession, Unit,
 };
 pub use policy::{Policies, PolicyError, Profile, Roles};
 pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
 pub use signature::{SignError, SignatureAlgorithm};
 pub use subject::{Host, Subject};
 pub use training::{TrainingCommand, TrainingState};
+pub use unit_event::{UnitEvent, UnitEventKind, UnitEventState};
 pub use urls::Urls;

@@ -82,18 +82,22 @@ pub struct QuoteLine {
 }
 
 impl Tariff {
-    /// The lines and the sum for `years` years: a new certificate comes on a new token, a renewal on the holder's own.
+    /// The lines and the sum: what comes on a new token pays for that, what buys time for `years` years, the rest is
+    /// free of charge.
     ///
     /// # Errors
-    /// [`Error::Years`] outside 1..=`years_max`; [`Error::Overflow`].
+    /// [`Error::Years`] outside 1..=`years_max`, or other than 0 where no time is bought; [`Error::Overflow`].
     pub fn quote(&self, kind: ApplicationKind, years: u16) -> Result<(Vec<QuoteLine>, Fen), Error> {
-        if years == 0 || years > self.years_max {
-            return Err(Error::Years { asked: years, most: self.years_max });
+        let most = if kind.buys_time() { self.years_max } else { 0 };
+        if years > most || (years == 0) == kind.buys_time() {
+            return Err(Error::Years { asked: years, most });
         }
-        let mut lines =
-            vec![QuoteLine { item: "certificate-year", quantity: years, price: self.certificate_year }];
-        if kind == ApplicationKind::New {
-            lines.insert(0, QuoteLine { item: "token", quantity: 1, price: self.token });
+        let mut lines = Vec::new();
+        if matches!(kind, ApplicationKind::New | ApplicationKind::Replace { .. }) {
+            lines.push(QuoteLine { item: "token", quantity: 1, price: self.token });
+        }
+        if kind.buys_time() {
+            lines.push(QuoteLine { item: "certificate-year", quantity: years, price: self.certificate_year });
         }
         let mut total = Fen::ZERO;
         for line in &lines {
@@ -120,6 +124,10 @@ mod tests {
         assert_eq!(tariff.quote(new, 1).unwrap().1, Fen::new(20_000));
         assert_eq!(tariff.quote(new, 3).unwrap().1, Fen::new(50_000));
         assert_eq!(tariff.quote(renew, 2).unwrap().1, Fen::new(30_000));
+        let lost = ApplicationKind::Replace { of, cause: crate::Loss::Lost };
+        assert_eq!(tariff.quote(lost, 0).unwrap().1, Fen::new(5_000));
+        assert_eq!(tariff.quote(ApplicationKind::Unlock { of }, 0).unwrap().1, Fen::ZERO);
+        assert!(matches!(tariff.quote(lost, 1), Err(Error::Years { asked: 1, most: 0 })));
         assert!(matches!(tariff.quote(new, 0), Err(Error::Years { asked: 0, most: 3 })));
         assert!(matches!(tariff.quote(renew, 4), Err(Error::Years { asked: 4, most: 3 })));
     }

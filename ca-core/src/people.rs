@@ -1,6 +1,6 @@
 //! Units, agents and staff, and the application that ties them (steps 1 and 2 of the path).
 
-use ca_verifier::{Time, Uscc};
+use ca_verifier::{Time, UnitCode};
 
 use crate::policy::Deadline;
 use crate::{
@@ -46,8 +46,8 @@ impl Name {
 pub struct Unit {
     /// Our identifier.
     pub id: UnitId,
-    /// Its unified social credit code.
-    pub uscc: Uscc,
+    /// Its unified social credit code, or the organisation code of an older unit.
+    pub code: UnitCode,
     /// 劳动保障证号: eight digits.
     pub labour_no: String,
     /// Its legal name.
@@ -58,10 +58,16 @@ pub struct Unit {
     pub city: String,
     /// The agency that insures it, a code of `policies/eligibility.toml`; `None` from before this was asked.
     pub agency: Option<String>,
+    /// District or county, the six digits of GB/T 2260; `None` when it was not told. It decides nothing.
+    pub region: Option<String>,
+    /// Why a person should look at the name: characters that look like others.
+    pub name_flag: Option<String>,
     /// Who registered it, as the log writes it.
     pub registered_by: String,
     /// When.
     pub registered_at: Time,
+    /// Since when it is merged or dissolved: then nothing new is made for it.
+    pub ended_at: Option<Time>,
 }
 
 impl Unit {
@@ -74,6 +80,18 @@ impl Unit {
             Ok(())
         } else {
             Err(Error::LabourNumber)
+        }
+    }
+
+    /// Checks the region.
+    ///
+    /// # Errors
+    /// [`Error::Region`] unless it is six ASCII digits that do not begin with 0.
+    pub fn check_region(text: &str) -> Result<(), Error> {
+        if text.len() == 6 && text.bytes().all(|c| c.is_ascii_digit()) && !text.starts_with('0') {
+            Ok(())
+        } else {
+            Err(Error::Region)
         }
     }
 }
@@ -144,15 +162,50 @@ impl std::fmt::Debug for IdCard {
     }
 }
 
-/// One document that an application needs.
+/// What the counter saw of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DocumentForm {
+    /// The original, or a form that was signed and sealed here.
+    Original,
+    /// A copy that stays at the counter.
+    Copy,
+}
+
+impl DocumentForm {
+    /// The name in the API and the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Copy => "copy",
+        }
+    }
+
+    /// From its name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        [Self::Original, Self::Copy]
+            .into_iter()
+            .find(|form| form.name() == name)
+            .ok_or_else(|| Error::Unknown { what: "form", value: name.to_owned() })
+    }
+}
+
+/// One document that a registration or an application needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// Its key in `policies/documents.toml`.
     pub kind: String,
+    /// What was seen of it.
+    pub form: DocumentForm,
     /// SHA-256 of the scan.
     pub sha256: [u8; 32],
     /// Who saw it.
     pub seen_by: StaffId,
+    /// When.
+    pub seen_at: Time,
 }
 
 /// An application for a certificate.
@@ -168,16 +221,55 @@ pub struct Application {
     pub agent: AgentId,
     /// Certificate profile, a file of `policies/profiles/`.
     pub profile: String,
-    /// Years of validity.
+    /// Years that are bought; 0 when none are.
     pub years: u16,
+    /// The version of the certification practice statement that was accepted; empty in old applications.
+    pub cps: String,
+    /// The counter that hands the token over.
+    pub counter: Option<String>,
+    /// Whom to call about it.
+    pub contact: Option<String>,
     /// What lies with it.
     pub documents: Vec<Document>,
-    /// Who entered it.
+    /// Who entered it, or corrected it last.
     pub entered_by: StaffId,
-    /// When.
+    /// Who entered it before.
+    pub entered_before: Vec<StaffId>,
+    /// When it was entered, or corrected last.
     pub entered_at: Time,
     /// Where it stands.
     pub state: ApplicationState,
+}
+
+/// Who entered an application for training: staff at the counter, or the unit online.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enterer {
+    /// A member of staff.
+    Staff(StaffId),
+    /// The unit itself, by its account.
+    Unit(UnitId),
+}
+
+impl Enterer {
+    /// Reads what [`Enterer`] prints.
+    ///
+    /// # Errors
+    /// [`Error::Identifier`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        match text.strip_prefix("unit:") {
+            Some(unit) => UnitId::parse(unit).map(Self::Unit),
+            None => StaffId::parse(text).map(Self::Staff),
+        }
+    }
+}
+
+impl std::fmt::Display for Enterer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Staff(id) => write!(f, "{id}"),
+            Self::Unit(id) => write!(f, "unit:{id}"),
+        }
+    }
 }
 
 /// A unit's application to have its agent trained.
@@ -190,7 +282,7 @@ pub struct Training {
     /// Whom.
     pub agent: AgentId,
     /// Who entered it.
-    pub entered_by: StaffId,
+    pub entered_by: Enterer,
     /// When.
     pub entered_at: Time,
     /// Until when it must be decided.

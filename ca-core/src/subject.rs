@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use ca_verifier::Uscc;
+use ca_verifier::UnitCode;
 
 use crate::encode;
 use crate::policy::Attribute;
@@ -60,7 +60,7 @@ impl std::fmt::Display for Host {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     attributes: Vec<(Attribute, String)>,
-    uscc: Option<Uscc>,
+    code: Option<UnitCode>,
     hosts: Vec<Host>,
 }
 
@@ -79,9 +79,9 @@ impl Subject {
         ];
         attributes.extend(department.map(|name| (Attribute::OrganizationalUnit, name.as_str().to_owned())));
         // ETSI EN 319 412-1 §5.1.4: national trade register of the country, a hyphen, the number.
-        attributes.push((Attribute::OrganizationIdentifier, format!("NTRCN-{}", unit.uscc)));
+        attributes.push((Attribute::OrganizationIdentifier, format!("NTRCN-{}", unit.code)));
         attributes.push((Attribute::CommonName, name));
-        Ok(Self { attributes, uscc: Some(unit.uscc), hosts: Vec::new() })
+        Ok(Self { attributes, code: Some(unit.code), hosts: Vec::new() })
     }
 
     /// A member of staff: C, O, serialNumber, CN.
@@ -112,7 +112,7 @@ impl Subject {
         ];
         attributes.extend(serial_number.map(|number| (Attribute::SerialNumber, number.to_owned())));
         attributes.push((Attribute::CommonName, common_name.to_owned()));
-        Self { attributes, uscc: None, hosts: Vec::new() }
+        Self { attributes, code: None, hosts: Vec::new() }
     }
 
     /// Attributes in the order of the certificate.
@@ -122,8 +122,8 @@ impl Subject {
 
     /// The unit's code.
     #[must_use]
-    pub fn uscc(&self) -> Option<Uscc> {
-        self.uscc
+    pub fn code(&self) -> Option<UnitCode> {
+        self.code
     }
 
     /// Names and addresses of a server.

@@ -8,7 +8,7 @@
 //! What has not been passed can be withdrawn. One training serves every unit that applied for the same person, so an
 //! accepted application can be passed without an invitation of its own.
 
-use crate::{Refusal, SessionId, StaffId};
+use crate::{Enterer, Refusal, SessionId, StaffId};
 
 /// Where an application for training stands, with what is known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,11 +97,13 @@ impl TrainingState {
     ///
     /// # Errors
     /// [`Refusal`]: the application stays as it was.
-    pub fn transition(self, entered_by: &StaffId, command: TrainingCommand) -> Result<Self, Refusal> {
+    pub fn transition(self, entered_by: &Enterer, command: TrainingCommand) -> Result<Self, Refusal> {
         use TrainingCommand as C;
         use TrainingState as S;
         match (self, command) {
-            (S::Submitted, C::Accept { by } | C::Reject { by, .. }) if by == *entered_by => {
+            (S::Submitted, C::Accept { by } | C::Reject { by, .. })
+                if Enterer::Staff(by.clone()) == *entered_by =>
+            {
                 Err(Refusal::SamePerson)
             }
             (S::Submitted, C::Accept { by }) => Ok(S::Accepted { by }),
@@ -209,7 +211,8 @@ mod tests {
         let mut table = String::new();
         for state in &states {
             for command in &commands {
-                let outcome = match state.clone().transition(&clerk, command.clone()) {
+                let outcome = match state.clone().transition(&Enterer::Staff(clerk.clone()), command.clone())
+                {
                     Ok(next) => next.name().to_owned(),
                     Err(refusal) => format!("refused: {refusal}"),
                 };

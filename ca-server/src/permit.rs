@@ -21,6 +21,9 @@ macro_rules! permissions {
 
 permissions!(
     RegisterUnit,
+    RecordUnitEvent,
+    OpenAccount,
+    ChangePassword,
     RegisterAgent,
     SubmitTraining,
     DecideTraining,
@@ -42,6 +45,7 @@ permissions!(
     ReleaseCertificate,
     RevokeCertificate,
     ReadRecords,
+    ReadOwnRecords,
     ReadLog,
 );
 

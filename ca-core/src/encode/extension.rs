@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use ca_verifier::{Uscc, oid};
+use ca_verifier::{UnitCode, oid};
 
 use super::der;
 use crate::policy::{ExtendedKeyUsage, KeyUsage};
@@ -76,7 +76,7 @@ pub(crate) fn basic_constraints(path_length: Option<Option<u8>>) -> Extension {
 }
 
 /// §4.2.1.6: an otherName with the code, for libraries that refuse an end entity without subjectAltName.
-pub(crate) fn uscc_name(uscc: Uscc) -> Extension {
+pub(crate) fn uscc_name(uscc: UnitCode) -> Extension {
     let value = der::explicit(0, &der::tlv(0x0c, uscc.as_str().as_bytes()));
     let name = der::tlv(0xa0, &der::concat(&[&der::oid(oid::USCC), &value]));
     Extension::new(SUBJECT_ALT_NAME, false, der::sequence(&[&name]))
@@ -130,7 +130,7 @@ pub(crate) fn certificate_policies(policies: &[Vec<u8>], cps: Option<&str>) -> E
 }
 
 /// GB/T 20518: PrintableString, not critical.
-pub(crate) fn uscc(uscc: Uscc) -> Extension {
+pub(crate) fn uscc(uscc: UnitCode) -> Extension {
     Extension::new(oid::USCC, false, der::tlv(0x13, uscc.as_str().as_bytes()))
 }
 

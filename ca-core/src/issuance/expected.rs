@@ -17,7 +17,7 @@ pub(crate) fn extensions(plan: &CertificatePlan<'_>) -> Vec<Extension> {
     if !profile.extended_key_usage().is_empty() {
         list.push(write::extended_key_usage(profile.extended_key_usage()));
     }
-    match (profile.alternative_name(), plan.subject.uscc()) {
+    match (profile.alternative_name(), plan.subject.code()) {
         (AlternativeName::None, _) | (AlternativeName::Uscc, None) => {}
         (AlternativeName::Uscc, Some(uscc)) => list.push(write::uscc_name(uscc)),
         (AlternativeName::Hosts, _) => list.push(hosts(plan.subject.hosts())),
@@ -41,7 +41,7 @@ pub(super) fn without_rcgen(plan: &CertificatePlan<'_>) -> Vec<Extension> {
     if !profile.policies().is_empty() {
         list.push(write::certificate_policies(profile.policies(), profile.cps().then(|| plan.urls.cps())));
     }
-    list.extend(plan.subject.uscc().filter(|_| profile.uscc()).map(write::uscc));
+    list.extend(plan.subject.code().filter(|_| profile.uscc()).map(write::uscc));
     if profile.ocsp_nocheck() {
         list.push(write::ocsp_nocheck());
     }

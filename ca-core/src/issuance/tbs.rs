@@ -174,7 +174,7 @@ fn alternative_names(profile: &Profile, subject: &Subject) -> Result<Vec<SanType
     match profile.alternative_name() {
         AlternativeName::None => Ok(Vec::new()),
         AlternativeName::Uscc => {
-            let code = subject.uscc().ok_or("the profile needs a unified social credit code")?;
+            let code = subject.code().ok_or("the profile needs a unified social credit code")?;
             Ok(vec![SanType::OtherName((oid::USCC.to_vec(), code.as_str().into()))])
         }
         AlternativeName::Hosts => {

@@ -77,12 +77,15 @@ fn sign(plan: &CertificatePlan<'_>, key: &KeyPair) -> Issued {
 pub(crate) fn unit() -> Unit {
     Unit {
         id: UnitId::new(NOW, [1; 10]),
-        uscc: Uscc::parse("91320106MA1X00017N").unwrap(),
+        code: Uscc::parse("91320106MA1X00017N").unwrap().into(),
         labour_no: "12345678".to_owned(),
         name: Name::parse("南京签印科技有限公司").unwrap(),
         province: "江苏省".to_owned(),
         city: "南京市".to_owned(),
         agency: None,
+        region: None,
+        name_flag: None,
+        ended_at: None,
         registered_by: "staff:test".to_owned(),
         registered_at: NOW,
     }

@@ -3,14 +3,29 @@
 use std::collections::BTreeMap;
 
 use super::reader::{PolicyError, Reader, Section};
+use crate::{Document, DocumentForm};
 
-const OPERATIONS: [&str; 2] = ["new", "renew"];
-const COPIES_MAX: i64 = 9;
+/// Registering a unit, and each [`crate::ApplicationKind::operation`].
+const OPERATIONS: [&str; 11] = [
+    "register-unit",
+    "new",
+    "renew",
+    "rekey",
+    "replace-lost",
+    "replace-damaged",
+    "change",
+    "revoke",
+    "hold",
+    "release",
+    "unlock",
+];
+const PIECES_MAX: i64 = 9;
 
 /// One paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentRule {
     kind: String,
+    originals: u8,
     copies: u8,
     zh: String,
     en: String,
@@ -23,10 +38,23 @@ impl DocumentRule {
         &self.kind
     }
 
-    /// How many copies the counter collects.
+    /// How many originals the counter sees, or forms that are signed and sealed.
+    #[must_use]
+    pub fn originals(&self) -> u8 {
+        self.originals
+    }
+
+    /// How many copies stay at the counter.
     #[must_use]
     pub fn copies(&self) -> u8 {
         self.copies
+    }
+
+    fn pieces(&self, form: DocumentForm) -> usize {
+        usize::from(match form {
+            DocumentForm::Original => self.originals,
+            DocumentForm::Copy => self.copies,
+        })
     }
 
     /// Its title in Chinese.
@@ -40,6 +68,17 @@ impl DocumentRule {
     pub fn en(&self) -> &str {
         &self.en
     }
+}
+
+/// A paper that is not there yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingDocument<'a> {
+    /// Which.
+    pub rule: &'a DocumentRule,
+    /// The original, or a copy.
+    pub form: DocumentForm,
+    /// How many.
+    pub count: usize,
 }
 
 /// The papers of each operation.
@@ -56,11 +95,20 @@ impl DocumentRules {
         self.operations.get(operation).map_or(&[], Vec::as_slice)
     }
 
-    /// What is missing when these are there; a form in duplicate is there when it stands twice.
+    /// What is missing when these are there, and how many of it; a form in duplicate is there when it stands twice.
     #[must_use]
-    pub fn missing(&self, operation: &str, kinds: &[&str]) -> Vec<&DocumentRule> {
-        let copies = |rule: &DocumentRule| kinds.iter().filter(|kind| **kind == rule.kind).count();
-        self.of(operation).iter().filter(|rule| copies(rule) < usize::from(rule.copies)).collect()
+    pub fn missing(&self, operation: &str, seen: &[Document]) -> Vec<MissingDocument<'_>> {
+        let mut missing = Vec::new();
+        for rule in self.of(operation) {
+            for form in [DocumentForm::Original, DocumentForm::Copy] {
+                let of = |document: &&Document| document.kind == rule.kind && document.form == form;
+                let count = rule.pieces(form).saturating_sub(seen.iter().filter(of).count());
+                if count > 0 {
+                    missing.push(MissingDocument { rule, form, count });
+                }
+            }
+        }
+        missing
     }
 
     /// SHA-256 of the file.
@@ -94,10 +142,12 @@ fn rule(section: &Section<'_>) -> Option<DocumentRule> {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
             .then(|| text.to_owned())
     });
-    let copies = section.integer("copies", 1..=COPIES_MAX);
+    let originals = section.integer("originals", 0..=PIECES_MAX);
+    let copies = section.integer("copies", 0..=PIECES_MAX);
     let (zh, en) = (section.text("zh"), section.text("en"));
     Some(DocumentRule {
         kind: kind?,
+        originals: u8::try_from(originals?).ok()?,
         copies: u8::try_from(copies?).ok()?,
         zh: zh?.to_owned(),
         en: en?.to_owned(),
@@ -107,29 +157,62 @@ fn rule(section: &Section<'_>) -> Option<DocumentRule> {
 #[cfg(test)]
 mod tests {
     use super::super::testing;
+    use super::*;
 
     #[test]
     fn the_three_papers_of_the_guide() {
         let policies = testing::policies();
         let kinds: Vec<(&str, u8)> =
-            policies.documents().of("new").iter().map(|rule| (rule.kind(), rule.copies())).collect();
+            policies.documents().of("new").iter().map(|rule| (rule.kind(), rule.originals())).collect();
         assert_eq!(
             kinds,
             [("nanjing-hrss-application", 2), ("seal-application", 1), ("service-contract", 1)]
         );
-        let missing =
-            policies.documents().missing("new", &["seal-application", "nanjing-hrss-application", "other"]);
+        let seen = [
+            seen("seal-application", DocumentForm::Original),
+            seen("nanjing-hrss-application", DocumentForm::Original),
+            seen("service-contract", DocumentForm::Copy),
+            seen("other", DocumentForm::Original),
+        ];
+        let missing = policies.documents().missing("new", &seen);
         assert_eq!(
-            missing.iter().map(|rule| rule.kind()).collect::<Vec<_>>(),
-            ["nanjing-hrss-application", "service-contract"]
+            missing.iter().map(|missing| (missing.rule.kind(), missing.count)).collect::<Vec<_>>(),
+            [("nanjing-hrss-application", 1), ("service-contract", 1)]
         );
         assert!(policies.documents().of("lost").is_empty());
+    }
+
+    fn seen(kind: &str, form: DocumentForm) -> Document {
+        let now = ca_verifier::Time::from_secs(0);
+        let seen_by = crate::StaffId::new(now, [1; 10]);
+        Document { kind: kind.to_owned(), form, sha256: [0; 32], seen_by, seen_at: now }
+    }
+
+    #[test]
+    fn original_and_copy_of_a_registration() {
+        let policies = testing::policies();
+        let rules = policies.documents();
+        let all: Vec<Document> = rules
+            .of("register-unit")
+            .iter()
+            .flat_map(|rule| {
+                let copies = (0..rule.copies()).map(|_| seen(rule.kind(), DocumentForm::Copy));
+                (0..rule.originals()).map(|_| seen(rule.kind(), DocumentForm::Original)).chain(copies)
+            })
+            .collect();
+        assert_eq!(all.len(), 6, "labour certificate and identity card twice each, the form in duplicate");
+        assert!(rules.missing("register-unit", &all).is_empty());
+        let missing = rules.missing("register-unit", &all[1..]);
+        assert!(matches!(missing[..], [MissingDocument { form: DocumentForm::Original, count: 1, .. }]));
+        for operation in OPERATIONS {
+            assert!(!rules.of(operation).is_empty(), "{operation}");
+        }
     }
 
     #[test]
     fn limits() {
         for (old, new, rule) in [
-            ("copies = 2", "copies = 0", "copies must be 1 to 9, found 0"),
+            ("originals = 2", "originals = 10", "originals must be 0 to 9, found 10"),
             (
                 "kind = \"seal-application\"",
                 "kind = \"service-contract\"",

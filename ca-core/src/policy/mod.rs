@@ -3,6 +3,7 @@
 //! Text comes in as an argument. Every error names file, line and rule, and all errors are reported at once.
 //! What deliberately does not live here: acting on a policy (`key`, `issuance`, `ca-server`).
 
+mod applications;
 mod calendar;
 mod documents;
 mod eligibility;
@@ -18,14 +19,15 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
+pub use applications::ApplicationRules;
 pub use calendar::{Calendar, Deadline};
-pub use documents::{DocumentRule, DocumentRules};
+pub use documents::{DocumentRule, DocumentRules, MissingDocument};
 pub use eligibility::{AgencyRule, Eligibility, EligibilityRules};
 pub use fees::Fees;
 pub use keys::KeyRules;
 pub use profile::{AlternativeName, Attribute, ExtendedKeyUsage, KeyUsage, Kind, Profile};
 pub use reader::PolicyError;
-pub use roles::Roles;
+pub use roles::{AGENT_ACCOUNT, Roles, UNIT_ACCOUNT};
 pub use status::StatusRules;
 pub use tokens::TokenRules;
 
@@ -41,6 +43,7 @@ const TOKENS: &str = "tokens.toml";
 const STATUS: &str = "status.toml";
 const CALENDAR: &str = "calendar.toml";
 const ELIGIBILITY: &str = "eligibility.toml";
+const APPLICATIONS: &str = "applications.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
@@ -59,6 +62,7 @@ pub struct Policies {
     status: StatusRules,
     calendar: Calendar,
     eligibility: EligibilityRules,
+    applications: ApplicationRules,
     sha256: [u8; 32],
 }
 
@@ -77,7 +81,8 @@ impl Policies {
             }
         };
         let texts =
-            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY].map(&mut read);
+            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, APPLICATIONS]
+                .map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
         for name in &needed {
             read(name);
@@ -85,7 +90,8 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility] = texts;
+        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility, applications] =
+            texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
         let roles = collect(&mut errors, roles::parse(&Reader::new(ROLES, roles)));
@@ -94,6 +100,8 @@ impl Policies {
         let status = collect(&mut errors, status::parse(&Reader::new(STATUS, status)));
         let calendar = collect(&mut errors, calendar::parse(&Reader::new(CALENDAR, calendar)));
         let eligibility = collect(&mut errors, eligibility::parse(&Reader::new(ELIGIBILITY, eligibility)));
+        let applications =
+            collect(&mut errors, applications::parse(&Reader::new(APPLICATIONS, applications)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
         for (name, text) in
@@ -104,7 +112,7 @@ impl Policies {
             }
         }
         errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        match (keys, fees, roles, documents, tokens, status, calendar, eligibility) {
+        match (keys, fees, roles, documents, tokens, status, calendar, eligibility, applications) {
             (
                 Some(keys),
                 Some(fees),
@@ -114,6 +122,7 @@ impl Policies {
                 Some(status),
                 Some(calendar),
                 Some(eligibility),
+                Some(applications),
             ) if errors.is_empty() => Ok(Self {
                 profiles,
                 keys,
@@ -124,6 +133,7 @@ impl Policies {
                 status,
                 calendar,
                 eligibility,
+                applications,
                 sha256: digest_of(files),
             }),
             _ => Err(errors),
@@ -165,6 +175,12 @@ impl Policies {
     #[must_use]
     pub fn eligibility(&self) -> &EligibilityRules {
         &self.eligibility
+    }
+
+    /// How long applications stay open, and which statement they accept.
+    #[must_use]
+    pub fn applications(&self) -> &ApplicationRules {
+        &self.applications
     }
 
     /// Working days.
@@ -219,7 +235,8 @@ fn collect<T>(errors: &mut Vec<PolicyError>, result: Result<T, Vec<PolicyError>>
 }
 
 fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
-    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY];
+    let known =
+        [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, APPLICATIONS];
     let is_known = |name: &str| {
         known.contains(&name)
             || name.ends_with(".md")

@@ -5,7 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reader::{PolicyError, Reader, Section};
 use crate::{Action, Error};
 
-const ROLES: [&str; 7] = ["administrator", "auditor", "cashier", "clerk", "maker", "reviewer", "trainer"];
+const ROLES: [&str; 9] =
+    ["administrator", "agent", "auditor", "cashier", "clerk", "maker", "reviewer", "trainer", "unit-account"];
+
+/// The role of a unit's account.
+pub const UNIT_ACCOUNT: &str = "unit-account";
+/// The role of an agent's account.
+pub const AGENT_ACCOUNT: &str = "agent";
+
+/// What an account may do at most, with what is its own: it is known by a password only.
+const ACCOUNT_MAY: [Action; 4] =
+    [Action::SubmitTraining, Action::WithdrawApplication, Action::ChangePassword, Action::ReadOwnRecords];
+/// What means nothing to staff, who have a certificate and see everybody's records.
+const ACCOUNT_ONLY: [Action; 2] = [Action::ChangePassword, Action::ReadOwnRecords];
 
 /// An auditor reads and does nothing else (GM/T 0034 §9; NSR 2.1).
 const AUDITOR_MAY: [Action; 2] = [Action::ReadRecords, Action::ReadLog];
@@ -39,6 +51,12 @@ impl Roles {
     #[must_use]
     pub fn allows(&self, role: &str, action: Action) -> bool {
         self.grants.get(role).is_some_and(|grant| grant.may.contains(&action))
+    }
+
+    /// Whether the role is an account's: held to what is its own.
+    #[must_use]
+    pub fn is_account(role: &str) -> bool {
+        role == UNIT_ACCOUNT || role == AGENT_ACCOUNT
     }
 
     /// The names of all roles.
@@ -96,6 +114,15 @@ fn grant(role: &str, section: &Section<'_>) -> Option<Grant> {
     if role == "auditor" {
         for action in may.iter().filter(|action| !AUDITOR_MAY.contains(action)) {
             section.refuse("may", "an auditor must only read", action.name());
+        }
+    }
+    let account = Roles::is_account(role);
+    for action in &may {
+        if account && !ACCOUNT_MAY.contains(action) {
+            section.refuse("may", "an account must not do this", action.name());
+        }
+        if !account && ACCOUNT_ONLY.contains(action) {
+            section.refuse("may", "only an account can do this", action.name());
         }
     }
     for (one, other) in APART {

@@ -114,12 +114,15 @@ pub(crate) fn name(text: &str) -> Name {
 pub(crate) fn unit(now: Time) -> Unit {
     Unit {
         id: UnitId::new(now, [1; 10]),
-        uscc: Uscc::parse("91320106MA1X00017N").unwrap(),
+        code: Uscc::parse("91320106MA1X00017N").unwrap().into(),
         labour_no: "12345678".to_owned(),
         name: name("南京签印科技有限公司"),
         province: "江苏省".to_owned(),
         city: "南京市".to_owned(),
         agency: None,
+        region: None,
+        name_flag: None,
+        ended_at: None,
         registered_by: "staff:test".to_owned(),
         registered_at: now,
     }

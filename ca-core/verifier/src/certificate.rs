@@ -7,7 +7,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate, X509Extension},
 };
 
-use crate::{Refusal, Serial, Time, Uscc, issuer::sha256, oid};
+use crate::{Refusal, Serial, Time, UnitCode, issuer::sha256, oid};
 
 /// Octets of a certificate read at most.
 pub const CERTIFICATE_OCTETS_MAX: usize = 64 * 1024;
@@ -20,7 +20,7 @@ pub struct UnitCertificate {
     serial: Serial,
     not_before: Time,
     not_after: Time,
-    uscc: Uscc,
+    code: UnitCode,
     legal_name: String,
     fingerprint: [u8; 32],
     crl_urls: Vec<String>,
@@ -51,7 +51,7 @@ impl UnitCertificate {
             .map_err(|_| Refusal::Malformed("not a certificate of RFC 5280"))?;
         let (_, parsed) = X509Certificate::from_der(der)
             .map_err(|_| Refusal::Malformed("not a certificate of RFC 5280"))?;
-        let uscc = read_uscc(&parsed)?;
+        let code = read_code(&parsed)?;
         let twice = |_| Refusal::Malformed("an extension comes twice");
         parsed.extensions_map().map_err(twice)?;
         let usage = parsed.key_usage().map_err(twice)?;
@@ -61,7 +61,7 @@ impl UnitCertificate {
                 .map_err(|_| Refusal::Malformed("serial number"))?,
             not_before: Time::from_secs(parsed.validity().not_before.timestamp()),
             not_after: Time::from_secs(parsed.validity().not_after.timestamp()),
-            uscc,
+            code,
             legal_name: read_legal_name(&parsed),
             fingerprint: sha256(der),
             crl_urls: read_crl_urls(&parsed)?,
@@ -93,8 +93,8 @@ impl UnitCertificate {
 
     /// The unit, from extension 1.2.156.10260.4.1.4 and from nowhere else.
     #[must_use]
-    pub const fn uscc(&self) -> Uscc {
-        self.uscc
+    pub const fn code(&self) -> UnitCode {
+        self.code
     }
 
     /// organizationName of the subject, empty when there is none. For people's eyes only: never compare it.
@@ -143,7 +143,7 @@ fn only<'a, 'b>(parsed: &'a X509Certificate<'b>, arcs: &[u64]) -> Option<&'a X50
 }
 
 /// PrintableString as GB/T 20518 has it, or UTF8String as some CAs write.
-fn read_uscc(parsed: &X509Certificate<'_>) -> Result<Uscc, Refusal> {
+fn read_code(parsed: &X509Certificate<'_>) -> Result<UnitCode, Refusal> {
     let value = only(parsed, oid::USCC).ok_or(Refusal::NoIdentity)?.value;
     let text = match value.first().copied().map(Tag::try_from) {
         Some(Ok(Tag::PrintableString)) => {
@@ -151,7 +151,7 @@ fn read_uscc(parsed: &X509Certificate<'_>) -> Result<Uscc, Refusal> {
         }
         _ => Utf8StringRef::from_der(value).map(|text| text.as_str().to_owned()),
     };
-    Uscc::parse(&text.map_err(|_| Refusal::NoIdentity)?).map_err(|_| Refusal::NoIdentity)
+    UnitCode::parse(&text.map_err(|_| Refusal::NoIdentity)?).map_err(|_| Refusal::NoIdentity)
 }
 
 fn read_legal_name(parsed: &X509Certificate<'_>) -> String {

@@ -20,6 +20,17 @@ pub enum Error {
         /// As computed.
         expected: char,
     },
+    /// Not nine characters of the code's alphabet (GB 11714-1997).
+    #[error("organisation code: eight digits or capital letters and a check of 0-9 or X are needed")]
+    OrgCodeForm,
+    /// The check does not fit (GB 11714-1997 §3.3).
+    #[error("organisation code: check is {found}, computed {expected}")]
+    OrgCodeCheck {
+        /// As written.
+        found: char,
+        /// As computed.
+        expected: char,
+    },
     /// More octets than this crate reads.
     #[error("{what}: {found} octets, at most {limit} are read")]
     Size {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls_pki_types::CertificateDer;
 
 use crate::{
-    Crl, Error, Refusal, Serial, Source, Standing, StatusIndex, Time, Trust, Uscc, VerifiedPath,
+    Crl, Error, Refusal, Serial, Source, Standing, StatusIndex, Time, Trust, UnitCode, VerifiedPath,
     issuer::sha256,
 };
 
@@ -21,7 +21,7 @@ pub struct Gate {
 /// signature of whatever only units may do. It is the answer for one request and must not be kept for the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedUnit {
-    uscc: Uscc,
+    code: UnitCode,
     name: String,
     serial: Serial,
     not_after: Time,
@@ -97,7 +97,7 @@ impl Gate {
         path.check_validity(now)?;
         match self.index().standing(path, now)? {
             Standing::Good => Ok(VerifiedUnit {
-                uscc: path.unit().uscc(),
+                code: path.unit().code(),
                 name: path.unit().legal_name().to_owned(),
                 serial: path.unit().serial(),
                 not_after: path.unit().not_after(),
@@ -123,8 +123,8 @@ impl Gate {
 impl VerifiedUnit {
     /// The unit.
     #[must_use]
-    pub const fn uscc(&self) -> Uscc {
-        self.uscc
+    pub const fn code(&self) -> UnitCode {
+        self.code
     }
 
     /// Legal name for people's eyes; never an identity.

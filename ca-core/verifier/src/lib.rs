@@ -42,12 +42,13 @@
 //! }
 //!
 //! fn welcome(unit: &VerifiedUnit) -> String {
-//!     format!("200 {}", unit.uscc())
+//!     format!("200 {}", unit.code())
 //! }
 //! ```
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod certificate;
+mod code;
 mod crl;
 mod error;
 mod gate;
@@ -65,6 +66,7 @@ mod trust;
 mod uscc;
 
 pub use certificate::{CERTIFICATE_OCTETS_MAX, UnitCertificate};
+pub use code::{OrgCode, UnitCode};
 pub use crl::{CLOCK_SKEW_SECS, CRL_ENTRIES_MAX, CRL_OCTETS_MAX, Crl, CrlNumber};
 pub use error::Error;
 pub use gate::{Gate, VerifiedUnit};

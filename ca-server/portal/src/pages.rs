@@ -46,7 +46,7 @@ pub(crate) fn accepted(request: &Request, unit: &VerifiedUnit, language: Languag
     if wants_json(request) {
         return Json(json!({
             "decision": "accepted",
-            "uscc": unit.uscc().as_str(),
+            "uscc": unit.code().as_str(),
             "name": unit.name(),
             "serial": unit.serial().to_string(),
             "not_after": unit.not_after().to_string(),
@@ -54,7 +54,7 @@ pub(crate) fn accepted(request: &Request, unit: &VerifiedUnit, language: Languag
         }))
         .into_response();
     }
-    let uscc = unit.uscc();
+    let uscc = unit.code();
     let page = AcceptedPage {
         lang: language.tag(),
         other: if language == Language::Zh { "en" } else { "zh" },

@@ -28,7 +28,7 @@ impl Peer {
         let claimed = certificates.and_then(<[_]>::first).and_then(|leaf| UnitCertificate::read(leaf).ok());
         Self(Arc::new(Admission {
             path: gate.admit(certificates, at),
-            claimed: claimed.map(|unit| (unit.serial().to_string(), unit.uscc().to_string())),
+            claimed: claimed.map(|unit| (unit.serial().to_string(), unit.code().to_string())),
         }))
     }
 

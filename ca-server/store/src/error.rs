@@ -12,7 +12,7 @@ pub enum StoreError {
     /// Another row has what must be unique. Of several such things each database names another one first.
     #[error("{what} exists already")]
     Conflict {
-        /// What must be unique, in domain words: `unit-uscc`, `payment-receipt`, `live-attempt`, ...
+        /// What must be unique, in domain words: `unit-code`, `payment-receipt`, `live-attempt`, ...
         what: &'static str,
     },
     /// The row is no longer in the state that was read; nothing was changed.
@@ -112,7 +112,7 @@ fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Str
 pub(crate) fn conflict(constraint: &str) -> &'static str {
     match constraint {
         "unit_id" => "unit",
-        "unit_uscc" => "unit-uscc",
+        "unit_code" => "unit-code",
         "unit_labour_no" => "unit-labour-number",
         "agent_id" => "agent",
         "agent_id_card" => "agent-id-card",
@@ -120,7 +120,15 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "staff_id" => "staff",
         "staff_certificate" => "staff-certificate",
         "application_id" => "application",
-        "application_renews" => "renewal",
+        "application_certificate" => "successor",
+        "unit_document_unit_position" => "unit-document",
+        "unit_name_part_part_unit" => "unit-name-part",
+        "unit_event_id" => "unit-event",
+        "account_id" => "account",
+        "account_unit" => "account-unit",
+        "account_agent" => "account-agent",
+        "account_name" => "account-name",
+        "account_session_token_sha256" => "session",
         "application_document_application_position" => "application-document",
         "fee_order_id" => "order",
         "fee_order_application" => "order-application",

@@ -13,22 +13,39 @@ use diesel::{
 
 use crate::{Reader, Store, StoreError, connection::AnyConnection};
 
-/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json` or `:masked`
-/// follows. A test compares them with the schema.
+/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json`, `:masked` or
+/// `:secret` (never leaves) follows. A test compares them with the schema.
 pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ("setting", "name", "name value"),
     ("ca_certificate", "name", "name der:hex at"),
     ("staff", "id", "id name roles:json certificate"),
-    ("unit", "id", "id uscc labour_no name province city registered_by registered_at agency"),
+    (
+        "unit",
+        "id",
+        "id code labour_no name province city registered_by registered_at agency region name_flag ended_at",
+    ),
+    ("unit_document", "unit, position", "unit position kind form sha256:hex seen_by seen_at"),
+    ("unit_name_part", "part, unit", "part unit"),
+    (
+        "unit_event",
+        "id",
+        "id unit kind name code successor before basis sha256:hex effective_at recorded_by recorded_at state",
+    ),
     ("agent", "id", "id name id_card:masked qualified_at"),
     ("agent_unit", "agent, unit", "agent unit confirmed_at confirmed_by ended_at ended_by"),
     (
         "application",
         "id",
         "id unit agent profile years entered_by entered_at state decided_by reasons payment attempt serial:hex \
-         renews:hex",
+         kind certificate:hex cause cps counter contact:secret entered_before:json",
     ),
-    ("application_document", "application, position", "application position kind sha256:hex seen_by"),
+    (
+        "application_document",
+        "application, position",
+        "application position kind sha256:hex seen_by form seen_at",
+    ),
+    ("account", "id", "id unit agent name password:secret initial failures locked_until changed_at"),
+    ("account_session", "token_sha256", "token_sha256:secret account created_at expires_at"),
     ("fee_order", "id", "id application tariff total_fen"),
     ("payment", "id", "id fee_order receipt_no amount_fen method cashier at"),
     ("posting", "id", "id payment debit credit amount_fen at"),
@@ -140,6 +157,7 @@ fn in_sqlite(name: &str, form: &str) -> String {
 
 fn in_both(name: &str, form: &str) -> String {
     match form {
+        "secret" => "NULL".to_owned(),
         "masked" => format!("substr({name}, 1, 6) || '********' || substr({name}, 15)"),
         _ => name.to_owned(),
     }

@@ -1,9 +1,12 @@
 //! Migrations: applied by `ca-server migrate`, only compared when a store is opened.
 
 use diesel::{
+    OptionalExtension, QueryableByName, RunQueryDsl,
     backend::Backend,
     connection::SimpleConnection,
     migration::{Migration, MigrationSource, Result as MigrationResult},
+    sql_query,
+    sql_types::Text,
     sqlite::Sqlite,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -30,10 +33,26 @@ pub(crate) fn migrate(target: &Target) -> Result<Vec<String>, StoreError> {
             applied
         }
         AnyConnection::Sqlite(connection) => {
-            connection.exclusive_transaction(|connection| apply(connection, SQLITE))
+            // Tables that are rebuilt leave their references alone for a moment (sqlite.org/lang_altertable.html §7).
+            connection.batch_execute("PRAGMA foreign_keys = OFF")?;
+            connection.exclusive_transaction(|connection| {
+                let applied = apply(connection, SQLITE)?;
+                match sql_query(DANGLING).get_result::<Dangling>(connection).optional()? {
+                    Some(row) => Err(format!("a row of {} refers to nothing", row.from_table).into()),
+                    None => Ok(applied),
+                }
+            })
         }
     };
     applied.map_err(StoreError::unavailable)
+}
+
+const DANGLING: &str = "SELECT \"table\" AS from_table FROM pragma_foreign_key_check LIMIT 1";
+
+#[derive(QueryableByName)]
+struct Dangling {
+    #[diesel(sql_type = Text)]
+    from_table: String,
 }
 
 /// Names of the migrations that this program knows and the database lacks, oldest first.

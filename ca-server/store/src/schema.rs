@@ -3,7 +3,7 @@
 diesel::table! {
     unit (id) {
         id -> Text,
-        uscc -> Text,
+        code -> Text,
         labour_no -> Text,
         name -> Text,
         province -> Text,
@@ -11,6 +11,9 @@ diesel::table! {
         registered_by -> Text,
         registered_at -> BigInt,
         agency -> Nullable<Text>,
+        region -> Nullable<Text>,
+        name_flag -> Nullable<Text>,
+        ended_at -> Nullable<BigInt>,
     }
 }
 
@@ -58,7 +61,13 @@ diesel::table! {
         payment -> Nullable<Text>,
         attempt -> Nullable<Text>,
         serial -> Nullable<Binary>,
-        renews -> Nullable<Binary>,
+        kind -> Text,
+        certificate -> Nullable<Binary>,
+        cause -> Nullable<Text>,
+        cps -> Text,
+        counter -> Nullable<Text>,
+        contact -> Nullable<Text>,
+        entered_before -> Text,
     }
 }
 
@@ -69,6 +78,8 @@ diesel::table! {
         kind -> Text,
         sha256 -> Binary,
         seen_by -> Text,
+        form -> Text,
+        seen_at -> BigInt,
     }
 }
 
@@ -288,6 +299,66 @@ diesel::table! {
 }
 
 diesel::table! {
+    unit_document (unit, position) {
+        unit -> Text,
+        position -> Integer,
+        kind -> Text,
+        form -> Text,
+        sha256 -> Binary,
+        seen_by -> Text,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    unit_name_part (part, unit) {
+        part -> Text,
+        unit -> Text,
+    }
+}
+
+diesel::table! {
+    unit_event (id) {
+        id -> Text,
+        unit -> Text,
+        kind -> Text,
+        name -> Nullable<Text>,
+        code -> Nullable<Text>,
+        successor -> Nullable<Text>,
+        before -> Nullable<Text>,
+        basis -> Text,
+        sha256 -> Binary,
+        effective_at -> BigInt,
+        recorded_by -> Text,
+        recorded_at -> BigInt,
+        state -> Text,
+    }
+}
+
+diesel::table! {
+    account (id) {
+        id -> Text,
+        unit -> Nullable<Text>,
+        agent -> Nullable<Text>,
+        name -> Nullable<Text>,
+        password -> Text,
+        initial -> SmallInt,
+        failures -> Integer,
+        locked_until -> Nullable<BigInt>,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    account_session (token_sha256) {
+        token_sha256 -> Binary,
+        account -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     ca_certificate (name) {
         name -> Text,
         der -> Binary,
@@ -304,3 +375,5 @@ diesel::table! {
 
 diesel::joinable!(open_intent -> intent (serial));
 diesel::allow_tables_to_appear_in_same_query!(intent, open_intent);
+diesel::allow_tables_to_appear_in_same_query!(unit, unit_name_part, agent_unit);
+diesel::allow_tables_to_appear_in_same_query!(account, account_session);

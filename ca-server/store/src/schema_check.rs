@@ -93,20 +93,45 @@ fn both_schemas_are_equal_and_named() {
 fn states_need_their_columns() {
     let mut bad = Vec::new();
     for (table, given) in [
-        ("application", "id, unit, agent, profile, years, entered_by, entered_at, state"),
+        (
+            "application",
+            "id, unit, agent, kind, profile, years, cps, entered_by, entered_before, entered_at, state",
+        ),
         ("attempt", "id, application, workstation, clerk, created_at, lease_until, note, state"),
     ] {
-        for state in
-            ["nonsense", "approved", "rejected", "paid", "bound", "abandoned", "issued", "signed", "active"]
-        {
+        for state in [
+            "nonsense",
+            "approved",
+            "rejected",
+            "done",
+            "personalising",
+            "bound",
+            "abandoned",
+            "issued",
+            "signed",
+            "active",
+        ] {
             let values = given.split(", ").map(|column| match column {
                 "years" | "entered_at" | "created_at" | "lease_until" => "1".to_owned(),
                 "state" => format!("'{state}'"),
+                "kind" => "'new'".to_owned(),
                 _ => "'x'".to_owned(),
             });
             let values = values.collect::<Vec<_>>().join(", ");
             bad.push(format!("INSERT INTO {table} ({given}) VALUES ({values}) "));
         }
+    }
+    for (kind, more, value) in [
+        ("'upgrade'", "", ""),
+        ("'new'", ", cause", ", 'lost'"),
+        ("'renew'", "", ""),
+        ("'hold'", "", ""),
+        ("'replace'", ", cause", ", 'lost'"),
+    ] {
+        bad.push(format!(
+            "INSERT INTO application (id, unit, agent, kind, profile, years, cps, entered_by, entered_before, entered_at, \
+             state{more}) VALUES ('x', 'x', 'x', {kind}, 'x', 1, 'x', 'x', '[]', 1, 'submitted'{value})"
+        ));
     }
     for held in ["NULL, NULL", "'x', NULL", "'y', 'x'", "NULL, 'x'"] {
         bad.push(format!(
@@ -151,7 +176,7 @@ fn a_bad_row_is_an_error_and_never_a_default() {
         let mut connection = migrated(&database);
         connection
             .batch_execute(
-                "INSERT INTO unit (id, uscc, labour_no, name, province, city, registered_by, registered_at) \
+                "INSERT INTO unit (id, code, labour_no, name, province, city, registered_by, registered_at) \
                  VALUES ('00000000000000000000000000000001', '91320104000000019A', '32010001', 'x', 'x', 'x', 'x', 1); INSERT INTO staff VALUES ('00000000000000000000000000000002', 'x', '{}', 'x')",
             )
             .unwrap();

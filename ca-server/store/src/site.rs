@@ -22,6 +22,10 @@ macro_rules! sites {
 sites! {
     /// Step 1: a unit.
     RegisterUnit = "register-unit",
+    /// Step 1: an event of a unit, recorded, cancelled or come into effect.
+    UnitEvent = "unit-event",
+    /// Step 1: an account: opened, tried, used.
+    Account = "account",
     /// Step 1: an agent.
     RegisterAgent = "register-agent",
     /// Step 1: a unit's application for training, withdrawn or submitted again too.
@@ -40,7 +44,7 @@ sites! {
     RegisterStaff = "register-staff",
     /// Step 2: an application with its order.
     SubmitApplication = "submit-application",
-    /// Step 3: approval, rejection, withdrawal.
+    /// Step 3: approval, rejection, withdrawal, expiry.
     DecideApplication = "decide-application",
     /// Step 4: a payment.
     RecordPayment = "record-payment",

@@ -41,7 +41,7 @@ fn follows_the_newest_crl_on_an_open_connection() {
 
     portal.load(1, vec![], vec![]).unwrap();
     let unit = portal.gate.check(&path, NOW).unwrap();
-    assert_eq!((unit.uscc().as_str(), unit.name()), (USCC, "福州签印软件有限公司"));
+    assert_eq!((unit.code().as_str(), unit.name()), (USCC, "福州签印软件有限公司"));
 
     for (number, extensions, refusal) in [
         (2, vec![reason(6), not_activated()], Refusal::NotActivated),

@@ -9,7 +9,7 @@ use crate::pki::{Ca, DAY, NOW, SERIAL, URL, USCC, full_name, sequence, tlv, uscc
 #[test]
 fn reads_what_a_portal_needs() {
     let unit = UnitCertificate::read(&Ca::root().leaf(|_| {})).unwrap();
-    assert_eq!(unit.uscc().as_str(), USCC);
+    assert_eq!(unit.code().as_str(), USCC);
     assert_eq!(unit.serial(), Serial::from_content(&SERIAL).unwrap());
     assert_eq!(unit.legal_name(), "福州签印软件有限公司");
     assert_eq!(unit.not_before(), NOW.plus_secs(-10 * DAY));
@@ -22,7 +22,7 @@ fn reads_what_a_portal_needs() {
 fn identity_is_one_code_in_one_extension() {
     let ca = Ca::root();
     let utf8 = ca.leaf(|params| params.custom_extensions = vec![uscc(0x0c, USCC)]);
-    assert_eq!(UnitCertificate::read(&utf8).unwrap().uscc().as_str(), USCC);
+    assert_eq!(UnitCertificate::read(&utf8).unwrap().code().as_str(), USCC);
     for (why, extensions) in [
         ("none", vec![]),
         ("two", vec![uscc(0x13, USCC), uscc(0x13, USCC)]),

@@ -1,8 +1,8 @@
 //! Applications with their documents (steps 2 to 8). Columns after `state` hold what the state knows.
 
 use ca_core::{
-    AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Document, PaymentId,
-    StaffId, UnitId,
+    AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Document,
+    DocumentForm, PaymentId, StaffId, UnitId,
 };
 use ca_verifier::{Serial, Time};
 use diesel::prelude::*;
@@ -22,6 +22,8 @@ pub struct ApplicationFilter {
     pub state: Option<String>,
     /// Only of this unit.
     pub unit: Option<UnitId>,
+    /// Only by this agent.
+    pub agent: Option<AgentId>,
     /// Only after this one: the last of the page before.
     pub after: Option<ApplicationId>,
     /// How many at most.
@@ -33,14 +35,28 @@ pub struct ApplicationFilter {
 struct Row {
     id: String,
     unit: String,
-    agent: String,
-    profile: String,
-    years: i32,
-    entered_by: String,
-    entered_at: i64,
+    #[diesel(embed)]
+    content: ContentColumns,
     #[diesel(embed)]
     state: StateColumns,
-    renews: Option<Vec<u8>>,
+}
+
+/// What is asked for. A correction writes all of it anew.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = application, treat_none_as_default_value = false, treat_none_as_null = true)]
+struct ContentColumns {
+    agent: String,
+    kind: String,
+    certificate: Option<Vec<u8>>,
+    cause: Option<String>,
+    profile: String,
+    years: i32,
+    cps: String,
+    counter: Option<String>,
+    contact: Option<String>,
+    entered_by: String,
+    entered_before: String,
+    entered_at: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -62,6 +78,8 @@ struct DocumentRow {
     kind: String,
     sha256: Vec<u8>,
     seen_by: String,
+    form: String,
+    seen_at: i64,
 }
 
 impl Reader<'_> {
@@ -84,35 +102,43 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn application_kind(&mut self, id: &ApplicationId) -> Result<Option<ApplicationKind>, StoreError> {
-        let query = application::table.find(id.as_str()).select(application::renews);
-        let renews: Option<Option<Vec<u8>>> =
+        let parts = (application::kind, application::certificate, application::cause);
+        let query = application::table.find(id.as_str()).select(parts);
+        let parts: Option<(String, Option<Vec<u8>>, Option<String>)> =
             run!(self, connection => query.get_result(connection).optional())?;
-        renews.map(|renews| kind(renews, id.as_str())).transpose()
+        parts.map(|(name, of, cause)| kind(&name, of, cause.as_deref(), id.as_str())).transpose()
     }
 
-    /// Who entered an application, and its state: what a move needs, without the documents.
+    /// Everybody who entered or corrected an application, and its state: what a move needs, without the documents.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn application_state(
         &mut self,
         id: &ApplicationId,
-    ) -> Result<Option<(StaffId, ApplicationState)>, StoreError> {
+    ) -> Result<Option<(Vec<StaffId>, ApplicationState)>, StoreError> {
         let query = application::table.find(id.as_str());
         let Some(row) = one!(self, Row, query)? else { return Ok(None) };
-        let entered_by = intact(StaffId::parse(&row.entered_by), "application", &row.id)?;
+        let mut entered_by = staff_list(&row.content.entered_before, &row.id)?;
+        entered_by.push(intact(StaffId::parse(&row.content.entered_by), "application", &row.id)?);
         Ok(Some((entered_by, row.state.read(&row.id)?)))
     }
 
-    /// The application that renews a certificate: neither refused nor taken back.
+    /// The application that makes the certificate after this one: not refused, taken back or expired.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn renewal_of(&mut self, certificate: &Serial) -> Result<Option<ApplicationId>, StoreError> {
+    pub fn successor_of(&mut self, certificate: &Serial) -> Result<Option<ApplicationId>, StoreError> {
+        // The words of the partial index, so that it is used.
         let query = application::table
-            .filter(application::renews.eq(certificate.as_bytes()))
+            .filter(application::certificate.eq(certificate.as_bytes()))
+            .filter(application::kind.ne("revoke"))
+            .filter(application::kind.ne("hold"))
+            .filter(application::kind.ne("release"))
+            .filter(application::kind.ne("unlock"))
             .filter(application::state.ne("rejected"))
             .filter(application::state.ne("withdrawn"))
+            .filter(application::state.ne("expired"))
             .select(application::id);
         let id: Option<String> = run!(self, connection => query.get_result(connection).optional())?;
         id.map(|id| intact(ApplicationId::parse(&id), "application", &id)).transpose()
@@ -130,6 +156,9 @@ impl Reader<'_> {
             }
             if let Some(unit) = &filter.unit {
                 query = query.filter(application::unit.eq(unit.as_str()));
+            }
+            if let Some(agent) = &filter.agent {
+                query = query.filter(application::agent.eq(agent.as_str()));
             }
             if let Some(after) = &filter.after {
                 query = query.filter(application::id.gt(after.as_str()));
@@ -162,22 +191,36 @@ impl Tx<'_> {
         let row = Row {
             id: new.id.to_string(),
             unit: new.unit.to_string(),
-            agent: new.agent.to_string(),
-            profile: new.profile.clone(),
-            years: i32::from(new.years),
-            entered_by: new.entered_by.to_string(),
-            entered_at: new.entered_at.millis(),
+            content: ContentColumns::from(new),
             state: StateColumns::from(&new.state),
-            renews: new.kind.renews().map(|serial| serial.as_bytes().to_vec()),
         };
         insert!(self, application::table, &row)?;
-        for (position, document) in (0..).zip(&new.documents) {
+        self.insert_documents(new)
+    }
+
+    /// Writes what an application asks for anew, with its documents. The state is moved apart.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `application` when there is none; [`StoreError::Conflict`] `successor`.
+    pub fn correct_application(&mut self, new: &Application) -> Result<(), StoreError> {
+        let content = ContentColumns::from(new);
+        let row = application::table.find(new.id.as_str());
+        change_one!(self, "application", diesel::update(row).set(&content))?;
+        let old = application_document::table.filter(application_document::application.eq(new.id.as_str()));
+        run!(self, connection => diesel::delete(old).execute(connection))?;
+        self.insert_documents(new)
+    }
+
+    fn insert_documents(&mut self, of: &Application) -> Result<(), StoreError> {
+        for (position, document) in (0..).zip(&of.documents) {
             let row = DocumentRow {
-                application: row.id.clone(),
+                application: of.id.to_string(),
                 position,
                 kind: document.kind.clone(),
                 sha256: document.sha256.to_vec(),
                 seen_by: document.seen_by.to_string(),
+                form: document.form.name().to_owned(),
+                seen_at: document.seen_at.millis(),
             };
             insert!(self, application_document::table, &row)?;
         }
@@ -204,9 +247,19 @@ impl Tx<'_> {
     }
 }
 
-fn kind(renews: Option<Vec<u8>>, id: &str) -> Result<ApplicationKind, StoreError> {
-    let renews = renews.map(|content| serial(&content, "application", id)).transpose()?;
-    Ok(renews.map_or(ApplicationKind::New, |of| ApplicationKind::Renew { of }))
+fn kind(
+    name: &str,
+    certificate: Option<Vec<u8>>,
+    cause: Option<&str>,
+    id: &str,
+) -> Result<ApplicationKind, StoreError> {
+    let certificate = certificate.map(|content| serial(&content, "application", id)).transpose()?;
+    intact(ApplicationKind::from_parts(name, certificate, cause), "application", id)
+}
+
+fn staff_list(json: &str, id: &str) -> Result<Vec<StaffId>, StoreError> {
+    let texts: Vec<String> = intact(serde_json::from_str(json), "application", id)?;
+    texts.iter().map(|text| intact(StaffId::parse(text), "application", id)).collect()
 }
 
 fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreError> {
@@ -216,20 +269,47 @@ fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreE
             kind: document.kind,
             sha256: digest(document.sha256, "application_document", &id)?,
             seen_by: intact(StaffId::parse(&document.seen_by), "application_document", &id)?,
+            form: intact(DocumentForm::from_name(&document.form), "application_document", &id)?,
+            seen_at: Time::from_millis(document.seen_at),
         })
     });
+    let content = row.content;
     Ok(Application {
-        kind: kind(row.renews, &id)?,
+        kind: kind(&content.kind, content.certificate, content.cause.as_deref(), &id)?,
         documents: documents.collect::<Result<_, StoreError>>()?,
         unit: intact(UnitId::parse(&row.unit), "application", &id)?,
-        agent: intact(AgentId::parse(&row.agent), "application", &id)?,
-        profile: row.profile,
-        years: intact(row.years.try_into(), "application", &id)?,
-        entered_by: intact(StaffId::parse(&row.entered_by), "application", &id)?,
-        entered_at: Time::from_millis(row.entered_at),
+        agent: intact(AgentId::parse(&content.agent), "application", &id)?,
+        profile: content.profile,
+        years: intact(content.years.try_into(), "application", &id)?,
+        cps: content.cps,
+        counter: content.counter,
+        contact: content.contact,
+        entered_by: intact(StaffId::parse(&content.entered_by), "application", &id)?,
+        entered_before: staff_list(&content.entered_before, &id)?,
+        entered_at: Time::from_millis(content.entered_at),
         state: row.state.read(&id)?,
         id: intact(ApplicationId::parse(&id), "application", &id)?,
     })
+}
+
+impl From<&Application> for ContentColumns {
+    fn from(application: &Application) -> Self {
+        let before: Vec<&str> = application.entered_before.iter().map(StaffId::as_str).collect();
+        Self {
+            agent: application.agent.to_string(),
+            kind: application.kind.name().to_owned(),
+            certificate: application.kind.certificate().map(|serial| serial.as_bytes().to_vec()),
+            cause: application.kind.cause().map(str::to_owned),
+            profile: application.profile.clone(),
+            years: i32::from(application.years),
+            cps: application.cps.clone(),
+            counter: application.counter.clone(),
+            contact: application.contact.clone(),
+            entered_by: application.entered_by.to_string(),
+            entered_before: serde_json::json!(before).to_string(),
+            entered_at: application.entered_at.millis(),
+        }
+    }
 }
 
 impl From<&ApplicationState> for StateColumns {
@@ -244,19 +324,19 @@ impl From<&ApplicationState> for StateColumns {
             serial: None,
         };
         match state {
-            S::Submitted | S::Withdrawn => {}
-            S::Approved { by } => columns.decided_by = Some(by.to_string()),
+            S::Submitted | S::Withdrawn | S::Expired => {}
+            S::Approved { by } | S::Done { by } => columns.decided_by = Some(by.to_string()),
             S::Rejected { by, reasons } => {
                 columns.decided_by = Some(by.to_string());
                 columns.reasons = Some(reasons.clone());
             }
-            S::Paid { payment } => columns.payment = Some(payment.to_string()),
+            S::Paid { payment } => columns.payment = payment.as_ref().map(PaymentId::to_string),
             S::Personalising { payment, attempt } => {
-                columns.payment = Some(payment.to_string());
+                columns.payment = payment.as_ref().map(PaymentId::to_string);
                 columns.attempt = Some(attempt.to_string());
             }
             S::Issued { payment, attempt, serial } => {
-                columns.payment = Some(payment.to_string());
+                columns.payment = payment.as_ref().map(PaymentId::to_string);
                 columns.attempt = Some(attempt.to_string());
                 columns.serial = Some(serial.as_bytes().to_vec());
             }
@@ -283,7 +363,9 @@ impl StateColumns {
     fn read(self, id: &str) -> Result<ApplicationState, StoreError> {
         use ApplicationState as S;
         let staff = |text: String| intact(StaffId::parse(&text), "application", id);
-        let paid = |text: String| intact(PaymentId::parse(&text), "application", id);
+        let paid = |text: Option<String>| {
+            text.map(|text| intact(PaymentId::parse(&text), "application", id)).transpose()
+        };
         let held = |text: String| intact(AttemptId::parse(&text), "application", id);
         let number = |content: Vec<u8>| serial(&content, "application", id);
         let known = (self.decided_by, self.reasons, self.payment, self.attempt, self.serial);
@@ -294,11 +376,13 @@ impl StateColumns {
                 S::Rejected { by: staff(by)?, reasons }
             }
             ("withdrawn", (None, None, None, None, None)) => S::Withdrawn,
-            ("paid", (None, None, Some(payment), None, None)) => S::Paid { payment: paid(payment)? },
-            ("personalising", (None, None, Some(payment), Some(attempt), None)) => {
+            ("expired", (None, None, None, None, None)) => S::Expired,
+            ("done", (Some(by), None, None, None, None)) => S::Done { by: staff(by)? },
+            ("paid", (None, None, payment, None, None)) => S::Paid { payment: paid(payment)? },
+            ("personalising", (None, None, payment, Some(attempt), None)) => {
                 S::Personalising { payment: paid(payment)?, attempt: held(attempt)? }
             }
-            ("issued", (None, None, Some(payment), Some(attempt), Some(content))) => {
+            ("issued", (None, None, payment, Some(attempt), Some(content))) => {
                 S::Issued { payment: paid(payment)?, attempt: held(attempt)?, serial: number(content)? }
             }
             ("delivered", (None, None, None, None, Some(content))) => {

@@ -1,6 +1,7 @@
 //! The verbs of [`Reader`](crate::Reader) and [`Tx`](crate::Tx), one file a table or a few that belong together.
 //! Rows stay in these files; what goes out has its type back.
 
+mod account;
 mod agent;
 mod application;
 mod attempt;
@@ -16,12 +17,14 @@ mod staff;
 mod status;
 mod training;
 mod unit;
+mod unit_event;
 
 use std::fmt::Display;
 
 use ca_verifier::{Serial, Time};
 
 pub use self::{
+    account::{AccountOwner, AccountRecord},
     application::ApplicationFilter,
     attempt::AttemptRecord,
     audit::{AuditFilter, AuditRecord},
@@ -31,6 +34,7 @@ pub use self::{
     notice::NoticeRecord,
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
+    unit::UnitFilter,
 };
 use crate::StoreError;
 

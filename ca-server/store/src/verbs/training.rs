@@ -2,7 +2,9 @@
 //! what the state knows.
 
 use ca_core::policy::Deadline;
-use ca_core::{AgentId, SessionId, StaffId, Training, TrainingId, TrainingSession, TrainingState, UnitId};
+use ca_core::{
+    AgentId, Enterer, SessionId, StaffId, Training, TrainingId, TrainingSession, TrainingState, UnitId,
+};
 use ca_verifier::Time;
 use diesel::prelude::*;
 
@@ -214,7 +216,7 @@ impl TryFrom<Row> for Training {
         Ok(Self {
             unit: intact(UnitId::parse(&row.unit), "training", &id)?,
             agent: intact(AgentId::parse(&row.agent), "training", &id)?,
-            entered_by: intact(StaffId::parse(&row.entered_by), "training", &id)?,
+            entered_by: intact(Enterer::parse(&row.entered_by), "training", &id)?,
             entered_at: Time::from_millis(row.entered_at),
             due: Deadline { at: Time::from_millis(row.due_at), estimated: row.due_estimated == 1 },
             state: row.state.read(&id)?,

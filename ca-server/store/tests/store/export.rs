@@ -62,9 +62,9 @@ fn both_databases_export_the_same_octets() {
     assert_eq!(
         *unit,
         json!({
-            "table": "unit", "id": crate::world::unit().id.as_str(), "uscc": "91320104000000019U", "labour_no": "32010001",
+            "table": "unit", "id": crate::world::unit().id.as_str(), "code": "91320104000000019U", "labour_no": "32010001",
             "name": "南京签印科技有限公司", "province": "江苏省", "city": "南京市",
-            "registered_by": format!("staff:{}", clerk()), "registered_at": NOW.millis(), "agency": "nanjing",
+            "registered_by": format!("staff:{}", clerk()), "registered_at": NOW.millis(), "agency": "nanjing", "region": "320104", "name_flag": null, "ended_at": null,
         })
     );
     assert_eq!(tables["certificate"][0]["der"], "30ff");

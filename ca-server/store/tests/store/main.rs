@@ -4,6 +4,7 @@
 mod append_only;
 mod commit;
 mod connection;
+mod enrollment;
 mod export;
 mod issuing;
 mod leader;

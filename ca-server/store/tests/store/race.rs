@@ -33,7 +33,7 @@ fn at_once<T: Send + 'static>(
 fn one_of_64_counters_claims_an_application() {
     on_both(|store| {
         enroll(store);
-        let paid = ApplicationState::Paid { payment: payment(1).id };
+        let paid = ApplicationState::Paid { payment: Some(payment(1).id) };
         write(store, move |tx| {
             tx.insert_application(&application(1))?;
             tx.move_application(&application(1).id, &ApplicationState::Submitted, &paid)
@@ -43,7 +43,9 @@ fn one_of_64_counters_claims_an_application() {
                 let claim = AttemptRecord { application: application(1).id, ..attempt(number) };
                 let known = tx.application(&claim.application)?.unwrap();
                 let command = ApplicationCommand::Claim { attempt: claim.id.clone() };
-                let Ok(next) = known.state.clone().transition(&known.entered_by, command) else {
+                let Ok(next) =
+                    known.state.clone().transition(std::slice::from_ref(&known.entered_by), command)
+                else {
                     return Err(StoreError::Stale { what: "application" });
                 };
                 tx.insert_attempt(&claim)?;

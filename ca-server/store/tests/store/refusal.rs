@@ -20,15 +20,15 @@ fn conflicts_have_names() {
     on_both(|store| {
         enroll(store);
         write(store, |tx| personalising(tx, 1));
-        let uscc = Uscc::parse("91320106MA1X00017N").unwrap();
+        let code = Uscc::parse("91320106MA1X00017N").unwrap().into();
         let id_card = IdCard::parse("110105194912311006").unwrap();
         let unit_id = UnitId::new(NOW, octets(9));
         // Each breaks one rule only: of several, each database names another first.
-        let unit_twin = Unit { uscc, labour_no: "32010002".into(), ..unit() };
-        let uscc_twin = Unit { id: unit_id.clone(), labour_no: "32010002".into(), ..unit() };
-        let labour_twin = Unit { id: unit_id, uscc, ..unit() };
+        let unit_twin = Unit { code, labour_no: "32010002".into(), ..unit() };
+        let code_twin = Unit { id: unit_id.clone(), labour_no: "32010002".into(), ..unit() };
+        let labour_twin = Unit { id: unit_id, code, ..unit() };
         assert_eq!(refused(store, move |tx| tx.insert_unit(&unit_twin)), conflict("unit"));
-        assert_eq!(refused(store, move |tx| tx.insert_unit(&uscc_twin)), conflict("unit-uscc"));
+        assert_eq!(refused(store, move |tx| tx.insert_unit(&code_twin)), conflict("unit-code"));
         assert_eq!(refused(store, move |tx| tx.insert_unit(&labour_twin)), conflict("unit-labour-number"));
 
         let agent_twin = Agent { id_card, ..agent() };
@@ -90,9 +90,11 @@ fn what_moved_meanwhile_stays() {
         enroll(store);
         write(store, |tx| personalising(tx, 1));
         let stale = |what| StoreError::Stale { what };
-        let held =
-            |number| ApplicationState::Personalising { payment: payment(1).id, attempt: attempt(number).id };
-        let paid = ApplicationState::Paid { payment: payment(1).id };
+        let held = |number| ApplicationState::Personalising {
+            payment: Some(payment(1).id),
+            attempt: attempt(number).id,
+        };
+        let paid = ApplicationState::Paid { payment: Some(payment(1).id) };
 
         // The name of the state is right, the attempt in it is not.
         let to = paid.clone();
@@ -149,10 +151,10 @@ fn checks_of_the_schema_hold() {
             |tx| tx.insert_payment(&Payment { method: "barter".into(), ..payment(1) }),
             |tx| tx.insert_application(&Application { years: 0, ..application(2) }),
             |tx| {
-                let uscc = Uscc::parse("91320106MA1X00017N").unwrap();
+                let code = Uscc::parse("91320106MA1X00017N").unwrap().into();
                 tx.insert_unit(&Unit {
                     id: UnitId::new(NOW, octets(9)),
-                    uscc,
+                    code,
                     labour_no: "1".into(),
                     ..unit()
                 })

@@ -11,7 +11,7 @@ fn units_agents_and_staff() {
         enroll(store);
         let absent = UnitId::new(NOW, octets(99));
         assert_eq!(read(store, |reader| reader.unit(&unit().id)), Some(unit()));
-        assert_eq!(read(store, |reader| reader.unit_by_uscc(&unit().uscc)), Some(unit()));
+        assert_eq!(read(store, |reader| reader.unit_by_code(&unit().code)), Some(unit()));
         assert_eq!(read(store, |reader| reader.unit(&absent)), None);
         assert_eq!(read(store, |reader| reader.agent_by_id_card(&agent().id_card)), Some(agent()));
 
@@ -54,9 +54,13 @@ fn applications_in_every_state() {
         ApplicationState::Approved { by: by.clone() },
         ApplicationState::Rejected { by, reasons: "缺少证件".into() },
         ApplicationState::Withdrawn,
-        ApplicationState::Paid { payment: payment.clone() },
-        ApplicationState::Personalising { payment: payment.clone(), attempt: attempt.clone() },
-        ApplicationState::Issued { payment, attempt, serial },
+        ApplicationState::Paid { payment: Some(payment.clone()) },
+        ApplicationState::Personalising { payment: Some(payment.clone()), attempt: attempt.clone() },
+        ApplicationState::Issued { payment: Some(payment), attempt: attempt.clone(), serial },
+        ApplicationState::Paid { payment: None },
+        ApplicationState::Issued { payment: None, attempt, serial },
+        ApplicationState::Expired,
+        ApplicationState::Done { by: StaffId::new(NOW, octets(2)) },
         ApplicationState::Delivered { serial },
         ApplicationState::Active { serial },
     ];
@@ -78,10 +82,10 @@ fn applications_in_every_state() {
             reader.applications(&ApplicationFilter { after, limit: 100, unit: Some(unit().id), ..filter })
         });
         let numbers: Vec<_> = first.iter().chain(&rest).map(|entered| entered.id.clone()).collect();
-        assert_eq!((first.len(), numbers), (4, (0..9).map(|number| application(number).id).collect()));
+        assert_eq!((first.len(), numbers), (4, (0..13).map(|number| application(number).id).collect()));
         assert!(first.iter().chain(&rest).all(|entered| entered.documents == application(0).documents));
         let paid = ApplicationFilter { state: Some("paid".into()), limit: 9, ..ApplicationFilter::default() };
-        assert_eq!(read(store, |reader| reader.applications(&paid)).len(), 1);
+        assert_eq!(read(store, |reader| reader.applications(&paid)).len(), 2);
     });
 }
 
@@ -153,13 +157,13 @@ fn money_messages_log_and_material() {
         assert_eq!(read(store, |reader| reader.pending_notices(9)), []);
 
         write(store, |tx| {
-            tx.append_audit(&entry(Action::RegisterUnit, "unit", unit().id).with("uscc", unit().uscc))?;
+            tx.append_audit(&entry(Action::RegisterUnit, "unit", unit().id).with("uscc", unit().code))?;
             tx.append_audit(
                 &entry(Action::RecordPayment, "application", application(1).id).refused("payment-short"),
             )
         });
         let log = read(store, |reader| reader.audit_log(&AuditFilter::default()));
-        assert_eq!(log[0].1.detail, [("uscc".to_owned(), unit().uscc.to_string())]);
+        assert_eq!(log[0].1.detail, [("uscc".to_owned(), unit().code.to_string())]);
         assert_eq!((log[0].1.rule.as_deref(), log[1].1.rule.as_deref()), (None, Some("payment-short")));
         let refusals = AuditFilter {
             after: Some(log[0].0),

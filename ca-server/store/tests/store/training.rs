@@ -1,7 +1,7 @@
 //! Training: what is written comes back, one application a pair, seats counted by agent, on both databases.
 
 use ca_core::{
-    SessionId, StaffId, Training, TrainingCommand, TrainingId, TrainingSession, TrainingState,
+    Enterer, SessionId, StaffId, Training, TrainingCommand, TrainingId, TrainingSession, TrainingState,
     policy::Deadline,
 };
 use ca_store::{StoreError, TrainingFilter};
@@ -28,7 +28,7 @@ fn training(number: u8) -> Training {
         id: TrainingId::new(NOW, [number; 10]),
         unit: unit().id,
         agent: agent().id,
-        entered_by: staff(1),
+        entered_by: Enterer::Staff(staff(1)),
         entered_at: NOW,
         due: Deadline { at: NOW.plus_secs(3 * 86_400), estimated: number == 2 },
         state: TrainingState::Submitted,

@@ -2,8 +2,8 @@
 
 use ca_core::{
     Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState,
-    AuditEntry, Document, Fen, IdCard, Intent, Name, Order, OrderId, Payment, PaymentId, StaffId, Unit,
-    UnitId,
+    AuditEntry, Document, DocumentForm, Fen, IdCard, Intent, Name, Order, OrderId, Payment, PaymentId,
+    StaffId, Unit, UnitId,
 };
 use ca_store::{AttemptRecord, Reader, Store, StoreError, Tx, WriteSite, testing::databases};
 use ca_verifier::{Serial, Time, Uscc};
@@ -47,12 +47,15 @@ pub(crate) fn clerk() -> StaffId {
 pub(crate) fn unit() -> Unit {
     Unit {
         id: UnitId::new(NOW, octets(1)),
-        uscc: Uscc::parse("91320104000000019U").unwrap(),
+        code: Uscc::parse("91320104000000019U").unwrap().into(),
         labour_no: "32010001".into(),
         name: Name::parse("南京签印科技有限公司").unwrap(),
         province: "江苏省".into(),
         city: "南京市".into(),
+        region: Some("320104".into()),
         agency: Some("nanjing".into()),
+        name_flag: None,
+        ended_at: None,
         registered_by: format!("staff:{}", clerk()),
         registered_at: NOW,
     }
@@ -67,6 +70,10 @@ pub(crate) fn agent() -> Agent {
     }
 }
 
+pub(crate) fn document(kind: &str, form: DocumentForm, number: u32) -> Document {
+    Document { kind: kind.into(), form, sha256: digest(number), seen_by: clerk(), seen_at: NOW }
+}
+
 pub(crate) fn application(number: u32) -> Application {
     Application {
         kind: ca_core::ApplicationKind::New,
@@ -76,10 +83,14 @@ pub(crate) fn application(number: u32) -> Application {
         profile: "unit-sign".into(),
         years: 3,
         documents: vec![
-            Document { kind: "uscc-licence".into(), sha256: digest(1), seen_by: clerk() },
-            Document { kind: "agent-id-card".into(), sha256: digest(2), seen_by: clerk() },
+            document("uscc-licence", DocumentForm::Original, 1),
+            document("agent-id-card", DocumentForm::Copy, 2),
         ],
+        cps: "2026-1".into(),
+        counter: None,
+        contact: None,
         entered_by: clerk(),
+        entered_before: Vec::new(),
         entered_at: NOW,
         state: ApplicationState::Submitted,
     }
@@ -158,7 +169,7 @@ pub(crate) fn personalising(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreErr
     attempt.state = AttemptState::Initialised { token: format!("T{number}") };
     let mut application = application(number);
     application.state =
-        ApplicationState::Personalising { payment: payment.id.clone(), attempt: attempt.id.clone() };
+        ApplicationState::Personalising { payment: Some(payment.id.clone()), attempt: attempt.id.clone() };
     tx.insert_application(&application)?;
     tx.insert_order(&order(number))?;
     tx.insert_payment(&payment)?;
