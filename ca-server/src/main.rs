@@ -10,6 +10,7 @@ mod draft;
 mod files;
 mod http;
 mod listener;
+mod password;
 mod permit;
 mod policies;
 mod problem;

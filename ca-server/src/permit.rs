@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use ca_core::{Action, Actor, Staff, StaffId};
+use ca_core::{Action, Actor, Staff, StaffId, UnitId};
+use ca_store::AccountOwner;
 
 /// A kind of thing that needs a permit: one marker type per [`Action`].
 pub(crate) trait Permission: Send + Sync + 'static {
@@ -63,9 +64,27 @@ impl<P: Permission> Permit<P> {
         allowed.then(|| Self { actor: Actor::Staff(staff.id.clone()), permission: PhantomData })
     }
 
+    /// For a unit or an agent who has logged in, when the account's role includes it.
+    pub(crate) fn of_account(owner: &AccountOwner, roles: &ca_core::Roles) -> Option<Self> {
+        let role = match owner {
+            AccountOwner::Unit { .. } => ca_core::policy::UNIT_ACCOUNT,
+            AccountOwner::Agent(_) => ca_core::policy::AGENT_ACCOUNT,
+        };
+        roles.allows(role, P::ACTION).then(|| Self { actor: owner.actor(), permission: PhantomData })
+    }
+
     /// For whoever holds the server's own command line, files and tokens: named in the log by the system's user.
     pub(crate) fn of_operator(user: &str) -> Self {
         Self { actor: Actor::Operator(user.to_owned()), permission: PhantomData }
+    }
+
+    /// Whether the unit's records are this actor's to touch: staff touch everybody's, a unit its own, an agent nobody's.
+    pub(crate) fn owns(&self, unit: &UnitId) -> bool {
+        match &self.actor {
+            Actor::Unit(own) => own == unit,
+            Actor::Agent(_) | Actor::Holder(_) => false,
+            Actor::Staff(_) | Actor::Operator(_) | Actor::System(_) => true,
+        }
     }
 
     /// Who.

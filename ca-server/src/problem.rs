@@ -13,6 +13,8 @@ use crate::rule::{Language, Rule};
 pub(crate) struct Problem {
     pub(crate) rule: Rule,
     facts: Vec<(&'static str, String)>,
+    /// What is missing, each by its own rule.
+    parts: Vec<Problem>,
     /// What really happened, for the trace only.
     cause: Option<Box<Failure>>,
 }
@@ -83,7 +85,20 @@ impl Failure {
 
 impl Problem {
     pub(crate) fn new(rule: Rule) -> Self {
-        Self { rule, facts: Vec::new(), cause: None }
+        Self { rule, facts: Vec::new(), parts: Vec::new(), cause: None }
+    }
+
+    /// Everything that is missing at once: one lack is itself, several are a closed gate.
+    pub(crate) fn unless_empty(mut missing: Vec<Self>) -> Result<(), Self> {
+        match missing.len() {
+            0 => Ok(()),
+            1 => Err(missing.remove(0)),
+            count => {
+                let rules: Vec<&str> = missing.iter().map(|problem| problem.rule.name()).collect();
+                let problem = Self::new(Rule::GateClosed).with("count", count).with("missing", rules.join(", "));
+                Err(Self { parts: missing, ..problem })
+            }
+        }
     }
 
     /// With one more value for the text.
@@ -109,6 +124,11 @@ impl Problem {
     /// The values, for problem documents and the log.
     pub(crate) fn facts(&self) -> &[(&'static str, String)] {
         &self.facts
+    }
+
+    /// What is missing, one by one; empty when the problem is one thing.
+    pub(crate) fn parts(&self) -> &[Self] {
+        &self.parts
     }
 
     pub(crate) fn cause(&self) -> Option<&Failure> {
@@ -194,6 +214,13 @@ impl From<ca_core::Error> for Problem {
             Core::Name => Self::field("name", error),
             Core::LabourNumber => Self::field("labour_no", error),
             Core::IdCardForm | Core::IdCardDate | Core::IdCardCheck => Self::field("id_card", error),
+            Core::Region => Self::field("region", error),
+            Core::CertificateWanted { .. } => Self::field("certificate", error),
+            Core::Unknown { what, .. } => Self::field(what, error),
+            Core::Verifier(Shared::OrgCodeForm) => Self::new(Rule::OrgCodeForm),
+            Core::Verifier(Shared::OrgCodeCheck { found, expected }) => {
+                Self::new(Rule::OrgCodeCheck).with("found", found).with("expected", expected)
+            }
             Core::Identifier => Self::field("id", error),
             other => Self::field("?", other),
         }

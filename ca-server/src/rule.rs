@@ -85,6 +85,12 @@ rules! {
     UsccCheck "uscc.check-digit" 422
         "统一社会信用代码的校验位是 {found}，应为 {expected}。" "请对照营业执照重新输入。"
         "The code's check digit is {found}, computed {expected}." "Type it again from the licence.";
+    OrgCodeForm "org-code.form" 422
+        "组织机构代码应为 8 位数字或大写字母加 1 位校验码。" "请对照组织机构代码证重新输入；已换发营业执照的单位请用统一社会信用代码。"
+        "An organisation code has eight digits or capital letters and a check." "Type it again from its certificate; a unit with a new licence uses the unified code.";
+    OrgCodeCheck "org-code.check-digit" 422
+        "组织机构代码的校验码是 {found}，应为 {expected}。" "请对照组织机构代码证重新输入。"
+        "The organisation code's check is {found}, computed {expected}." "Type it again from its certificate.";
     Field "field.invalid" 422
         "字段 {field} 不符合要求：{detail}" "请更正后重发。"
         "Field {field} is not acceptable: {detail}" "Correct it and send it again.";
@@ -100,6 +106,36 @@ rules! {
     UnitAgencyUnclear "unit.agency-unclear" 422
         "该单位的参保经办机构（{agency}）没有现行规则，无法判断是否受理。" "请核对参保经办机构后重新登记，或请管理员补充 policies/eligibility.toml。"
         "There is no rule in force for the unit's insuring agency ({agency})." "Check the agency and enter it again, or have policies/eligibility.toml completed.";
+    UnitEnded "unit.ended" 422
+        "该单位已于 {since} 合并或注销。" "不能再办理新证书；在用证书请申请吊销。"
+        "The unit was merged or dissolved on {since}." "Nothing new is made for it; have its certificates revoked.";
+    UnitCodeKnown "unit.code-known" 409
+        "组织机构代码 {org_code} 的单位已以 {code} 登记。" "不要重复登记：请为该单位记录“换发代码”事项。"
+        "The unit with organisation code {org_code} is registered as {code}." "Do not register it twice: record the event new-code for it.";
+    GateClosed "gate.closed" 422
+        "有 {count} 项条件未满足：{missing}" "请按列出的各项逐一办理后再提交。"
+        "{count} conditions are not met: {missing}" "See to each of them, then submit again.";
+    CpsOutdated "cps.outdated" 422
+        "申请人须接受现行电子认证业务规则 {current} 版，收到的是“{accepted}”。" "请出示现行版本（/cps），由申请人确认后填写 cps。"
+        "Statement {current} is in force and must be accepted, not \"{accepted}\"." "Show the current one (/cps), have it accepted, and give its version in cps.";
+    CertificateUnfit "certificate.unfit" 409
+        "证书状态为 {state}，不能申请 {kind}。" "请查询证书当前状态，改用合适的业务。"
+        "The certificate is {state}: {kind} cannot be asked for." "Look at its state and choose another operation.";
+    LogInFailed "log-in.failed" 401
+        "用户名或密码不正确，或账户暂时锁定。" "请核对后再试；连续错 5 次后锁定 15 分钟，可到柜台重置。"
+        "User name or password is wrong, or the account is locked for a while." "Check and try again; five wrong ones lock it for 15 minutes, the counter can reset it.";
+    SessionNone "log-in.needed" 401
+        "没有登录，或登录已过期。" "请重新登录。"
+        "Nobody is logged in, or the session has ended." "Log in again.";
+    PasswordInitial "password.initial" 403
+        "初始密码须先更改。" "请设置自己的密码后再办理。"
+        "The initial password must be replaced first." "Set a password of your own, then go on.";
+    PasswordWrong "password.wrong" 403
+        "原密码不正确。" "请重新输入。"
+        "The old password is wrong." "Type it again.";
+    PasswordWeak "password.weak" 422
+        "密码不符合要求：{detail}" "请用 8 至 128 个字符，不含用户名，且不是常见密码。"
+        "The password is not acceptable: {detail}" "Take 8 to 128 characters, not the user name, and none that is common.";
     AgentUnknown "agent.unknown" 422
         "没有登记过该经办人。" "请先在柜台登记经办人。"
         "The agent is not registered." "Register the agent at the counter first.";
@@ -140,20 +176,20 @@ rules! {
         "别人刚刚更改了 {object}。" "请刷新后再操作。"
         "Somebody else has just changed {object}." "Look again, then act.";
     RenewalNone "renewal.none" 404
-        "没有为证书 {serial} 提出的续期申请。" "请先在柜台或网上申请续期并缴费。"
-        "Nobody has applied for a renewal of certificate {serial}." "Apply for the renewal and pay the fee first.";
+        "没有为证书 {serial} 提出的续期、换钥或变更申请。" "请先在柜台申请并缴费。"
+        "Nobody has applied for a renewal, rekey or change of certificate {serial}." "Apply for it and pay the fee first.";
     RenewalNotReady "renewal.not-ready" 409
-        "续期申请的状态为 {state}，尚不能执行。" "请先完成审核与缴费。"
-        "The renewal is {state}: it cannot be executed yet." "Have it approved and paid first.";
+        "申请的状态为 {state}，尚不能执行。" "请先完成审核与缴费。"
+        "The application is {state}: it cannot be executed yet." "Have it approved and paid first.";
     RenewalTooLong "renewal.too-long" 422
         "续期后证书有效期将达 {days} 天，最长 {most} 天。" "请减少年限，或在临近到期时再续期。"
         "The renewed certificate would be valid for {days} days, at most {most}." "Take fewer years, or renew nearer to the end.";
-    RenewalDoubled "renewal.doubled" 409
-        "证书 {serial} 已有续期申请。" "请办理已有的那份申请，不要重复申请。"
-        "There is a renewal of certificate {serial} already." "Go on with that one; do not apply twice.";
+    SuccessorDoubled "successor.doubled" 409
+        "证书 {serial} 已有续期、换钥、补办或变更申请。" "请办理已有的那份申请，不要重复申请。"
+        "There is an application for the successor of certificate {serial} already." "Go on with that one; do not apply twice.";
     RenewalByHolder "renewal.by-holder" 409
-        "续期由持证单位在自己的 U-key 上执行。" "请单位运行 ukey renew；不要在柜台制证。"
-        "A renewal is executed by the holder, on the holder's own token." "Let the unit run ukey renew; nothing is made at the counter.";
+        "续期、换钥和变更由持证单位在自己的 U-key 上执行。" "请单位运行 ukey renew；不要在柜台制证。"
+        "Renewal, rekey and change are executed by the holder, on the holder's own token." "Let the unit run ukey renew; nothing is made at the counter.";
     CertificateOfOther "certificate.of-other-unit" 422
         "证书 {serial} 不属于该单位。" "请核对单位和证书序列号。"
         "Certificate {serial} is not this unit's." "Check the unit and the certificate's serial number.";

@@ -18,6 +18,8 @@ use crate::{
 
 /// How soon a change of status that any process made is seen.
 const STATUS_POLL: Duration = Duration::from_millis(200);
+/// Deadlines are days: a minute late is on time.
+const DAY_POLL: Duration = Duration::from_secs(60);
 const NOTICE_POLL: Duration = Duration::from_millis(500);
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     let workers = [
         tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
         tokio::spawn(send_notices(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(keep_days(Arc::clone(&app), stopping.clone())),
     ];
     let status = http::status_router(Arc::clone(&app)).into_make_service();
     let api = http::api_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
@@ -103,6 +106,22 @@ async fn send_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
             tracing::error!(cause = ?problem.cause(), "notices: {}", problem.rule.name());
         }
         tokio::time::sleep(NOTICE_POLL).await;
+    }
+}
+
+/// What days bring by themselves: events of units whose day has come, applications that nobody went on with.
+async fn keep_days(app: Arc<App>, stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        let now = wire::now();
+        if let Err(problem) = app.apply_unit_events(now).await {
+            tracing::error!(cause = ?problem.cause(), "unit events: {}", problem.rule.name());
+        }
+        if let Err(problem) = app.expire_applications(now).await {
+            tracing::error!(cause = ?problem.cause(), "applications: {}", problem.rule.name());
+        }
+        let mut stopping = stopping.clone();
+        let stopped = async move { stopping.wait_for(|stop| *stop).await.is_ok() };
+        let _ = tokio::time::timeout(DAY_POLL, stopped).await;
     }
 }
 

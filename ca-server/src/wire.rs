@@ -44,6 +44,13 @@ pub(crate) fn rfc3339(text: &str) -> Option<Time> {
     Some(Time::from_millis(timestamp.as_millisecond()))
 }
 
+/// The first moment of a day YYYY-MM-DD in China.
+pub(crate) fn china_midnight(day: &str) -> Option<Time> {
+    let day: jiff::civil::Date = day.parse().ok()?;
+    let zoned = day.in_tz("Asia/Shanghai").ok()?;
+    Some(Time::from_millis(zoned.timestamp().as_millisecond()))
+}
+
 /// A moment on Nanjing's clocks, to the minute.
 pub(crate) fn china_time(time: Time) -> String {
     let moment = jiff::Timestamp::from_second(time.secs()).ok();

@@ -1,57 +1,83 @@
-//! Steps 2 and 3: an application with its documents, and an officer's decision.
+//! Step 2: an application with its documents; corrected when it came back, taken back, ended when nobody goes on.
 
 use ca_core::{
-    Action, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, Document, Order, OrderId, UnitId,
+    Action, Actor, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind,
+    ApplicationState, AuditEntry, CertificateCommand, CertificateState, Loss, Order, OrderId, StaffId, Unit,
 };
-use ca_store::{Tx, WriteSite};
-use ca_verifier::{Serial, Time, Uscc};
+use ca_store::{ApplicationFilter, CertificateStatus, Reader, Tx, WriteSite};
+use ca_verifier::{Serial, Time, UnitCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
     App, Made, Once,
-    enroll::{gate, registered_unit},
-    free_text, once,
-    renew::must_be_good,
+    enroll::registered_unit,
+    free_text,
+    gate::{self, NewDocument},
+    once,
+    status::change_status,
 };
 use crate::{
-    permit::{ApproveApplication, Permit, RejectApplication, SubmitApplication, WithdrawApplication},
+    permit::{Permit, SubmitApplication, WithdrawApplication},
     problem::{Failure, Problem},
     rule::Rule,
     wire,
 };
 
 /// An application, as the counter enters it.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApplication {
-    /// The unit, by its unified social credit code.
+    /// The unit, by its unified social credit code or its organisation code.
     pub(crate) uscc: String,
     /// The agent, by our identifier.
     pub(crate) agent: String,
-    /// Years of validity.
-    pub(crate) years: u16,
-    /// Serial number of the certificate to be renewed; without it the application is for a new one.
+    /// `new`, `renew`, `rekey`, `replace`, `change`, `revoke`, `hold`, `release` or `unlock`.
+    #[serde(default = "new")]
+    pub(crate) kind: String,
+    /// Serial number of the certificate that it is about; none for a new one.
     #[serde(default)]
-    pub(crate) renews: Option<String>,
+    pub(crate) certificate: Option<String>,
+    /// For `replace`: `lost` or `damaged`; for `revoke`: a reason of RFC 5280.
+    #[serde(default)]
+    pub(crate) cause: Option<String>,
+    /// Years that are bought, for `new` and `renew`.
+    #[serde(default)]
+    pub(crate) years: u16,
+    /// Version of the certification practice statement that was accepted (`/cps`).
+    pub(crate) cps: String,
+    /// The counter that hands the token over.
+    #[serde(default)]
+    pub(crate) counter: Option<String>,
+    /// Whom to call about it.
+    #[serde(default)]
+    pub(crate) contact: Option<String>,
     /// What lies with it.
     #[serde(default)]
     pub(crate) documents: Vec<NewDocument>,
 }
 
-/// One document, seen at the counter.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewDocument {
-    /// Its key in `policies/documents.toml`.
-    pub(crate) kind: String,
-    /// SHA-256 of the scan, hexadecimal.
-    pub(crate) sha256: String,
+fn new() -> String {
+    ApplicationKind::New.name().to_owned()
 }
 
 const PROFILE: &str = "unit-sign";
 const DAY_SECS: i64 = 86_400;
+const COUNTER_MAX: usize = 40;
+const CONTACT_MAX: usize = 100;
+/// Applications that expire in one transaction.
+const EXPIRED_MOST: i64 = 100;
+
+/// What was entered, read: all but what only the database knows.
+struct Draft {
+    code: UnitCode,
+    agent: AgentId,
+    kind: ApplicationKind,
+    /// What the gate says of papers and statement.
+    missing: Vec<Problem>,
+    order: Order,
+    application: Application,
+}
 
 impl App {
     pub(crate) async fn submit(
@@ -61,114 +87,70 @@ impl App {
         key: Once,
     ) -> Result<Made<ApplicationId>, Problem> {
         let now = wire::now();
-        let uscc = Uscc::parse(&new.uscc)?;
-        let agent = AgentId::parse(&new.agent)?;
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        let kind = match new.renews.as_deref().map(Serial::from_hex).transpose() {
-            Ok(renews) => renews.map_or(ApplicationKind::New, |of| ApplicationKind::Renew { of }),
-            Err(_) => return Err(Problem::not_found("certificate")),
-        };
-        let (_, total) = self.policies.tariff().quote(kind, new.years)?;
-        let days_max = self.policies.profile(PROFILE).map_err(Failure::inconsistent)?.lifetime_days_max();
-        let mut documents = Vec::new();
-        for document in new.documents {
-            let sha256 = hex::decode(&document.sha256).ok().and_then(|octets| octets.try_into().ok());
-            let sha256 =
-                sha256.ok_or_else(|| Problem::field("sha256", "64 hexadecimal characters are needed"))?;
-            documents.push(Document { kind: document.kind, sha256, seen_by: clerk.clone() });
-        }
-        let kinds: Vec<&str> = documents.iter().map(|document| document.kind.as_str()).collect();
-        let missing = self.policies.documents().missing(kind.name(), &kinds);
-        if !missing.is_empty() {
-            let names: Vec<String> = missing
-                .iter()
-                .map(|rule| format!("{} ({} ×{})", rule.zh(), rule.kind(), rule.copies()))
-                .collect();
-            return Err(Problem::new(Rule::DocumentMissing).with("documents", names.join(", ")));
-        }
-        let rules = self.policies.eligibility().clone();
         let id = ApplicationId::new(now, wire::random()?);
-        let order = Order {
-            id: OrderId::new(now, wire::random()?),
-            application: id.clone(),
-            tariff: self.policies.tariff().version.clone(),
-            total,
-        };
+        let draft = self.draft(id.clone(), new, clerk, now)?;
+        let rules = self.policies.eligibility().clone();
+        let days_max = self.days_max()?;
         self.store
             .write(WriteSite::SubmitApplication, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(ApplicationId::parse(&before)?));
                 }
-                let unit = registered_unit(tx, &uscc)?;
-                gate(tx, &rules, &unit, &agent, now)?;
-                if let ApplicationKind::Renew { of } = kind {
-                    may_renew(tx, of, &unit.id, (new.years, days_max), now)?;
-                }
-                tx.insert_application(&Application {
-                    id: id.clone(),
-                    kind,
-                    unit: unit.id,
-                    agent,
-                    profile: PROFILE.to_owned(),
-                    years: new.years,
-                    documents,
-                    entered_by: clerk,
-                    entered_at: now,
-                    state: ApplicationState::Submitted,
-                })?;
+                let Draft { code, agent, kind, mut missing, order, mut application } = draft;
+                let unit = registered_unit(tx, &code)?;
+                let mut closed = gate::missing(tx, &rules, kind, (&unit, &agent), now)?;
+                closed.append(&mut missing);
+                Problem::unless_empty(closed)?;
+                may_apply(tx, kind, &unit, (application.years, days_max), now)?;
+                application.unit = unit.id;
+                tx.insert_application(&application)?;
                 tx.insert_order(&order)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
-                let entry = entry.with("uscc", uscc).with("years", new.years).with("fee", total.get());
-                tx.append_audit(&match kind.renews() {
-                    Some(of) => entry.with("renews", of),
-                    None => entry,
-                })?;
+                tx.append_audit(&told(entry, &application).with("uscc", code).with("fee", order.total.get()))?;
+                if let ApplicationKind::Replace { of, cause: Loss::Lost } = kind {
+                    hold_lost(tx, permit.actor(), of, now)?;
+                }
                 Ok(Made::Now(id))
             })
             .await
     }
 
-    pub(crate) async fn approve(
+    /// What came back is put right and decided anew. What it asks for, and for whom, stays: that would be another one.
+    pub(crate) async fn correct(
         &self,
-        permit: Permit<ApproveApplication>,
+        permit: Permit<SubmitApplication>,
         id: ApplicationId,
+        new: NewApplication,
     ) -> Result<ApplicationState, Problem> {
         let now = wire::now();
-        let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let draft = self.draft(id.clone(), new, clerk, now)?;
         let rules = self.policies.eligibility().clone();
+        let days_max = self.days_max()?;
         self.store
-            .write(WriteSite::DecideApplication, move |tx| {
+            .write(WriteSite::SubmitApplication, move |tx| {
                 let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
-                let state = advance(tx, &id, ApplicationCommand::Approve { by })?;
-                let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-                gate(tx, &rules, &unit, &known.agent, now)?;
-                if let Some(of) = known.kind.renews() {
-                    must_be_good(tx, of)?;
+                let Draft { code, agent, kind, mut missing, order, application } = draft;
+                let unit = registered_unit(tx, &code)?;
+                if unit.id != known.unit || kind != known.kind {
+                    return Err(Problem::field("kind", "unit, kind and certificate stay; withdraw it instead"));
                 }
+                let state = advance(tx, &id, ApplicationCommand::Correct)?;
+                let mut closed = gate::missing(tx, &rules, kind, (&unit, &agent), now)?;
+                closed.append(&mut missing);
+                Problem::unless_empty(closed)?;
+                lasts_not_too_long(tx, kind, (application.years, days_max), now)?;
+                let mut entered_before = known.entered_before;
+                entered_before.push(known.entered_by);
+                let application = Application { unit: unit.id, entered_before, ..application };
+                tx.correct_application(&application)?;
+                tx.quote_again(&id, &order.tariff, order.total)?;
                 let entry =
-                    AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
-                tx.append_audit(&entry)?;
-                Ok(state)
-            })
-            .await
-    }
-
-    pub(crate) async fn reject(
-        &self,
-        permit: Permit<RejectApplication>,
-        id: ApplicationId,
-        reasons: String,
-    ) -> Result<ApplicationState, Problem> {
-        let now = wire::now();
-        let reasons = free_text("reasons", reasons, 1000)?;
-        let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        self.store
-            .write(WriteSite::DecideApplication, move |tx| {
-                let state = advance(tx, &id, ApplicationCommand::Reject { by, reasons: reasons.clone() })?;
-                let entry =
-                    AuditEntry::done(now, permit.actor(), Action::RejectApplication, "application", &id);
-                tx.append_audit(&entry.with("reasons", reasons))?;
+                    AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
+                let entry = told(entry.with("step", "correct"), &application);
+                tx.append_audit(&entry.with("fee", order.total.get()))?;
                 Ok(state)
             })
             .await
@@ -182,6 +164,9 @@ impl App {
         let now = wire::now();
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
+                // Another's application is not there for a unit's account.
+                let known = tx.application(&id)?.filter(|known| permit.owns(&known.unit));
+                known.ok_or_else(|| Problem::not_found("application"))?;
                 let state = advance(tx, &id, ApplicationCommand::Withdraw)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::WithdrawApplication, "application", &id);
@@ -190,29 +175,141 @@ impl App {
             })
             .await
     }
+
+    /// Ends what nobody decided or paid for in time; gives how many.
+    pub(crate) async fn expire_applications(&self, now: Time) -> Result<usize, Problem> {
+        let days = self.policies.applications().expire_after_days();
+        let before = now.plus_secs(-i64::from(days) * DAY_SECS);
+        self.store
+            .write(WriteSite::DecideApplication, move |tx| {
+                let mut expired = 0;
+                for state in ["submitted", "approved"] {
+                    let filter = ApplicationFilter {
+                        state: Some(state.to_owned()),
+                        entered_before: Some(before),
+                        limit: EXPIRED_MOST,
+                        ..ApplicationFilter::default()
+                    };
+                    for application in tx.applications(&filter)? {
+                        advance(tx, &application.id, ApplicationCommand::Expire)?;
+                        let (actor, action) = (Actor::System("applications"), Action::ExpireApplication);
+                        let entry = AuditEntry::done(now, &actor, action, "application", &application.id);
+                        tx.append_audit(&entry.with("days", days))?;
+                        expired += 1;
+                    }
+                }
+                Ok(expired)
+            })
+            .await
+    }
+
+    /// Reads what was entered, without the database.
+    fn draft(
+        &self,
+        id: ApplicationId,
+        new: NewApplication,
+        clerk: StaffId,
+        now: Time,
+    ) -> Result<Draft, Problem> {
+        let code = UnitCode::parse(&new.uscc)?;
+        let agent = AgentId::parse(&new.agent)?;
+        let certificate = new.certificate.as_deref().map(Serial::from_hex).transpose();
+        let certificate = certificate.map_err(|_| Problem::not_found("certificate"))?;
+        let kind = ApplicationKind::from_parts(&new.kind, certificate, new.cause.as_deref())?;
+        let (_, total) = self.policies.tariff().quote(kind, new.years)?;
+        let documents = gate::documents(new.documents, &clerk, now)?;
+        let mut missing = Vec::new();
+        missing.extend(gate::missing_documents(self.policies.documents(), kind.operation(), &documents));
+        let current = self.policies.applications().cps();
+        if new.cps != current {
+            let accepted: String = new.cps.chars().take(40).collect();
+            missing.push(
+                Problem::new(Rule::CpsOutdated).with("current", current).with("accepted", accepted),
+            );
+        }
+        let order = Order {
+            id: OrderId::new(now, wire::random()?),
+            application: id.clone(),
+            tariff: self.policies.tariff().version.clone(),
+            total,
+        };
+        let application = Application {
+            id,
+            kind,
+            // Known once the unit is read.
+            unit: ca_core::UnitId::new(now, [0; 10]),
+            agent: agent.clone(),
+            profile: PROFILE.to_owned(),
+            years: new.years,
+            cps: new.cps,
+            counter: new.counter.map(|text| free_text("counter", text, COUNTER_MAX)).transpose()?,
+            contact: new.contact.map(|text| free_text("contact", text, CONTACT_MAX)).transpose()?,
+            documents,
+            entered_by: clerk,
+            entered_before: Vec::new(),
+            entered_at: now,
+            state: ApplicationState::Submitted,
+        };
+        Ok(Draft { code, agent, kind, missing, order, application })
+    }
+
+    fn days_max(&self) -> Result<u16, Problem> {
+        let profile = self.policies.profile(PROFILE).map_err(Failure::inconsistent)?;
+        Ok(profile.lifetime_days_max())
+    }
 }
 
-/// The unit's own good certificate, not so early that the new one would live longer than its profile allows, and once.
-fn may_renew(
-    tx: &mut Tx<'_>,
-    of: Serial,
-    unit: &UnitId,
+fn told(entry: AuditEntry, application: &Application) -> AuditEntry {
+    let entry = entry.with("kind", application.kind.name()).with("years", application.years);
+    let entry = entry.with("cps", &application.cps);
+    match (application.kind.certificate(), application.kind.cause()) {
+        (Some(of), Some(cause)) => entry.with("certificate", of).with("cause", cause),
+        (Some(of), None) => entry.with("certificate", of),
+        _ => entry,
+    }
+}
+
+/// The unit's own certificate in a state that fits; one successor at a time; not too early for its profile.
+fn may_apply(
+    reader: &mut Reader<'_>,
+    kind: ApplicationKind,
+    unit: &Unit,
     (years, days_max): (u16, u16),
     now: Time,
 ) -> Result<(), Problem> {
-    let record = tx.certificate(&of)?.ok_or_else(|| Problem::not_found("certificate"))?;
-    if record.unit.as_ref() != Some(unit) {
-        return Err(Problem::new(Rule::CertificateOfOther).with("serial", of));
+    gate::certificate_fits(reader, kind, unit)?;
+    lasts_not_too_long(reader, kind, (years, days_max), now)?;
+    let Some(of) = kind.certificate().filter(|_| kind.makes_certificate()) else { return Ok(()) };
+    match reader.successor_of(&of)? {
+        Some(_) => Err(Problem::new(Rule::SuccessorDoubled).with("serial", of)),
+        None => Ok(()),
     }
-    must_be_good(tx, of)?;
+}
+
+/// Not so early that the renewed certificate would live longer than its profile allows.
+fn lasts_not_too_long(
+    reader: &mut Reader<'_>,
+    kind: ApplicationKind,
+    (years, days_max): (u16, u16),
+    now: Time,
+) -> Result<(), Problem> {
+    let ApplicationKind::Renew { of } = kind else { return Ok(()) };
+    let record = reader.certificate(&of)?.ok_or_else(|| Problem::not_found("certificate"))?;
     let last = wire::last_second(record.not_after.plus_secs(1), years)?;
     let days = (last.secs() - now.secs()) / DAY_SECS + 1;
     if days > i64::from(days_max) {
         return Err(Problem::new(Rule::RenewalTooLong).with("days", days).with("most", days_max));
     }
-    match tx.renewal_of(&of)? {
-        Some(_) => Err(Problem::new(Rule::RenewalDoubled).with("serial", of)),
-        None => Ok(()),
+    Ok(())
+}
+
+/// Whoever found a lost token must not use it while the application is looked at.
+fn hold_lost(tx: &mut Tx<'_>, actor: &Actor, of: Serial, now: Time) -> Result<(), Problem> {
+    match tx.status(&of)?.map(|status| status.state) {
+        Some(CertificateStatus::Issued(CertificateState::Good | CertificateState::NotActivated)) => {
+            change_status(tx, actor, Action::HoldCertificate, of, CertificateCommand::Hold, now).map(drop)
+        }
+        _ => Ok(()),
     }
 }
 

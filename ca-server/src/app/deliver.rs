@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use ca_core::{
-    Action, Actor, AgentId, ApplicationCommand, ApplicationId, ApplicationState, AttemptCommand, AttemptId,
-    AuditEntry, CertificateCommand, CertificateState,
+    Action, Actor, AgentId, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
+    AttemptCommand, AttemptId, AuditEntry, CertificateCommand, CertificateState, Loss,
 };
 use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, Reader, Tx, WriteSite};
 use ca_verifier::{Serial, Time};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, apply::advance, personalise::refuse_renewal};
+use super::{App, apply::advance, decide::end_once, personalise::refuse_renewal};
 use crate::{
     permit::{DeliverToken, Permit, RenewActivationCode},
     problem::{Failure, Problem},
@@ -111,6 +111,10 @@ impl App {
                     return Ok(Ok(state));
                 }
                 let next = state.transition(CertificateCommand::Activate)?;
+                // The damaged token's certificate has served until now.
+                if let ApplicationKind::Replace { of, cause: Loss::Damaged } = known.kind {
+                    end_once(tx, &actor, of, known.kind.succession(), now)?;
+                }
                 advance(tx, &application, ApplicationCommand::Activate { serial })?;
                 tx.move_status(&serial, state, next, now)?;
                 tx.append_audit(&AuditEntry::done(

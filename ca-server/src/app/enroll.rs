@@ -1,15 +1,18 @@
 //! Step 1: units, agents, their training, and the pair of both.
 
 use ca_core::{
-    Action, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId,
-    policy::{Eligibility, EligibilityRules},
+    Action, Actor, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId,
 };
-use ca_store::{Tx, WriteSite};
-use ca_verifier::{Time, Uscc};
+use ca_store::{Reader, Tx, WriteSite};
+use ca_verifier::{OrgCode, Time, UnitCode, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, once};
+use super::{
+    App, Made, Once,
+    gate::{self, NewDocument},
+    once,
+};
 use crate::{
     permit::{ConfirmAgent, Permit, QualifyAgent, RegisterAgent, RegisterUnit, ReleaseAgent},
     problem::Problem,
@@ -17,12 +20,18 @@ use crate::{
     wire,
 };
 
+const UNIT_NAME_MAX: usize = 64;
+
 /// A unit, as the counter enters it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUnit {
     /// 统一社会信用代码, 18 characters (GB 32100-2015).
-    pub(crate) uscc: String,
+    #[serde(default)]
+    pub(crate) uscc: Option<String>,
+    /// 组织机构代码, nine characters (GB 11714-1997), of an older unit that has no unified code.
+    #[serde(default)]
+    pub(crate) org_code: Option<String>,
     /// 劳动保障证号, eight digits.
     pub(crate) labour_no: String,
     /// Legal name.
@@ -31,8 +40,28 @@ pub(crate) struct NewUnit {
     pub(crate) province: String,
     /// City, for the certificate's L.
     pub(crate) city: String,
+    /// District or county, six digits (GB/T 2260).
+    #[serde(default)]
+    pub(crate) region: Option<String>,
     /// The agency that insures the unit (参保经办机构), a code of `policies/eligibility.toml`.
     pub(crate) agency: String,
+    /// The agent, by our identifier: the pair is confirmed with the registration.
+    #[serde(default)]
+    pub(crate) agent: Option<String>,
+    /// What the counter saw (`policies/documents.toml`, `register-unit`).
+    #[serde(default)]
+    pub(crate) documents: Vec<NewDocument>,
+}
+
+impl NewUnit {
+    /// The code that the unit is known by: one of the two.
+    pub(crate) fn code(&self) -> Result<UnitCode, Problem> {
+        match (&self.uscc, &self.org_code) {
+            (Some(uscc), None) => Ok(UnitCode::Uscc(Uscc::parse(uscc)?)),
+            (None, Some(code)) => Ok(UnitCode::Org(OrgCode::parse(code)?)),
+            _ => Err(Problem::field("uscc", "either uscc or org_code is needed, and not both")),
+        }
+    }
 }
 
 /// An agent, as the counter enters it.
@@ -53,36 +82,55 @@ impl App {
         key: Once,
     ) -> Result<Made<UnitId>, Problem> {
         let now = wire::now();
+        let (code, name) = (new.code()?, unit_name(&new.name)?);
         Unit::check_labour_no(&new.labour_no)?;
-        // ub-organization-name (RFC 5280 appendix A): found here, and not when the certificate is made.
-        if new.name.chars().count() > 64 {
-            return Err(Problem::field("name", "more than 64 characters cannot stand in a certificate"));
-        }
+        new.region.as_deref().map(Unit::check_region).transpose()?;
+        let agent = new.agent.as_deref().map(AgentId::parse).transpose()?;
         if !self.policies.eligibility().knows(&new.agency) {
             let codes: Vec<&str> = self.policies.eligibility().codes().collect();
             return Err(Problem::field("agency", format!("one of {} is needed", codes.join(", "))));
         }
+        // Records from another system come without papers; a clerk has seen them.
+        let documents = match permit.staff() {
+            Some(clerk) => {
+                let documents = gate::documents(new.documents, clerk, now)?;
+                let missing = gate::missing_documents(self.policies.documents(), "register-unit", &documents);
+                missing.map_or(Ok(()), Err)?;
+                documents
+            }
+            None => Vec::new(),
+        };
         let unit = Unit {
             id: UnitId::new(now, wire::random()?),
-            uscc: Uscc::parse(&new.uscc)?,
+            code,
             labour_no: new.labour_no,
-            name: Name::parse(&new.name)?,
+            name_flag: suspicion(&name),
+            name,
+            region: new.region,
             province: place("province", new.province)?,
             city: place("city", new.city)?,
             agency: Some(new.agency),
             registered_by: permit.actor().to_string(),
             registered_at: now,
+            ended_at: None,
         };
         self.store
             .write(WriteSite::RegisterUnit, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, unit.id.as_str(), now)? {
                     return Ok(Made::Before(UnitId::parse(&before)?));
                 }
+                refuse_second_code(tx, &unit.code)?;
                 tx.insert_unit(&unit)?;
-                tx.append_audit(
-                    &AuditEntry::done(now, permit.actor(), Action::RegisterUnit, "unit", &unit.id)
-                        .with("uscc", unit.uscc),
-                )?;
+                tx.insert_unit_documents(&unit.id, &documents)?;
+                let entry = AuditEntry::done(now, permit.actor(), Action::RegisterUnit, "unit", &unit.id);
+                let entry = entry.with("code", unit.code).with("documents", documents.len());
+                tx.append_audit(&match &unit.name_flag {
+                    Some(flag) => entry.with("name-flag", flag),
+                    None => entry,
+                })?;
+                if let Some(agent) = agent {
+                    confirm(tx, permit.actor(), &agent, &unit, now)?;
+                }
                 Ok(Made::Now(unit.id))
             })
             .await
@@ -148,10 +196,10 @@ impl App {
         uscc: String,
     ) -> Result<(), Problem> {
         let now = wire::now();
-        let uscc = Uscc::parse(&uscc)?;
+        let code = UnitCode::parse(&uscc)?;
         self.store
             .write(WriteSite::ConfirmAgent, move |tx| {
-                let unit = registered_unit(tx, &uscc)?;
+                let unit = registered_unit(tx, &code)?;
                 if !tx.pair_confirmed(&agent, &unit.id)? {
                     return Err(Problem::not_found("agent"));
                 }
@@ -171,55 +219,69 @@ impl App {
         uscc: String,
     ) -> Result<(), Problem> {
         let now = wire::now();
-        let uscc = Uscc::parse(&uscc)?;
+        let code = UnitCode::parse(&uscc)?;
         self.store
             .write(WriteSite::ConfirmAgent, move |tx| {
-                let unit = registered_unit(tx, &uscc)?;
-                tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
-                if tx.pair_confirmed(&agent, &unit.id)? {
-                    return Ok(());
-                }
-                tx.confirm_pair(&agent, &unit.id, now, &permit.actor().to_string())?;
-                let entry = AuditEntry::done(now, permit.actor(), Action::ConfirmAgent, "agent", &agent);
-                tx.append_audit(&entry.with("unit", &unit.id))?;
-                Ok(())
+                let unit = registered_unit(tx, &code)?;
+                confirm(tx, permit.actor(), &agent, &unit, now)
             })
             .await
     }
 }
 
 /// A unit by its code.
-pub(super) fn registered_unit(tx: &mut Tx<'_>, uscc: &Uscc) -> Result<Unit, Problem> {
-    tx.unit_by_uscc(uscc)?.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))
+pub(super) fn registered_unit(reader: &mut Reader<'_>, code: &UnitCode) -> Result<Unit, Problem> {
+    reader.unit_by_code(code)?.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", code))
 }
 
-/// What must hold for an application, when it is entered and again when it is approved: unit eligible, agent
-/// qualified, pair confirmed. A closed gate says what is missing.
-pub(super) fn gate(
+/// Confirms the pair of agent and unit, once.
+fn confirm(
     tx: &mut Tx<'_>,
-    rules: &EligibilityRules,
-    unit: &Unit,
+    actor: &Actor,
     agent: &AgentId,
+    unit: &Unit,
     now: Time,
 ) -> Result<(), Problem> {
-    let agency = unit.agency.as_deref().unwrap_or("");
-    match rules.check(agency, now) {
-        Eligibility::Eligible => {}
-        Eligibility::Excluded(rule) => {
-            let agency = format!("{} ({})", rule.zh(), rule.en());
-            let problem = Problem::new(Rule::UnitNotEligible).with("agency", agency);
-            return Err(problem.with("basis", rule.basis()));
-        }
-        Eligibility::NoRule => return Err(Problem::new(Rule::UnitAgencyUnclear).with("agency", agency)),
+    tx.agent(agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+    if tx.pair_confirmed(agent, &unit.id)? {
+        return Ok(());
     }
-    let known = tx.agent(agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
-    if known.qualified_at.is_none() {
-        return Err(Problem::new(Rule::AgentNotQualified));
-    }
-    if !tx.pair_confirmed(agent, &unit.id)? {
-        return Err(Problem::new(Rule::AgentNotConfirmed));
-    }
+    tx.confirm_pair(agent, &unit.id, now, &actor.to_string())?;
+    let entry = AuditEntry::done(now, actor, Action::ConfirmAgent, "agent", agent);
+    tx.append_audit(&entry.with("unit", &unit.id))?;
     Ok(())
+}
+
+/// A unified code contains the organisation code: a unit that has both is one unit.
+fn refuse_second_code(reader: &mut Reader<'_>, code: &UnitCode) -> Result<(), Problem> {
+    let (UnitCode::Uscc(_), Some(org_code)) = (code, code.org_code()) else { return Ok(()) };
+    match reader.unit_by_code(&UnitCode::Org(org_code))? {
+        Some(_) => Err(Problem::new(Rule::UnitCodeKnown).with("org_code", org_code).with("code", org_code)),
+        None => Ok(()),
+    }
+}
+
+/// A legal name that can stand in a certificate: ub-organization-name (RFC 5280 appendix A) allows 64 characters. Found
+/// here, and not when the certificate is made.
+pub(super) fn unit_name(text: &str) -> Result<Name, Problem> {
+    let name = Name::parse(text)?;
+    if name.as_str().chars().count() > UNIT_NAME_MAX {
+        return Err(Problem::field("name", "more than 64 characters cannot stand in a certificate"));
+    }
+    Ok(name)
+}
+
+/// Why a person should look at a name: characters that look like others. They are allowed, as some names have them.
+pub(super) fn suspicion(name: &Name) -> Option<String> {
+    let odd: String = name.as_str().chars().filter(|c| !is_ordinary(*c)).collect();
+    if odd.is_empty() { None } else { Some(format!("unusual characters: {odd}")) }
+}
+
+/// Chinese characters in their usual code points, ASCII letters and digits, and the brackets and dots of Chinese names.
+fn is_ordinary(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{323af}')
+        || matches!(c, '（' | '）' | '(' | ')' | '·' | '、' | '-' | '&' | '.' | ' ' | '〇' | '“' | '”')
 }
 
 /// A province or city as it stands in a subject: X.520 allows 128 characters, names of places need no more than 40.

@@ -9,7 +9,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use ca_core::{
-    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, AttemptCommand,
+    Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand,
     AttemptId, AttemptState, AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef,
     PlanKey, Prepared, Subject, Unit, UntrustedCsr, ValidatedCsr,
 };
@@ -76,28 +76,31 @@ impl App {
 
     /// Subject and extensions come from the approved application and the profile, never from the CSR (I8).
     fn prepare(&self, order: &IssueOrder, csr: &ValidatedCsr, now: Time) -> Result<Prepared, Problem> {
-        let (application, unit, renewed) = self.store.read(|reader| {
+        let (application, unit, former) = self.store.read(|reader| {
             let application =
                 reader.application(&order.application)?.ok_or_else(|| Problem::not_found("application"))?;
             let unit = reader.unit(&application.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-            let renewed = match application.kind {
-                ApplicationKind::New => None,
-                ApplicationKind::Renew { of } => {
-                    Some(reader.certificate(&of)?.ok_or_else(|| Problem::not_found("certificate"))?)
-                }
+            let former = match application.kind.certificate() {
+                None => None,
+                Some(of) => Some(reader.certificate(&of)?.ok_or_else(|| Problem::not_found("certificate"))?),
             };
-            Ok::<(Application, Unit, Option<CertificateRecord>), Problem>((application, unit, renewed))
+            Ok::<(Application, Unit, Option<CertificateRecord>), Problem>((application, unit, former))
         })?;
         let profile = self.policies.profile(&application.profile).map_err(Failure::inconsistent)?;
         let not_before = Time::from_secs(now.secs());
-        // A renewal is good at once, and its paid time begins where the other's ends: no paid day is lost.
-        let paid_from = renewed.map_or(not_before, |renewed| renewed.not_after.plus_secs(1));
+        // A renewal is good at once, and its paid time begins where the other's ends: no paid day is lost. What buys no
+        // time ends when the other would have.
+        let not_after = match former {
+            Some(former) if !application.kind.buys_time() => former.not_after,
+            Some(former) => wire::last_second(former.not_after.plus_secs(1), application.years)?,
+            None => wire::last_second(not_before, application.years)?,
+        };
         let plan = CertificatePlan {
             profile,
             subject: Subject::unit(&unit, None).map_err(Failure::inconsistent)?,
             serial: wire::serial(self.config.serial_prefix)?,
             not_before,
-            not_after: wire::last_second(paid_from, application.years)?,
+            not_after,
             key: PlanKey::Proven(csr),
             issuer: IssuerRef::Ca(&self.ca.issuing),
             urls: &self.ca.urls,

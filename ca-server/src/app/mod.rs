@@ -3,11 +3,14 @@
 //! A use case asks for a [`Permit`](crate::permit::Permit), decides with ca-core, and changes state and log in one
 //! transaction. What a rule refuses is logged too, by [`App::audited`].
 
+mod account;
 mod apply;
 pub(crate) mod clock;
 mod crl;
+mod decide;
 mod deliver;
 mod enroll;
+mod gate;
 mod issue;
 mod notice;
 mod ocsp;
@@ -18,6 +21,7 @@ mod renew;
 pub(crate) mod root_crl;
 pub(crate) mod status;
 mod training;
+pub(crate) mod unit_event;
 
 use std::{
     collections::HashMap,
@@ -30,8 +34,10 @@ use arc_swap::ArcSwapOption;
 use ca_core::{Action, Actor, AuditEntry, Policies};
 use ca_store::{Store, WriteSite};
 use ca_verifier::{Serial, Time};
+use tokio::sync::Semaphore;
 
 pub(crate) use self::{
+    account::{LogIn, NewPassword, Opened, agent_by_card},
     apply::NewApplication,
     crl::PublishedCrl,
     deliver::Activation,
@@ -42,8 +48,12 @@ pub(crate) use self::{
     personalise::{Claim, Exchange},
     renew::Renewal,
     training::{Decision, NewResult, NewSession, NewTraining},
+    unit_event::NewUnitEvent,
 };
 use crate::{ca::Ca, config::Config, problem::Problem, wire};
+
+/// Passwords hashed at once.
+const HASHING: usize = 2;
 
 /// Everything a use case needs.
 pub(crate) struct App {
@@ -54,6 +64,8 @@ pub(crate) struct App {
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
+    /// Turns for passwords to be hashed.
+    hashing: Semaphore,
     /// Since when the served CRL lists a certificate that waits to be written to its token.
     listed: Mutex<HashMap<Serial, Instant>>,
     /// The latest time that an intent carries, in milliseconds: the clock may not fall behind it (I5).
@@ -69,6 +81,7 @@ impl App {
             ca,
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),
+            hashing: Semaphore::new(HASHING),
             listed: Mutex::default(),
             latest_intent: AtomicI64::new(0),
         }

@@ -7,7 +7,7 @@ use ca_store::WriteSite;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, apply::advance, once, renew::must_be_good};
+use super::{App, Made, Once, apply::advance, gate, once};
 use crate::{
     permit::{Permit, RecordPayment},
     problem::Problem,
@@ -75,10 +75,9 @@ impl App {
                     let problem = Problem::new(Rule::WrongState).with("state", known.state.name());
                     return Err(problem.with("command", "settle"));
                 }
-                // No money for the renewal of a certificate that cannot be renewed any more.
-                if let Some(of) = known.kind.renews() {
-                    must_be_good(tx, of)?;
-                }
+                // No money for what cannot be made any more.
+                let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+                gate::certificate_fits(tx, known.kind, &unit)?;
                 tx.insert_payment(&Payment {
                     id: id.clone(),
                     order: order.id,
@@ -88,7 +87,7 @@ impl App {
                     cashier,
                     at: now,
                 })?;
-                advance(tx, &application, ApplicationCommand::Settle { payment: id.clone() })?;
+                advance(tx, &application, ApplicationCommand::Settle { payment: Some(id.clone()) })?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::RecordPayment, "application", &application);
                 tx.append_audit(&entry.with("amount", paid.get()).with("receipt", new.receipt_no))?;

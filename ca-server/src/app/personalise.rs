@@ -12,8 +12,8 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{
-    Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, AttemptCommand, AttemptId,
-    AttemptState, AuditEntry, CertificateCommand,
+    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
+    AuditEntry, CertificateCommand,
 };
 use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
 use ca_verifier::{Reason, Serial};
@@ -473,10 +473,10 @@ fn check_workstation(name: &str) -> Result<(), Problem> {
     }
 }
 
-/// A renewal happens on the holder's own token, with a PIN that nobody at the counter knows.
+/// A renewal, rekey or change happens on the holder's own token, with a PIN that nobody at the counter knows.
 pub(super) fn refuse_renewal(tx: &mut ca_store::Tx<'_>, application: &ApplicationId) -> Result<(), Problem> {
     match tx.application_kind(application)? {
-        Some(ApplicationKind::Renew { .. }) => Err(Problem::new(Rule::RenewalByHolder)),
+        Some(kind) if kind.by_holder() => Err(Problem::new(Rule::RenewalByHolder)),
         _ => Ok(()),
     }
 }

@@ -1,5 +1,4 @@
-//! Step 11: renewal, by the holder: a new key on the same token, and a certificate whose paid time begins where the
-//! other's ends.
+//! Step 11: renewal, rekey and change, by the holder: a new key on the same token, and the certificate that comes after.
 //!
 //! The holder's own program executes the commands of a workstation over mutual TLS with the certificate that is to be
 //! renewed. The last of them proves the new key; the same transaction then makes the new certificate good and the old
@@ -8,15 +7,16 @@
 use std::sync::Arc;
 
 use ca_core::{
-    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
+    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationState,
     AttemptCommand, AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState,
 };
 use ca_store::{AttemptRecord, CertificateStatus, Reader, WriteSite};
-use ca_verifier::{Reason, Serial};
+use ca_verifier::Serial;
 
 use super::{
     App, Exchange,
     apply::advance,
+    gate::must_be_good,
     personalise::{Hand, holders_place},
     status::change_status,
 };
@@ -117,7 +117,9 @@ impl App {
                 advance(tx, &held.application, ApplicationCommand::Activate { serial })?;
                 let activate = CertificateCommand::Activate;
                 change_status(tx, &actor, Action::ActivateCertificate, serial, activate, now)?;
-                let supersede = CertificateCommand::Revoke { reason: Reason::Superseded, at: now };
+                let kind = tx.application_kind(&held.application)?;
+                let reason = kind.ok_or_else(|| Problem::not_found("application"))?.succession();
+                let supersede = CertificateCommand::Revoke { reason, at: now };
                 change_status(tx, &actor, Action::RevokeCertificate, of, supersede, now)?;
                 Ok(serial)
             })
@@ -129,13 +131,14 @@ impl App {
 fn wanted(reader: &mut Reader<'_>, presented: Serial) -> Result<(Serial, Application), Problem> {
     let record = reader.certificate(&presented)?.ok_or_else(|| Problem::not_found("certificate"))?;
     let own = record.application.map(|id| application(reader, &id)).transpose()?;
-    let mut renewal = reader.renewal_of(&presented)?.map(|id| application(reader, &id)).transpose()?;
+    let mut renewal = reader.successor_of(&presented)?.map(|id| application(reader, &id)).transpose()?;
     let mut of = presented;
     if let (None, Some(own)) = (&renewal, own)
-        && let ApplicationKind::Renew { of: renewed } = own.kind
+        && let Some(renewed) = own.kind.certificate()
     {
         (of, renewal) = (renewed, Some(own));
     }
+    let renewal = renewal.filter(|application| application.kind.by_holder());
     let application = renewal.ok_or_else(|| Problem::new(Rule::RenewalNone).with("serial", presented))?;
     match application.state {
         ApplicationState::Submitted | ApplicationState::Approved { .. } => {
@@ -160,17 +163,5 @@ fn may_execute(reader: &mut Reader<'_>, presented: Serial, of: Serial) -> Result
             Err(Problem::new(Rule::CertificateNotGood).with("state", state.name()))
         }
         _ => Err(Problem::not_found("certificate")),
-    }
-}
-
-/// A certificate on hold or revoked authenticates nobody (ETSI EN 319 411-1 REG-6.3.6-02).
-pub(super) fn must_be_good(reader: &mut Reader<'_>, serial: Serial) -> Result<(), Problem> {
-    let refused = |state: &str| Err(Problem::new(Rule::CertificateNotGood).with("state", state));
-    let status = reader.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
-    match status.state {
-        _ if wire::now() > status.not_after => refused("expired"),
-        CertificateStatus::Issued(CertificateState::Good) => Ok(()),
-        CertificateStatus::Issued(state) => refused(state.name()),
-        CertificateStatus::Burned { .. } => refused("burned"),
     }
 }

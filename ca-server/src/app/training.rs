@@ -2,12 +2,12 @@
 //! with seats, and records how the agent did. One training serves every unit that applied for the agent.
 
 use ca_core::{
-    Action, Actor, AgentId, AuditEntry, Name, SessionId, Training, TrainingCommand, TrainingId,
+    Action, Actor, AgentId, AuditEntry, Enterer, Name, SessionId, Training, TrainingCommand, TrainingId,
     TrainingSession, TrainingState, UnitId,
     policy::{Calendar, Deadline},
 };
 use ca_store::{NoticeRecord, TrainingFilter, Tx, WriteSite};
-use ca_verifier::{Time, Uscc};
+use ca_verifier::{Time, UnitCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -83,12 +83,16 @@ impl App {
     pub(crate) async fn submit_training(
         &self,
         permit: Permit<SubmitTraining>,
-        new: NewTraining,
+        code: UnitCode,
+        agent: AgentId,
         key: Once,
     ) -> Result<Made<TrainingId>, Problem> {
         let now = wire::now();
-        let (uscc, agent) = (Uscc::parse(&new.uscc)?, AgentId::parse(&new.agent)?);
-        let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let entered_by = match permit.actor() {
+            Actor::Staff(id) => Enterer::Staff(id.clone()),
+            Actor::Unit(id) => Enterer::Unit(id.clone()),
+            _ => return Err(Problem::new(Rule::NoCertificate)),
+        };
         let due = due(self.policies.calendar(), now)?;
         let id = TrainingId::new(now, wire::random()?);
         self.store
@@ -96,7 +100,10 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(TrainingId::parse(&before)?));
                 }
-                let unit = registered_unit(tx, &uscc)?;
+                let unit = registered_unit(tx, &code)?;
+                if let Some(ended) = unit.ended_at {
+                    return Err(Problem::new(Rule::UnitEnded).with("since", wire::china_time(ended)));
+                }
                 let known = tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
                 if known.qualified_at.is_some() {
                     return Err(Problem::new(Rule::TrainingNotNeeded));
@@ -105,13 +112,13 @@ impl App {
                     id: id.clone(),
                     unit: unit.id,
                     agent,
-                    entered_by: clerk,
+                    entered_by,
                     entered_at: now,
                     due,
                     state: TrainingState::Submitted,
                 })?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::SubmitTraining, "training", &id);
-                tx.append_audit(&entry.with("uscc", uscc).with("due", due.at))?;
+                tx.append_audit(&entry.with("uscc", code).with("due", due.at))?;
                 Ok(Made::Now(id))
             })
             .await
@@ -127,6 +134,7 @@ impl App {
         let due = due(self.policies.calendar(), now)?;
         self.store
             .write(WriteSite::SubmitTraining, move |tx| {
+                owned(tx, &permit, &id)?;
                 let state = advance(tx, &id, TrainingCommand::Resubmit)?;
                 tx.set_training_due(&id, due)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::SubmitTraining, "training", &id);
@@ -144,6 +152,7 @@ impl App {
         let now = wire::now();
         self.store
             .write(WriteSite::SubmitTraining, move |tx| {
+                owned(tx, &permit, &id)?;
                 let state = advance(tx, &id, TrainingCommand::Withdraw)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::SubmitTraining, "training", &id);
                 tx.append_audit(&entry.with("step", "withdraw"))?;
@@ -335,6 +344,12 @@ fn training(tx: &mut Tx<'_>, id: &TrainingId) -> Result<Training, Problem> {
 }
 
 /// Moves an application by one command, inside the caller's transaction.
+/// Another unit's application is not there for a unit's account.
+fn owned(tx: &mut Tx<'_>, permit: &Permit<SubmitTraining>, id: &TrainingId) -> Result<(), Problem> {
+    let known = training(tx, id)?;
+    if permit.owns(&known.unit) { Ok(()) } else { Err(Problem::not_found("training")) }
+}
+
 fn advance(tx: &mut Tx<'_>, id: &TrainingId, command: TrainingCommand) -> Result<TrainingState, Problem> {
     let known = training(tx, id)?;
     let next = known.state.clone().transition(&known.entered_by, command)?;

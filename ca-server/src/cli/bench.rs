@@ -141,14 +141,17 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
     let now = wire::now();
     let unit = Unit {
         id: UnitId::new(now, wire::random()?),
-        uscc,
+        code: uscc.into(),
         labour_no: "10000001".to_owned(),
         name: Name::parse("南京示例科技有限公司")?,
         province: "江苏省".to_owned(),
         city: "南京市".to_owned(),
+        region: None,
         agency: Some("nanjing".to_owned()),
+        name_flag: None,
         registered_by: staff.to_string(),
         registered_at: now,
+        ended_at: None,
     };
     let agent = Agent {
         id: AgentId::new(now, wire::random()?),
@@ -158,7 +161,7 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
     };
     app.store
         .write(WriteSite::Import, move |tx| {
-            if let (Some(unit), Some(agent)) = (tx.unit_by_uscc(&uscc)?, tx.agent_by_id_card(&agent.id_card)?)
+            if let (Some(unit), Some(agent)) = (tx.unit_by_code(&uscc.into())?, tx.agent_by_id_card(&agent.id_card)?)
             {
                 return Ok((unit.id, agent.id));
             }
@@ -192,10 +195,14 @@ fn seed_one(
         agent: agent.clone(),
         profile: "unit-sign".to_owned(),
         years: 1,
+        cps: String::new(),
+        counter: None,
+        contact: None,
         documents: Vec::new(),
         entered_by: staff.clone(),
+        entered_before: Vec::new(),
         entered_at: now,
-        state: ApplicationState::Personalising { payment: payment.clone(), attempt: order.attempt.clone() },
+        state: ApplicationState::Personalising { payment: Some(payment.clone()), attempt: order.attempt.clone() },
     })?;
     tx.insert_order(&due)?;
     tx.insert_payment(&Payment {

@@ -54,7 +54,7 @@ impl Import {
             .map_err(|error| Failure::Config { file: self.file.clone(), detail: error.to_string() })?;
         let app = serve::open(Config::load(&self.server.config)?)?;
         for unit in records.unit {
-            let (uscc, name) = (unit.uscc.clone(), unit.name.clone());
+            let (uscc, name) = (unit.code()?.to_string(), unit.name.clone());
             let key = once("unit", &uscc);
             match app.register_unit(Permit::of_operator(&operator()), unit, key).await {
                 Ok(Made::Now(id)) => {

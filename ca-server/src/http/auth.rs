@@ -1,13 +1,14 @@
-//! Who is asking: the client certificate of the connection, looked up and checked in the live status each time.
+//! Who is asking: the client certificate of the connection, looked up and checked in the live status each time; for
+//! accounts of units and agents a bearer token, looked up likewise.
 
 use std::sync::Arc;
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::request::Parts,
+    http::{header, request::Parts},
 };
 use ca_core::{Action, Actor, AuditEntry, CertificateState, Staff};
-use ca_store::{CertificateStatus, WriteSite};
+use ca_store::{AccountRecord, CertificateStatus, WriteSite};
 use ca_verifier::Serial;
 
 use crate::{
@@ -96,6 +97,44 @@ impl<P: Permission> FromRequestParts<Arc<App>> for Permit<P> {
         log_refusal(app, refused.0, &refused.1, P::ACTION, parts.uri.path()).await?;
         Err(refused.1)
     }
+}
+
+/// A unit or an agent who has logged in. Made from a bearer token, never from a certificate: what an account may do is
+/// held to what is its own.
+pub(super) struct Own<P> {
+    pub(super) permit: Permit<P>,
+    pub(super) account: AccountRecord,
+    pub(super) token: String,
+}
+
+impl<P: Permission> FromRequestParts<Arc<App>> for Own<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let refused = match own(parts, app) {
+            Ok((account, token)) => match Permit::of_account(&account.owner, app.policies.roles()) {
+                Some(permit) if !account.initial || P::ACTION == Action::ChangePassword => {
+                    parts.extensions.insert(Asking { actor: permit.actor().clone(), action: P::ACTION });
+                    return Ok(Self { permit, account, token });
+                }
+                Some(permit) => (permit.actor().clone(), Problem::new(Rule::PasswordInitial)),
+                None => {
+                    let problem = Problem::new(Rule::NotPermitted).with("action", P::ACTION.name());
+                    (account.owner.actor(), problem)
+                }
+            },
+            Err(problem) => (Actor::System("http"), problem),
+        };
+        log_refusal(app, refused.0, &refused.1, P::ACTION, parts.uri.path()).await?;
+        Err(refused.1)
+    }
+}
+
+fn own(parts: &Parts, app: &App) -> Result<(AccountRecord, String), Problem> {
+    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
+    let account = app.session(token)?.ok_or_else(|| Problem::new(Rule::SessionNone))?;
+    Ok((account, token.to_owned()))
 }
 
 async fn log_refusal(

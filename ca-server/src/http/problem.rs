@@ -24,25 +24,32 @@ impl IntoResponse for Problem {
         if let Some(cause) = self.cause() {
             tracing::error!(problem = self.rule.name(), facts = ?self.facts(), %cause, "failed");
         }
-        let (zh, zh_remedy) = self.texts(Language::Zh);
-        let (en, en_remedy) = self.texts(Language::En);
-        let facts: Map<String, Value> = self
-            .facts()
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
-            .collect();
-        let document = json!({
-            "type": format!("/problems/{}", self.rule.name()),
-            "title": self.rule.name(),
-            "status": self.rule.status(),
-            "detail": format!("{zh} {en}"),
-            "situation": { "zh": zh, "en": en },
-            "remedy": { "zh": zh_remedy, "en": en_remedy },
-            "facts": facts,
-        });
+        let mut document = document(&self);
+        if !self.parts().is_empty() {
+            document["missing"] = self.parts().iter().map(self::document).collect();
+        }
         let status = StatusCode::from_u16(self.rule.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, [(header::CONTENT_TYPE, "application/problem+json")], document.to_string()).into_response()
     }
+}
+
+fn document(problem: &Problem) -> Value {
+    let (zh, zh_remedy) = problem.texts(Language::Zh);
+    let (en, en_remedy) = problem.texts(Language::En);
+    let facts: Map<String, Value> = problem
+        .facts()
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
+        .collect();
+    json!({
+        "type": format!("/problems/{}", problem.rule.name()),
+        "title": problem.rule.name(),
+        "status": problem.rule.status(),
+        "detail": format!("{zh} {en}"),
+        "situation": { "zh": zh, "en": en },
+        "remedy": { "zh": zh_remedy, "en": en_remedy },
+        "facts": facts,
+    })
 }
 
 /// Any other path.

@@ -82,6 +82,15 @@ fn apply<B: Backend>(
     Ok(names(&pending))
 }
 
+/// Applies the oldest pending one only: a test makes a database of an earlier day with it.
+#[cfg(test)]
+pub(crate) fn next(connection: &mut AnyConnection) -> MigrationResult<()> {
+    match connection {
+        AnyConnection::Postgres(connection) => connection.run_next_migration(POSTGRES).map(drop),
+        AnyConnection::Sqlite(connection) => connection.run_next_migration(SQLITE).map(drop),
+    }
+}
+
 fn names<B: Backend>(migrations: &[Box<dyn Migration<B>>]) -> Vec<String> {
     migrations.iter().map(|migration| migration.name().to_string()).collect()
 }

@@ -188,6 +188,45 @@ fn a_bad_row_is_an_error_and_never_a_default() {
     }
 }
 
+/// A database from before the tables were rebuilt keeps every row, and every reference between them.
+#[test]
+fn rows_from_before_a_rebuild_stay() {
+    for database in databases() {
+        let mut connection = Target::parse(database.url()).unwrap().writer().unwrap();
+        for _ in 0..4 {
+            crate::migration::next(&mut connection).unwrap();
+        }
+        let id = |number: u8| format!("{number:032x}");
+        connection
+            .batch_execute(&format!(
+                "INSERT INTO unit VALUES ('{0}', '91320104000000019U', '32010001', '南京公司', '江苏省', '南京市', 'x', 1, \
+                 'nanjing'); \
+                 INSERT INTO agent VALUES ('{1}', '张三', '11010519491231002X', 1); \
+                 INSERT INTO agent_unit VALUES ('{1}', '{0}', 1, 'x', NULL, NULL); \
+                 INSERT INTO application (id, unit, agent, profile, years, entered_by, entered_at, state, decided_by) \
+                 VALUES ('{2}', '{0}', '{1}', 'unit-sign', 2, '{3}', 7, 'approved', '{3}'); \
+                 INSERT INTO fee_order VALUES ('{4}', '{2}', '2026-1', 35000)",
+                id(1), id(2), id(3), id(4), id(5)
+            ))
+            .unwrap();
+        drop(connection);
+        Store::migrate(database.url()).unwrap();
+        let store = database.store();
+        let application = ca_core::ApplicationId::parse(&id(3)).unwrap();
+        store
+            .read(|reader| {
+                let known = reader.application(&application)?.unwrap();
+                assert_eq!((known.kind, known.years), (ca_core::ApplicationKind::New, 2));
+                assert_eq!(reader.order_of(&application)?.unwrap().total, ca_core::Fen::new(35_000));
+                let found = crate::UnitFilter { name: Some("京公".into()), limit: 2, ..Default::default() };
+                assert_eq!(reader.units(&found)?.len(), 1, "the search knows old units");
+                assert!(reader.pair_confirmed(&known.agent, &known.unit)?);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+}
+
 /// A development database can be taken down again; whatever `down.sql` forgets, the second migration trips over.
 #[test]
 fn down_undoes_up() {

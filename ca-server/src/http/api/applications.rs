@@ -8,8 +8,9 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use ca_core::{Action, Application, ApplicationId, ApplicationState, Document};
+use ca_core::{Action, AgentId, Application, ApplicationId, ApplicationState, Document};
 use ca_store::{ApplicationFilter, AttemptRecord};
+use ca_verifier::UnitCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,6 +23,7 @@ use crate::{
         RejectApplication, RenewActivationCode, SubmitApplication, WithdrawApplication,
     },
     problem::Problem,
+    wire,
 };
 
 /// An application and how far it has come.
@@ -31,13 +33,22 @@ pub(super) struct ApplicationView {
     unit: String,
     agent: String,
     profile: String,
-    /// `new` or `renew`.
+    /// `new`, `renew`, `rekey`, `replace`, `change`, `revoke`, `hold`, `release` or `unlock`.
     kind: &'static str,
-    /// Serial number of the certificate that is renewed.
-    renews: Option<String>,
+    /// Serial number of the certificate that it is about.
+    certificate: Option<String>,
+    /// Why a token is replaced or a certificate revoked.
+    cause: Option<&'static str>,
     years: u16,
+    /// The version of the certification practice statement that was accepted.
+    cps: String,
+    counter: Option<String>,
+    contact: Option<String>,
     state: &'static str,
+    /// Why it was rejected.
+    reasons: Option<String>,
     entered_by: String,
+    /// When it was entered or corrected last; an approval can name it.
     entered_at: String,
     /// The whole fee, in fen.
     fee_fen: Option<i64>,
@@ -53,18 +64,23 @@ pub(super) struct ApplicationView {
 pub(super) struct DocumentView {
     /// Its key in `policies/documents.toml`.
     kind: String,
+    /// `original` or `copy`.
+    form: &'static str,
     /// SHA-256 of the scan, hexadecimal.
     sha256: String,
     /// Who saw it at the counter.
     seen_by: String,
+    seen_at: String,
 }
 
 impl From<Document> for DocumentView {
     fn from(document: Document) -> Self {
         Self {
+            form: document.form.name(),
             kind: document.kind,
             sha256: hex::encode(document.sha256),
             seen_by: document.seen_by.to_string(),
+            seen_at: document.seen_at.to_string(),
         }
     }
 }
@@ -101,15 +117,23 @@ fn serial_of(state: &ApplicationState) -> Option<String> {
     }
 }
 
-fn view(application: Application, fee: Option<i64>, attempt: Option<AttemptRecord>) -> ApplicationView {
+pub(super) fn view(application: Application, fee: Option<i64>, attempt: Option<AttemptRecord>) -> ApplicationView {
     ApplicationView {
         id: application.id.to_string(),
         unit: application.unit.to_string(),
         agent: application.agent.to_string(),
         profile: application.profile,
         kind: application.kind.name(),
-        renews: application.kind.renews().map(|serial| serial.to_string()),
+        certificate: application.kind.certificate().map(|serial| serial.to_string()),
+        cause: application.kind.cause(),
         years: application.years,
+        cps: application.cps,
+        counter: application.counter,
+        contact: application.contact,
+        reasons: match &application.state {
+            ApplicationState::Rejected { reasons, .. } => Some(reasons.clone()),
+            _ => None,
+        },
         state: application.state.name(),
         entered_by: application.entered_by.to_string(),
         entered_at: application.entered_at.to_string(),
@@ -148,6 +172,10 @@ pub(super) async fn submit(
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,
+    /// Only those of this unit, by its code.
+    unit: Option<String>,
+    /// Only those by this agent, by our identifier.
+    agent: Option<String>,
     /// Only those after this identifier.
     after: Option<String>,
 }
@@ -161,8 +189,17 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<ApplicationView>>, Problem> {
     let after = query.after.as_deref().map(ApplicationId::parse).transpose()?;
-    let filter = ApplicationFilter { state: query.state, unit: None, after, limit: 100 };
-    let found = app.store.read(|reader| reader.applications(&filter))?;
+    let agent = query.agent.as_deref().map(AgentId::parse).transpose()?;
+    let code = query.unit.as_deref().map(UnitCode::parse).transpose()?;
+    let found = app.store.read(|reader| {
+        let unit = match code {
+            Some(code) => Some(reader.unit_by_code(&code)?.ok_or_else(|| Problem::not_found("unit"))?.id),
+            None => None,
+        };
+        let filter =
+            ApplicationFilter { state: query.state, unit, agent, after, limit: 100, ..Default::default() };
+        Ok::<_, Problem>(reader.applications(&filter)?)
+    })?;
     Ok(Json(found.into_iter().map(|application| view(application, None, None)).collect()))
 }
 
@@ -186,17 +223,60 @@ fn about<'a, P: Permission>(permit: &'a Permit<P>, action: Action, id: &'a str) 
     About { actor: permit.actor(), action, object: "application", id }
 }
 
-/// Approve. Never by whoever entered it.
-#[utoipa::path(post, path = "/api/v1/applications/{id}/approval", params(("id" = String, Path)),
+/// Put right what came back or was entered wrongly; it is decided anew. What it asks for, and for which unit, stays.
+#[utoipa::path(put, path = "/api/v1/applications/{id}", request_body = NewApplication,
+    params(("id" = String, Path)), responses((status = 200, body = StateView)))]
+pub(super) async fn correct(
+    permit: Permit<SubmitApplication>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<NewApplication>,
+) -> Result<Json<StateView>, Problem> {
+    change(&app, permit, id, |permit, id| app.correct(permit, id, body.value)).await
+}
+
+/// Runs a change of one application; its refusal goes to the log.
+pub(super) async fn change<P: Permission, F>(
+    app: &App,
+    permit: Permit<P>,
+    id: String,
+    work: impl FnOnce(Permit<P>, ApplicationId) -> F,
+) -> Result<Json<StateView>, Problem>
+where
+    F: Future<Output = Result<ApplicationState, Problem>>,
+{
+    let about = About { actor: &permit.actor().clone(), action: P::ACTION, object: "application", id: &id };
+    let work = async { work(permit, ApplicationId::parse(&id)?).await };
+    let state = app.audited(about, work).await?;
+    Ok(Json(StateView { state: state.name() }))
+}
+
+/// What the officer looked at.
+#[derive(Deserialize, IntoParams)]
+pub(super) struct ApprovalQuery {
+    /// The application's `entered_at`: one that was corrected since is not approved.
+    seen: Option<String>,
+}
+
+/// Approve. Never by whoever entered or corrected it. What only changes a certificate's standing is carried out at once.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/approval", params(("id" = String, Path), ApprovalQuery),
     responses((status = 200, body = StateView), (status = 403, description = "the same person")))]
 pub(super) async fn approve(
     permit: Permit<ApproveApplication>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    Query(query): Query<ApprovalQuery>,
 ) -> Result<Json<StateView>, Problem> {
-    let work = async { app.approve(permit.clone(), ApplicationId::parse(&id)?).await };
-    let state = app.audited(about(&permit, Action::ApproveApplication, &id), work).await?;
-    Ok(Json(StateView { state: state.name() }))
+    let seen = query.seen.as_deref().map(wire::rfc3339);
+    change(&app, permit, id, |permit, id| async {
+        let seen = match seen {
+            Some(None) => return Err(Problem::field("seen", "the application's entered_at is needed")),
+            Some(seen) => seen,
+            None => None,
+        };
+        app.approve(permit, id, seen).await
+    })
+    .await
 }
 
 /// Why an application is rejected or given up.
@@ -216,9 +296,7 @@ pub(super) async fn reject(
     Path(id): Path<String>,
     body: Body<Reasons>,
 ) -> Result<Json<StateView>, Problem> {
-    let work = async { app.reject(permit.clone(), ApplicationId::parse(&id)?, body.value.reasons).await };
-    let state = app.audited(about(&permit, Action::RejectApplication, &id), work).await?;
-    Ok(Json(StateView { state: state.name() }))
+    change(&app, permit, id, |permit, id| app.reject(permit, id, body.value.reasons)).await
 }
 
 /// Take back.
@@ -229,9 +307,7 @@ pub(super) async fn withdraw(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<StateView>, Problem> {
-    let work = async { app.withdraw(permit.clone(), ApplicationId::parse(&id)?).await };
-    let state = app.audited(about(&permit, Action::WithdrawApplication, &id), work).await?;
-    Ok(Json(StateView { state: state.name() }))
+    change(&app, permit, id, |permit, id| app.withdraw(permit, id)).await
 }
 
 /// Record a payment at the counter: the whole fee, once.

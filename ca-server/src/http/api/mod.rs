@@ -1,11 +1,14 @@
 //! `/api/v1`: each handler takes a permit, calls one use case, shows one view.
 
+mod accounts;
 mod applications;
 mod certificates;
 mod log;
+mod own;
 mod people;
 mod renewals;
 mod trainings;
+mod units;
 mod workstations;
 
 use std::sync::Arc;
@@ -32,8 +35,21 @@ struct Document;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(people::register_unit))
-        .routes(routes!(people::unit))
+        .routes(routes!(units::register_unit, units::units))
+        .routes(routes!(units::unit))
+        .routes(routes!(units::record_event, units::events))
+        .routes(routes!(units::cancel_event))
+        .routes(routes!(accounts::open_unit_account))
+        .routes(routes!(accounts::open_agent_account))
+        .routes(routes!(accounts::log_in, accounts::log_out))
+        .routes(routes!(accounts::change_password))
+        .routes(routes!(own::own))
+        .routes(routes!(own::own_trainings, own::submit_own_training))
+        .routes(routes!(own::resubmit_own_training))
+        .routes(routes!(own::withdraw_own_training))
+        .routes(routes!(own::own_applications))
+        .routes(routes!(own::own_application))
+        .routes(routes!(own::withdraw_own_application))
         .routes(routes!(people::register_agent))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
@@ -48,7 +64,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(trainings::plan, trainings::sessions))
         .routes(routes!(trainings::record_result))
         .routes(routes!(applications::submit, applications::list))
-        .routes(routes!(applications::application))
+        .routes(routes!(applications::application, applications::correct))
         .routes(routes!(applications::approve))
         .routes(routes!(applications::reject))
         .routes(routes!(applications::withdraw))

@@ -1,82 +1,23 @@
-//! Units and agents.
+//! Agents, and the units that they act for.
 
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
     response::Response,
 };
-use ca_core::{Action, AgentId, Unit};
-use ca_verifier::Uscc;
-use serde::{Deserialize, Serialize};
+use ca_core::{Action, AgentId};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{MadeView, made};
 use crate::{
-    app::{About, App, NewAgent, NewUnit},
+    app::{About, App, NewAgent},
     http::problem::{Body, IdempotencyKey},
-    permit::{ConfirmAgent, Permit, QualifyAgent, ReadRecords, RegisterAgent, RegisterUnit, ReleaseAgent},
+    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterAgent, ReleaseAgent},
     problem::Problem,
 };
-
-/// A registered unit.
-#[derive(Serialize, ToSchema)]
-pub(super) struct UnitView {
-    id: String,
-    uscc: String,
-    labour_no: String,
-    name: String,
-    province: String,
-    city: String,
-    agency: Option<String>,
-    registered_at: String,
-}
-
-impl From<Unit> for UnitView {
-    fn from(unit: Unit) -> Self {
-        Self {
-            id: unit.id.to_string(),
-            uscc: unit.uscc.to_string(),
-            labour_no: unit.labour_no,
-            name: unit.name.as_str().to_owned(),
-            province: unit.province,
-            city: unit.city,
-            agency: unit.agency,
-            registered_at: unit.registered_at.to_string(),
-        }
-    }
-}
-
-/// Register a unit.
-#[utoipa::path(post, path = "/api/v1/units", request_body = NewUnit,
-    params(("Idempotency-Key" = String, Header)),
-    responses((status = 201, body = MadeView), (status = 409, description = "registered already")))]
-pub(super) async fn register_unit(
-    permit: Permit<RegisterUnit>,
-    State(app): State<Arc<App>>,
-    key: IdempotencyKey,
-    body: Body<NewUnit>,
-) -> Result<Response, Problem> {
-    let actor = permit.actor().clone();
-    let uscc = body.value.uscc.clone();
-    let about = About { actor: &actor, action: Action::RegisterUnit, object: "unit", id: &uscc };
-    let once = key.once(&body);
-    app.audited(about, app.register_unit(permit, body.value, once)).await.map(made)
-}
-
-/// A unit, by its unified social credit code.
-#[utoipa::path(get, path = "/api/v1/units/{uscc}", params(("uscc" = String, Path)), responses((status = 200, body = UnitView)))]
-pub(super) async fn unit(
-    _permit: Permit<ReadRecords>,
-    State(app): State<Arc<App>>,
-    Path(uscc): Path<String>,
-) -> Result<Json<UnitView>, Problem> {
-    let uscc = Uscc::parse(&uscc)?;
-    let unit = app.store.read(|reader| reader.unit_by_uscc(&uscc))?;
-    unit.map(|unit| Json(unit.into())).ok_or_else(|| Problem::not_found("unit"))
-}
 
 /// Register an agent.
 #[utoipa::path(post, path = "/api/v1/agents", request_body = NewAgent,

@@ -8,9 +8,9 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use ca_core::{Action, SessionId, Training, TrainingId, TrainingSession, TrainingState, policy::Calendar};
+use ca_core::{Action, AgentId, SessionId, Training, TrainingId, TrainingSession, TrainingState, policy::Calendar};
 use ca_store::TrainingFilter;
-use ca_verifier::Time;
+use ca_verifier::{Time, UnitCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -78,7 +78,7 @@ pub(super) struct Invitation {
     session: String,
 }
 
-fn view(training: Training, calendar: &Calendar, now: Time) -> TrainingView {
+pub(super) fn view(training: Training, calendar: &Calendar, now: Time) -> TrainingView {
     let undecided = training.state == TrainingState::Submitted;
     let left = undecided.then(|| calendar.days_left(now, training.due)).flatten();
     TrainingView {
@@ -110,7 +110,11 @@ pub(super) async fn submit_training(
     let (actor, uscc) = (permit.actor().clone(), body.value.uscc.clone());
     let about = About { actor: &actor, action: Action::SubmitTraining, object: "unit", id: &uscc };
     let once = key.once(&body);
-    app.audited(about, app.submit_training(permit, body.value, once)).await.map(made)
+    let work = async {
+        let (code, agent) = (UnitCode::parse(&body.value.uscc)?, AgentId::parse(&body.value.agent)?);
+        app.submit_training(permit, code, agent, once).await
+    };
+    app.audited(about, work).await.map(made)
 }
 
 /// Which applications for training.
@@ -149,7 +153,7 @@ pub(super) async fn training(
 }
 
 /// Runs a change of one application for training; its refusal goes to the log.
-async fn change<P: Permission, F>(
+pub(super) async fn change<P: Permission, F>(
     app: &App,
     permit: Permit<P>,
     id: String,

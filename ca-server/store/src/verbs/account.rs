@@ -1,6 +1,6 @@
 //! Accounts of units and agents, and their sessions (step 1). Passwords are here as argon2id hashes, tokens as SHA-256.
 
-use ca_core::{AccountId, AgentId, UnitId};
+use ca_core::{AccountId, Actor, AgentId, UnitId};
 use ca_verifier::Time;
 use diesel::prelude::*;
 
@@ -23,6 +23,17 @@ pub enum AccountOwner {
     },
     /// An agent's, who is found by card number.
     Agent(AgentId),
+}
+
+impl AccountOwner {
+    /// As the log names it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Unit { unit, .. } => Actor::Unit(unit.clone()),
+            Self::Agent(agent) => Actor::Agent(agent.clone()),
+        }
+    }
 }
 
 /// An account.

@@ -24,6 +24,8 @@ pub struct ApplicationFilter {
     pub unit: Option<UnitId>,
     /// Only by this agent.
     pub agent: Option<AgentId>,
+    /// Only entered before.
+    pub entered_before: Option<Time>,
     /// Only after this one: the last of the page before.
     pub after: Option<ApplicationId>,
     /// How many at most.
@@ -159,6 +161,9 @@ impl Reader<'_> {
             }
             if let Some(agent) = &filter.agent {
                 query = query.filter(application::agent.eq(agent.as_str()));
+            }
+            if let Some(before) = filter.entered_before {
+                query = query.filter(application::entered_at.lt(before.millis()));
             }
             if let Some(after) = &filter.after {
                 query = query.filter(application::id.gt(after.as_str()));

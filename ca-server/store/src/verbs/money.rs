@@ -8,7 +8,7 @@ use super::intact;
 use crate::{
     Reader, StoreError, Tx,
     schema::{fee_order, payment, posting},
-    tx::{insert, one},
+    tx::{change_one, insert, one},
 };
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -87,6 +87,21 @@ impl Tx<'_> {
             total_fen: new.total.get(),
         };
         insert!(self, fee_order::table, &row)
+    }
+
+    /// What an application costs after it was corrected; nothing was paid for it yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `order` when there is none.
+    pub fn quote_again(
+        &mut self,
+        application: &ApplicationId,
+        tariff: &str,
+        total: Fen,
+    ) -> Result<(), StoreError> {
+        let order = fee_order::table.filter(fee_order::application.eq(application.as_str()));
+        let change = (fee_order::tariff.eq(tariff), fee_order::total_fen.eq(total.get()));
+        change_one!(self, "order", diesel::update(order).set(change))
     }
 
     /// Records a payment and its posting: the method's account gains what the order's account gives.

@@ -1,0 +1,121 @@
+//! Step 3: an officer who entered nothing of it approves or rejects an application.
+//!
+//! What only changes a certificate's standing is carried out in the same transaction: between the decision that a
+//! certificate must end and its end there is no time to lose. What costs nothing is settled at once.
+
+use ca_core::{
+    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
+    AuditEntry, CertificateCommand, CertificateState, Fen, Loss,
+};
+use ca_store::{CertificateStatus, Tx, WriteSite};
+use ca_verifier::{Reason, Serial, Time};
+
+use super::{App, apply::advance, free_text, gate, status::change_status};
+use crate::{
+    permit::{ApproveApplication, Permit, RejectApplication},
+    problem::Problem,
+    rule::Rule,
+    wire,
+};
+
+const REASONS_MAX: usize = 1000;
+
+impl App {
+    /// `seen`: when the application was entered that the officer looked at; one that was corrected since is another.
+    pub(crate) async fn approve(
+        &self,
+        permit: Permit<ApproveApplication>,
+        id: ApplicationId,
+        seen: Option<Time>,
+    ) -> Result<ApplicationState, Problem> {
+        let now = wire::now();
+        let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let rules = self.policies.eligibility().clone();
+        self.store
+            .write(WriteSite::DecideApplication, move |tx| {
+                let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
+                if seen.is_some_and(|seen| seen != known.entered_at) {
+                    return Err(Problem::new(Rule::Stale).with("object", "application"));
+                }
+                let approved = advance(tx, &id, ApplicationCommand::Approve { by })?;
+                let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+                Problem::unless_empty(gate::missing(tx, &rules, known.kind, (&unit, &known.agent), now)?)?;
+                gate::certificate_fits(tx, known.kind, &unit)?;
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
+                tx.append_audit(&entry.with("kind", known.kind.name()))?;
+                Ok(carry_on(tx, permit.actor(), &known, now)?.unwrap_or(approved))
+            })
+            .await
+    }
+
+    pub(crate) async fn reject(
+        &self,
+        permit: Permit<RejectApplication>,
+        id: ApplicationId,
+        reasons: String,
+    ) -> Result<ApplicationState, Problem> {
+        let now = wire::now();
+        let reasons = free_text("reasons", reasons, REASONS_MAX)?;
+        let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        self.store
+            .write(WriteSite::DecideApplication, move |tx| {
+                let state = advance(tx, &id, ApplicationCommand::Reject { by, reasons: reasons.clone() })?;
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::RejectApplication, "application", &id);
+                tx.append_audit(&entry.with("reasons", reasons))?;
+                Ok(state)
+            })
+            .await
+    }
+}
+
+/// What follows from an approval by itself.
+fn carry_on(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    application: &Application,
+    now: Time,
+) -> Result<Option<ApplicationState>, Problem> {
+    match application.kind {
+        ApplicationKind::Revoke { of, reason } => {
+            let command = CertificateCommand::Revoke { reason, at: now };
+            change_status(tx, actor, Action::RevokeCertificate, of, command, now)?;
+        }
+        ApplicationKind::Hold { of } => {
+            change_status(tx, actor, Action::HoldCertificate, of, CertificateCommand::Hold, now)?;
+        }
+        ApplicationKind::Release { of } => {
+            change_status(tx, actor, Action::ReleaseCertificate, of, CertificateCommand::Release, now)?;
+        }
+        ApplicationKind::Replace { of, cause: Loss::Lost } => {
+            end_once(tx, actor, of, Reason::KeyCompromise, now)?;
+        }
+        _ => {}
+    }
+    if application.kind.changes_status() {
+        return advance(tx, &application.id, ApplicationCommand::Execute).map(Some);
+    }
+    let order = tx.order_of(&application.id)?.ok_or_else(|| Problem::not_found("order"))?;
+    match order.total {
+        Fen::ZERO => advance(tx, &application.id, ApplicationCommand::Settle { payment: None }).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Revokes a certificate that is not revoked yet.
+pub(super) fn end_once(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    of: Serial,
+    reason: Reason,
+    now: Time,
+) -> Result<(), Problem> {
+    match tx.status(&of)?.map(|status| status.state) {
+        Some(CertificateStatus::Issued(CertificateState::Revoked { .. })) => Ok(()),
+        _ => {
+            let command = CertificateCommand::Revoke { reason, at: now };
+            change_status(tx, actor, Action::RevokeCertificate, of, command, now).map(drop)
+        }
+    }
+}
