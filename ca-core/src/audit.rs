@@ -100,6 +100,8 @@ actions! {
     ReleaseAgent = "release-agent",
     /// An application was entered.
     SubmitApplication = "submit-application",
+    /// An application was put right, to be decided anew.
+    CorrectApplication = "correct-application",
     /// An application was approved.
     ApproveApplication = "approve-application",
     /// An application was rejected.

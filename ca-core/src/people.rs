@@ -241,6 +241,14 @@ pub struct Application {
     pub state: ApplicationState,
 }
 
+impl Application {
+    /// How often it was entered: 1, and one more with each correction.
+    #[must_use]
+    pub fn revision(&self) -> usize {
+        self.entered_before.len() + 1
+    }
+}
+
 /// Who entered an application for training: staff at the counter, or the unit online.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Enterer {

@@ -106,6 +106,9 @@ make_blank_token() {
     BLANK=$(ukey status --json | field '[.tokens[] | select(.label == "BLANK")][0].serial')
 }
 
+# The statement that applicants accept.
+cps() { sed -n 's/^cps *= *"\(.*\)"/\1/p' "$POLICIES/applications.toml"; }
+
 enroll() {
     "$CA_SERVER" import --config "$CONFIG" "$TESTDATA/units.toml" >"$DIR/import.log"
     USCC=91320104000000019U
@@ -118,7 +121,7 @@ apply_for() { # apply_for YEARS
     documents=$(for kind in nanjing-hrss-application nanjing-hrss-application seal-application service-contract; do
         printf '{"kind":"%s","sha256":"%s"},' "$kind" "$digest"; done)
     APPLICATION=$(api clerk POST /api/v1/applications \
-        "{\"uscc\":\"$USCC\",\"agent\":\"$AGENT\",\"years\":$1,\"documents\":[${documents%,}]}" "apply-$(secret)" | field .id)
+        "{\"uscc\":\"$USCC\",\"agent\":\"$AGENT\",\"years\":$1,\"cps\":\"$(cps)\",\"documents\":[${documents%,}]}" "apply-$(secret)" | field .id)
     step 4 "apply 申请" "application $APPLICATION" "documents seen by the clerk, gate open"
 }
 
@@ -180,7 +183,7 @@ activate() {
 renew() { # renew YEARS
     local fee old=$SERIAL digest=$(printf 'scan' | sha256sum | cut -d' ' -f1)
     APPLICATION=$(api clerk POST /api/v1/applications \
-        "{\"uscc\":\"$USCC\",\"agent\":\"$AGENT\",\"years\":$1,\"renews\":\"$old\",
+        "{\"uscc\":\"$USCC\",\"agent\":\"$AGENT\",\"years\":$1,\"kind\":\"renew\",\"certificate\":\"$old\",\"cps\":\"$(cps)\",
           \"documents\":[{\"kind\":\"nanjing-hrss-application\",\"sha256\":\"$digest\"}]}" "renew-$(secret)" | field .id)
     api officer POST "/api/v1/applications/$APPLICATION/approval" >/dev/null
     fee=$(api clerk GET "/api/v1/applications/$APPLICATION" | field .fee_fen)

@@ -21,8 +21,18 @@ const LEAST: usize = 8;
 const MOST: usize = 128;
 /// Seen first in every list of leaked passwords; digits are here because people take their birthday or these.
 const COMMON: [&str; 12] = [
-    "12345678", "123456789", "1234567890", "87654321", "11111111", "88888888", "00000000", "password", "qwertyui",
-    "abcd1234", "a1234567", "iloveyou",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "87654321",
+    "11111111",
+    "88888888",
+    "00000000",
+    "password",
+    "qwertyui",
+    "abcd1234",
+    "a1234567",
+    "iloveyou",
 ];
 /// Without 0, 1, I, L, O, U: nothing that can be misread from a slip of paper. 30 characters.
 const ALPHABET: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -82,9 +92,8 @@ impl Password {
     /// The PHC string to be stored. Costs memory and milliseconds: never on a thread that serves others.
     pub(crate) fn hash(&self) -> Result<String, Failure> {
         let salt = crate::wire::random::<16>()?;
-        let hash: PasswordHash = hasher()?
-            .hash_password_with_salt(self.0.as_bytes(), &salt)
-            .map_err(Failure::inconsistent)?;
+        let hash: PasswordHash =
+            hasher()?.hash_password_with_salt(self.0.as_bytes(), &salt).map_err(Failure::inconsistent)?;
         Ok(hash.to_string())
     }
 
@@ -120,8 +129,16 @@ mod tests {
 
     #[test]
     fn what_is_weak() {
-        for weak in ["", "short", "12345678", "PASSWORD", "aaaaaaaaaa", "x32010001x", "a\u{7}bcdefgh", &"长".repeat(129)]
-        {
+        for weak in [
+            "",
+            "short",
+            "12345678",
+            "PASSWORD",
+            "aaaaaaaaaa",
+            "x32010001x",
+            "a\u{7}bcdefgh",
+            &"长".repeat(129),
+        ] {
             assert!(password(weak).check("32010001").is_err(), "{weak}");
         }
         assert!(password("梧桐树下有一只猫").check("32010001").is_ok());

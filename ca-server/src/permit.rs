@@ -34,6 +34,7 @@ permissions!(
     ConfirmAgent,
     ReleaseAgent,
     SubmitApplication,
+    CorrectApplication,
     ApproveApplication,
     RejectApplication,
     WithdrawApplication,

@@ -95,7 +95,8 @@ impl Problem {
             1 => Err(missing.remove(0)),
             count => {
                 let rules: Vec<&str> = missing.iter().map(|problem| problem.rule.name()).collect();
-                let problem = Self::new(Rule::GateClosed).with("count", count).with("missing", rules.join(", "));
+                let problem =
+                    Self::new(Rule::GateClosed).with("count", count).with("missing", rules.join(", "));
                 Err(Self { parts: missing, ..problem })
             }
         }
@@ -118,7 +119,14 @@ impl Problem {
     /// What happened and what to do.
     pub(crate) fn texts(&self, language: Language) -> (String, String) {
         let (situation, remedy) = self.rule.texts(language);
-        (self.fill(situation), self.fill(remedy))
+        let mut situation = self.fill(situation);
+        for part in &self.parts {
+            if language == Language::En {
+                situation.push(' ');
+            }
+            situation.push_str(&part.texts(language).0);
+        }
+        (situation, self.fill(remedy))
     }
 
     /// The values, for problem documents and the log.

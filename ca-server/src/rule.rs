@@ -113,8 +113,8 @@ rules! {
         "组织机构代码 {org_code} 的单位已以 {code} 登记。" "不要重复登记：请为该单位记录“换发代码”事项。"
         "The unit with organisation code {org_code} is registered as {code}." "Do not register it twice: record the event new-code for it.";
     GateClosed "gate.closed" 422
-        "有 {count} 项条件未满足：{missing}" "请按列出的各项逐一办理后再提交。"
-        "{count} conditions are not met: {missing}" "See to each of them, then submit again.";
+        "有 {count} 项条件未满足：" "请按列出的各项逐一办理后再提交。"
+        "{count} conditions are not met:" "See to each of them, then submit again.";
     CpsOutdated "cps.outdated" 422
         "申请人须接受现行电子认证业务规则 {current} 版，收到的是“{accepted}”。" "请出示现行版本（/cps），由申请人确认后填写 cps。"
         "Statement {current} is in force and must be accepted, not \"{accepted}\"." "Show the current one (/cps), have it accepted, and give its version in cps.";

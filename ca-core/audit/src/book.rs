@@ -23,8 +23,10 @@ use crate::{
 /// Everything that rules ask for.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    /// USCC by unit.
+    /// Code by unit.
     pub(crate) units: BTreeMap<String, String>,
+    /// Codes that units had before.
+    pub(crate) former_codes: BTreeSet<(String, String)>,
     pub(crate) applications: BTreeMap<String, row::Application>,
     pub(crate) orders: BTreeMap<String, row::FeeOrder>,
     pub(crate) payments: BTreeMap<String, row::Payment>,
@@ -98,7 +100,7 @@ struct Reading {
 impl Reading {
     fn take(&mut self, row: Row) {
         match row {
-            Row::Unit(_) | Row::Application(_) | Row::Attempt(_) => self.take_paper(row),
+            Row::Unit(_) | Row::UnitEvent(_) | Row::Application(_) | Row::Attempt(_) => self.take_paper(row),
             Row::FeeOrder(_) | Row::Payment(_) | Row::Posting(_) => self.take_money(row),
             Row::StatusEpoch(_) | Row::CrlNumber(_) | Row::Crl(_) => self.take_crl(row),
             Row::PublicKey(row) => {
@@ -137,7 +139,12 @@ impl Reading {
         match row {
             Row::Unit(row) => {
                 let id = row.id.clone();
-                self.unique(Rule::Export, "unit", &id, |book| book.units.insert(row.id, row.uscc).is_none());
+                self.unique(Rule::Export, "unit", &id, |book| book.units.insert(row.id, row.code).is_none());
+            }
+            Row::UnitEvent(row) => {
+                if let ("new-code", Some(before)) = (row.kind.as_str(), row.before) {
+                    self.book.former_codes.insert((row.unit, before));
+                }
             }
             Row::Application(row) => {
                 let id = row.id.clone();

@@ -12,6 +12,7 @@ use crate::octets::{Digested, Octets};
 #[serde(tag = "table", rename_all = "snake_case")]
 pub(crate) enum Row {
     Unit(Unit),
+    UnitEvent(UnitEvent),
     Application(Application),
     FeeOrder(FeeOrder),
     Payment(Payment),
@@ -35,13 +36,23 @@ pub(crate) enum Row {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Unit {
     pub(crate) id: String,
-    pub(crate) uscc: String,
+    pub(crate) code: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct UnitEvent {
+    pub(crate) unit: String,
+    pub(crate) kind: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) before: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Application {
     pub(crate) id: String,
+    pub(crate) kind: String,
     pub(crate) entered_by: String,
+    pub(crate) entered_before: Vec<String>,
     pub(crate) state: String,
     #[serde(deserialize_with = "nullable")]
     pub(crate) decided_by: Option<String>,
@@ -197,8 +208,8 @@ mod tests {
         assert!(row(r#"{"spki_sha256":"00","table":"public_key","token":null,"unit":null}"#).is_ok());
         assert!(row(r#"{"spki_sha256":"00","table":"public_key","token":null}"#).is_err());
         assert!(row(r#"{"spki_sha256":0,"table":"public_key","token":null,"unit":null}"#).is_err());
-        assert!(row(r#"{"table":"unit","id":"1","id":"2","uscc":"3"}"#).is_err());
-        assert!(row(r#"{"table":"unit","id":"1","uscc":"3"}x"#).is_err());
+        assert!(row(r#"{"table":"unit","id":"1","id":"2","code":"3"}"#).is_err());
+        assert!(row(r#"{"table":"unit","id":"1","code":"3"}x"#).is_err());
         assert!(matches!(row(r#"{"table":"lease","name":"crl"}"#), Ok(Row::Other)));
         assert!(row(r#"{"name":"crl"}"#).is_err());
     }

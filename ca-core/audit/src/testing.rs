@@ -169,10 +169,10 @@ impl Export {
     fn add_paper(&mut self) {
         let (unit, application, payment) =
             (self.unit.clone(), self.application.clone(), self.payment.clone());
-        self.add(json!({ "table": "unit", "id": unit, "uscc": USCC, "name": "单位" }));
+        self.add(json!({ "table": "unit", "id": unit, "code": USCC, "name": "单位" }));
         self.add(json!({
             "table": "application", "id": application, "unit": unit, "profile": "unit-sign", "years": 1,
-            "entered_by": CLERK, "state": "active", "decided_by": null, "payment": null,
+            "kind": "new", "entered_by": CLERK, "entered_before": [], "state": "active", "decided_by": null, "payment": null,
         }));
         self.add(
             json!({ "table": "fee_order", "id": "01", "application": application, "total_fen": 20_000 }),

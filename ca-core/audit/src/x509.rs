@@ -41,7 +41,7 @@ pub(crate) struct ProfileFacts {
     pub(crate) basic_constraints: &'static str,
     pub(crate) key_usage: String,
     pub(crate) extended_key_usage: String,
-    pub(crate) uscc: String,
+    pub(crate) code: String,
 }
 
 /// Reads a certificate that fills `der` to its last octet.
@@ -66,7 +66,7 @@ impl Facts {
                 basic_constraints: basic_constraints(certificate),
                 key_usage: key_usage(certificate),
                 extended_key_usage: extended_key_usage(certificate),
-                uscc: uscc(certificate).unwrap_or_else(none),
+                code: code(certificate).unwrap_or_else(none),
             },
         }
     }
@@ -131,7 +131,7 @@ fn extended_key_usage(certificate: &X509Certificate<'_>) -> String {
     names.join(", ")
 }
 
-fn uscc(certificate: &X509Certificate<'_>) -> Option<String> {
+fn code(certificate: &X509Certificate<'_>) -> Option<String> {
     let extension = certificate.get_extension_unique(&USCC).ok()??;
     match extension.value {
         [PRINTABLE_STRING, length, text @ ..] if usize::from(*length) == text.len() => {

@@ -38,7 +38,7 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-const UNIT: &str = "{\"table\":\"unit\",\"id\":\"1\",\"uscc\":\"2\"}\n";
+const UNIT: &str = "{\"table\":\"unit\",\"id\":\"1\",\"code\":\"2\"}\n";
 
 #[test]
 fn no_finding_is_0() {

@@ -24,12 +24,13 @@ const AUDITOR_MAY: [Action; 2] = [Action::ReadRecords, Action::ReadLog];
 
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
 /// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
-const APART: [(Action, Action); 5] = [
+const APART: [(Action, Action); 6] = [
     (Action::DeliverToken, Action::RenewActivationCode),
     (Action::SubmitTraining, Action::DecideTraining),
     (Action::SubmitApplication, Action::ApproveApplication),
     (Action::RecordPayment, Action::ApproveApplication),
     (Action::ApproveApplication, Action::Personalise),
+    (Action::CorrectApplication, Action::ApproveApplication),
 ];
 
 /// Who may do what.
@@ -182,6 +183,16 @@ mod tests {
                 "\"qualify-agent\", ",
                 "",
                 "every action must be granted or listed under system, found qualify-agent",
+            ),
+            (
+                "\"change-password\", \"read-own-records\"]",
+                "\"change-password\", \"read-own-records\", \"read-records\"]",
+                "an account must not do this, found read-records",
+            ),
+            (
+                "may = [\"record-payment\",",
+                "may = [\"read-own-records\", \"record-payment\",",
+                "only an account can do this, found read-own-records",
             ),
             (
                 "\"start\",",

@@ -159,7 +159,12 @@ impl App {
             .await
     }
 
-    pub(crate) async fn log_out(&self, owner: &AccountOwner, id: AccountId, token: &str) -> Result<(), Problem> {
+    pub(crate) async fn log_out(
+        &self,
+        owner: &AccountOwner,
+        id: AccountId,
+        token: &str,
+    ) -> Result<(), Problem> {
         let (sha256, actor) = (token_sha256(token), owner.actor());
         self.store
             .write(WriteSite::Account, move |tx| {

@@ -18,7 +18,7 @@ use super::{
     status::change_status,
 };
 use crate::{
-    permit::{Permit, SubmitApplication, WithdrawApplication},
+    permit::{CorrectApplication, Permit, SubmitApplication, WithdrawApplication},
     problem::{Failure, Problem},
     rule::Rule,
     wire,
@@ -108,7 +108,9 @@ impl App {
                 tx.insert_order(&order)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
-                tx.append_audit(&told(entry, &application).with("uscc", code).with("fee", order.total.get()))?;
+                tx.append_audit(
+                    &told(entry, &application).with("uscc", code).with("fee", order.total.get()),
+                )?;
                 if let ApplicationKind::Replace { of, cause: Loss::Lost } = kind {
                     hold_lost(tx, permit.actor(), of, now)?;
                 }
@@ -120,7 +122,7 @@ impl App {
     /// What came back is put right and decided anew. What it asks for, and for whom, stays: that would be another one.
     pub(crate) async fn correct(
         &self,
-        permit: Permit<SubmitApplication>,
+        permit: Permit<CorrectApplication>,
         id: ApplicationId,
         new: NewApplication,
     ) -> Result<ApplicationState, Problem> {
@@ -135,7 +137,10 @@ impl App {
                 let Draft { code, agent, kind, mut missing, order, application } = draft;
                 let unit = registered_unit(tx, &code)?;
                 if unit.id != known.unit || kind != known.kind {
-                    return Err(Problem::field("kind", "unit, kind and certificate stay; withdraw it instead"));
+                    return Err(Problem::field(
+                        "kind",
+                        "unit, kind and certificate stay; withdraw it instead",
+                    ));
                 }
                 let state = advance(tx, &id, ApplicationCommand::Correct)?;
                 let mut closed = gate::missing(tx, &rules, kind, (&unit, &agent), now)?;
@@ -148,9 +153,8 @@ impl App {
                 tx.correct_application(&application)?;
                 tx.quote_again(&id, &order.tariff, order.total)?;
                 let entry =
-                    AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
-                let entry = told(entry.with("step", "correct"), &application);
-                tx.append_audit(&entry.with("fee", order.total.get()))?;
+                    AuditEntry::done(now, permit.actor(), Action::CorrectApplication, "application", &id);
+                tx.append_audit(&told(entry, &application).with("fee", order.total.get()))?;
                 Ok(state)
             })
             .await
@@ -223,9 +227,7 @@ impl App {
         let current = self.policies.applications().cps();
         if new.cps != current {
             let accepted: String = new.cps.chars().take(40).collect();
-            missing.push(
-                Problem::new(Rule::CpsOutdated).with("current", current).with("accepted", accepted),
-            );
+            missing.push(Problem::new(Rule::CpsOutdated).with("current", current).with("accepted", accepted));
         }
         let order = Order {
             id: OrderId::new(now, wire::random()?),

@@ -21,12 +21,12 @@ use crate::{
 const REASONS_MAX: usize = 1000;
 
 impl App {
-    /// `seen`: when the application was entered that the officer looked at; one that was corrected since is another.
+    /// `revision`: what the officer looked at; one that was corrected since is another.
     pub(crate) async fn approve(
         &self,
         permit: Permit<ApproveApplication>,
         id: ApplicationId,
-        seen: Option<Time>,
+        revision: Option<usize>,
     ) -> Result<ApplicationState, Problem> {
         let now = wire::now();
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
@@ -34,7 +34,7 @@ impl App {
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
                 let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
-                if seen.is_some_and(|seen| seen != known.entered_at) {
+                if revision.is_some_and(|revision| revision != known.revision()) {
                     return Err(Problem::new(Rule::Stale).with("object", "application"));
                 }
                 let approved = advance(tx, &id, ApplicationCommand::Approve { by })?;

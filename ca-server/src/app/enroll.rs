@@ -1,8 +1,6 @@
 //! Step 1: units, agents, their training, and the pair of both.
 
-use ca_core::{
-    Action, Actor, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId,
-};
+use ca_core::{Action, Actor, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId};
 use ca_store::{Reader, Tx, WriteSite};
 use ca_verifier::{OrgCode, Time, UnitCode, Uscc};
 use serde::Deserialize;
@@ -235,13 +233,7 @@ pub(super) fn registered_unit(reader: &mut Reader<'_>, code: &UnitCode) -> Resul
 }
 
 /// Confirms the pair of agent and unit, once.
-fn confirm(
-    tx: &mut Tx<'_>,
-    actor: &Actor,
-    agent: &AgentId,
-    unit: &Unit,
-    now: Time,
-) -> Result<(), Problem> {
+fn confirm(tx: &mut Tx<'_>, actor: &Actor, agent: &AgentId, unit: &Unit, now: Time) -> Result<(), Problem> {
     tx.agent(agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
     if tx.pair_confirmed(agent, &unit.id)? {
         return Ok(());

@@ -9,9 +9,9 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use ca_core::{
-    Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand,
-    AttemptId, AttemptState, AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef,
-    PlanKey, Prepared, Subject, Unit, UntrustedCsr, ValidatedCsr,
+    Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
+    AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef, PlanKey, Prepared,
+    Subject, Unit, UntrustedCsr, ValidatedCsr,
 };
 use ca_store::{CertificateRecord, WriteSite, kill_point};
 use ca_verifier::{Serial, Time};

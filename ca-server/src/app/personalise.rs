@@ -12,8 +12,8 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{
-    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
-    AuditEntry, CertificateCommand,
+    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
+    CertificateCommand,
 };
 use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
 use ca_verifier::{Reason, Serial};

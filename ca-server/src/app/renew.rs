@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use ca_core::{
-    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationState,
-    AttemptCommand, AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState,
+    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationState, AttemptCommand,
+    AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState,
 };
 use ca_store::{AttemptRecord, CertificateStatus, Reader, WriteSite};
 use ca_verifier::Serial;

@@ -161,7 +161,8 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
     };
     app.store
         .write(WriteSite::Import, move |tx| {
-            if let (Some(unit), Some(agent)) = (tx.unit_by_code(&uscc.into())?, tx.agent_by_id_card(&agent.id_card)?)
+            if let (Some(unit), Some(agent)) =
+                (tx.unit_by_code(&uscc.into())?, tx.agent_by_id_card(&agent.id_card)?)
             {
                 return Ok((unit.id, agent.id));
             }
@@ -202,7 +203,10 @@ fn seed_one(
         entered_by: staff.clone(),
         entered_before: Vec::new(),
         entered_at: now,
-        state: ApplicationState::Personalising { payment: Some(payment.clone()), attempt: order.attempt.clone() },
+        state: ApplicationState::Personalising {
+            payment: Some(payment.clone()),
+            attempt: order.attempt.clone(),
+        },
     })?;
     tx.insert_order(&due)?;
     tx.insert_payment(&Payment {

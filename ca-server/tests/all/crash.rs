@@ -11,14 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Ca, Database, WORKSTATION, rows};
+use crate::support::{CPS, Ca, Database, WORKSTATION, rows};
 use ca_store::WriteSite;
 use serde_json::{Value, json};
 
 /// The writes of one walk, in the order in which the path reaches them.
-const PATH: [WriteSite; 24] = [
+const PATH: [WriteSite; 26] = [
     WriteSite::AppendAudit,
     WriteSite::RegisterUnit,
+    WriteSite::Account,
+    WriteSite::UnitEvent,
     WriteSite::RegisterAgent,
     WriteSite::SubmitTraining,
     WriteSite::DecideTraining,
@@ -133,14 +135,21 @@ impl<'a> Walk<'a> {
     fn enroll_and_pay(&mut self) {
         let uscc = uscc(self.number);
         let labour_no = format!("2{:07}", self.number);
-        let unit = json!({ "uscc": uscc, "labour_no": labour_no, "name": "南京崩溃试验有限公司", "province": "江苏省", "city": "南京市", "agency": "nanjing" });
+        let unit = Ca::unit_body(&uscc, &labour_no, "南京崩溃试验厂");
         let made = self.post("clerk", "/api/v1/units", &unit);
         assert!(made["id"].is_string(), "{made}");
+        let path = format!("/api/v1/units/{uscc}/account");
+        let account = self.send("clerk", "PUT", &path, Some(&json!({})), None);
+        assert!(account["password"].is_string(), "{account}");
+        let renamed = json!({ "kind": "rename", "name": "南京崩溃试验有限公司", "effective_on": "2026-01-01", "basis": "准予变更登记通知书", "sha256": "22".repeat(32) });
+        let event = self.post("clerk", &format!("/api/v1/units/{uscc}/events"), &renamed);
+        assert_eq!(event["event"]["state"], "applied", "{event}");
         let card = json!({ "name": "李四", "id_card": id_card(self.number) });
         let agent = self.post("clerk", "/api/v1/agents", &card)["id"].as_str().unwrap().to_owned();
         self.train(&uscc, &agent);
         self.put("clerk", &format!("/api/v1/agents/{agent}/units"), Some(&json!({ "uscc": uscc })));
-        let application = json!({ "uscc": uscc, "agent": agent, "years": 1, "documents": Ca::documents() });
+        let application =
+            json!({ "uscc": uscc, "agent": agent, "years": 1, "cps": CPS, "documents": Ca::documents() });
         let made = self.post("clerk", "/api/v1/applications", &application);
         self.id = made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
         let approved =

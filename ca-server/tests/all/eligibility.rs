@@ -25,7 +25,8 @@ fn the_gate(database: Database) {
     let unclear = register(&ca, "91320106000000102P", "20000002", "baixia");
     let closed = apply(&ca, &unclear);
     assert_eq!(closed["title"], "unit.agency-unclear", "{closed}");
-    let unknown = json!({ "uscc": "91320106MA1X00017N", "labour_no": "20000003", "name": "某公司", "province": "江苏省", "city": "南京市", "agency": "suzhou" });
+    let mut unknown = Ca::unit_body("91320106MA1X00017N", "20000003", "某公司");
+    unknown["agency"] = json!("suzhou");
     let refused = ca.post("clerk", "/api/v1/units", &unknown);
     assert!(refused["title"] == "field.invalid" && refused.to_string().contains("nanjing"), "{refused}");
 
@@ -54,7 +55,8 @@ fn the_gate(database: Database) {
 }
 
 fn register(ca: &Ca, uscc: &str, labour_no: &str, agency: &str) -> String {
-    let unit = json!({ "uscc": uscc, "labour_no": labour_no, "name": "浦口某公司", "province": "江苏省", "city": "南京市", "agency": agency });
+    let mut unit = Ca::unit_body(uscc, labour_no, "浦口某公司");
+    unit["agency"] = json!(agency);
     let made = ca.post("clerk", "/api/v1/units", &unit);
     assert!(made["id"].is_string(), "{made}");
     let confirm = format!("/api/v1/agents/{}/units", ca.agent);

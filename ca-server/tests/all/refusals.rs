@@ -30,8 +30,7 @@ fn refusals(database: Database) {
 /// What somebody types cannot look like an entry of its own.
 fn nobody_forges_the_log(ca: &Ca) {
     let typed = "91320104000000019U\n     1 2026-01-01T00:00:00Z revoke-certificate     done         staff:x\u{1b}[2J";
-    let unit = json!({ "uscc": typed, "labour_no": "12345678", "name": "某公司", "province": "江苏省", "city": "南京市", "agency": "nanjing" });
-    ca.post("clerk", "/api/v1/units", &unit);
+    ca.post("clerk", "/api/v1/units", &Ca::unit_body(typed, "12345678", "某公司"));
     let application = ca.post("clerk", "/api/v1/applications", &ca.application_body())["id"].clone();
     let path = format!("/api/v1/applications/{}/rejection", application.as_str().unwrap());
     refused(ca, "officer", &path, &json!({ "reasons": "不符\u{1b}[2J" }), "field.invalid", 422);
@@ -70,7 +69,7 @@ fn logged(ca: &Ca, rule: &str) -> usize {
 }
 
 fn units_and_agents(ca: &Ca) {
-    let unit = |uscc: &str, labour_no: &str, name: &str| json!({ "uscc": uscc, "labour_no": labour_no, "name": name, "province": "江苏省", "city": "南京市", "agency": "nanjing" });
+    let unit = Ca::unit_body;
     let wrong_digit = refused(
         ca,
         "clerk",
@@ -140,7 +139,20 @@ fn applications(ca: &Ca) {
     let stranger =
         ca.post("clerk", "/api/v1/agents", &json!({ "name": "李四", "id_card": "110105199001010010" }));
     let stranger = stranger["id"].as_str().unwrap_or_else(|| panic!("{stranger}"));
-    refused(ca, "clerk", path, &with("agent", json!(stranger)), "agent.not-qualified", 422);
+    // Everything that is missing is said at once.
+    let mut nothing = with("agent", json!(stranger));
+    nothing["documents"] = json!([]);
+    nothing["cps"] = json!("2020-1");
+    let closed = refused(ca, "clerk", path, &nothing, "gate.closed", 422);
+    let rules: Vec<&str> =
+        closed["missing"].as_array().unwrap().iter().map(|part| part["title"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["agent.not-qualified", "agent.not-confirmed", "document.missing", "cps.outdated"]);
+    let zh = closed["situation"]["zh"].as_str().unwrap();
+    assert!(
+        zh.contains("尚未通过培训") && zh.contains("南京社保项目证书业务申请表") && zh.contains("2026-1"),
+        "{zh}"
+    );
+    refused(ca, "clerk", path, &with("cps", json!("2020-1")), "cps.outdated", 422);
     ca.call("officer", "PUT", &format!("/api/v1/agents/{stranger}/qualification"), None, None).unwrap();
     refused(ca, "clerk", path, &with("agent", json!(stranger)), "agent.not-confirmed", 422);
     assert_eq!(ca.get("clerk", path), json!([]), "a refused application was entered");

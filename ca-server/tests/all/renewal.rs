@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::support::{Ca, Database, USCC, text, wait};
+use crate::support::{CPS, Ca, Database, USCC, text, wait};
 use serde_json::{Value, json};
 
 /// A unit that `testdata/units.toml` registers besides.
@@ -66,7 +66,7 @@ fn what_is_refused() {
     ca.start_counter(&[]);
     let (application, serial, token) = ca.issue();
     let before_activation = enter(&ca, &serial, 1);
-    assert_eq!(before_activation["title"], "auth.certificate-not-good", "{before_activation}");
+    assert_eq!(before_activation["title"], "certificate.unfit", "{before_activation}");
     assert!(ca.activate(&application, &token).status.success());
 
     stops(&renew(&ca, &token), "没有为证书");
@@ -89,14 +89,14 @@ fn what_is_refused() {
     let id = entered["id"].as_str().unwrap_or_else(|| panic!("{entered}")).to_owned();
     assert_eq!(ca.application(&id)["fee_fen"], 15_000, "a renewal needs no token");
     let doubled = enter(&ca, &serial, 1);
-    assert_eq!(doubled["title"], "renewal.doubled", "{doubled}");
+    assert_eq!(doubled["title"], "successor.doubled", "{doubled}");
     stops(&renew(&ca, &token), "尚不能执行");
     // While the certificate is on hold, its renewal is neither approved nor paid for.
     let change =
         |what: &str| ca.post("officer", &format!("/api/v1/certificates/{serial}/{what}"), &Value::Null);
     change("hold");
     let approval = format!("/api/v1/applications/{id}/approval");
-    assert_eq!(ca.post("officer", &approval, &Value::Null)["title"], "auth.certificate-not-good");
+    assert_eq!(ca.post("officer", &approval, &Value::Null)["title"], "certificate.unfit");
     change("release");
     ca.post("officer", &approval, &Value::Null);
     change("hold");
@@ -174,7 +174,7 @@ fn nobody_but_the_holder_can_execute_a_renewal() {
 
 fn body(ca: &Ca, serial: &str, years: u32) -> Value {
     let form = json!({ "kind": "nanjing-hrss-application", "sha256": "00".repeat(32) });
-    json!({ "uscc": USCC, "agent": ca.agent, "years": years, "renews": serial, "documents": [form] })
+    json!({ "uscc": USCC, "agent": ca.agent, "years": years, "kind": "renew", "certificate": serial, "cps": CPS, "documents": [form] })
 }
 
 fn enter(ca: &Ca, serial: &str, years: u32) -> Value {

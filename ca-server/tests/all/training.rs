@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Ca, Database, USCC, wait};
+use crate::support::{CPS, Ca, Database, USCC, wait};
 use serde_json::{Value, json};
 
 /// A unit that `testdata/units.toml` registers besides.
@@ -105,7 +105,8 @@ fn the_guide(database: Database) {
         "training.not-needed",
     );
     for uscc in [USCC, OTHER] {
-        let body = json!({ "uscc": uscc, "agent": agent, "years": 1, "documents": Ca::documents() });
+        let body =
+            json!({ "uscc": uscc, "agent": agent, "years": 1, "cps": CPS, "documents": Ca::documents() });
         let entered = ca.post("clerk", "/api/v1/applications", &body);
         assert!(entered["id"].is_string(), "the pair is confirmed: {entered}");
     }

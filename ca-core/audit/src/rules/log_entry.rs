@@ -93,14 +93,31 @@ fn applications(book: &Book, findings: &mut Findings) {
     for (id, application) in &book.applications {
         let decided = match application.state.as_str() {
             "submitted" => None,
-            "rejected" => Some(Action::RejectApplication),
+            "rejected" => {
+                rejected(&book.log, id, findings);
+                None
+            }
             "withdrawn" => Some(Action::WithdrawApplication),
+            "expired" => Some(Action::ExpireApplication),
             _ => Some(Action::ApproveApplication),
         };
         once(&book.log, ("application", id), Action::SubmitApplication, findings);
         if let Some(action) = decided {
             once(&book.log, ("application", id), action, findings);
         }
+    }
+}
+
+/// Once, and once more after each correction.
+fn rejected(log: &Log, id: &str, findings: &mut Findings) {
+    let (action, count) = (Action::RejectApplication, log.count(id, Action::RejectApplication));
+    let most = log.count(id, Action::CorrectApplication) + 1;
+    if count == 0 {
+        let violation = Violation::EntryMissing { action: action.name() };
+        findings.add(Rule::LogEntry, "application", id, violation);
+    } else if count > most {
+        let violation = Violation::EntryRepeated { action: action.name(), count };
+        findings.add(Rule::LogEntry, "application", id, violation);
     }
 }
 

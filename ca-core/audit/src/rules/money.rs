@@ -18,7 +18,9 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     postings(book, findings);
     for (serial, certificate) in book.certificates.iter().filter(|(_, known)| known.row.unit.is_some()) {
         let application = certificate.row.application.as_deref();
-        if !application.is_some_and(|application| paid.contains_key(application)) {
+        if !application
+            .is_some_and(|application| paid.contains_key(application) || is_free(book, application))
+        {
             findings.add(Rule::Money, "certificate", serial, Violation::Unpaid);
         }
     }
@@ -56,9 +58,18 @@ fn is_due(state: &str) -> bool {
     matches!(state, "paid" | "personalising" | "issued" | "delivered" | "active")
 }
 
+/// What buys no time may cost nothing; a new certificate or a renewal without a payment is a finding whatever the order
+/// says.
+fn is_free(book: &Book, application: &str) -> bool {
+    let kind = book.applications.get(application).map(|known| known.kind.as_str());
+    let due = book.orders.values().any(|order| order.application == application && order.total_fen != 0);
+    matches!(kind, Some("rekey" | "replace" | "change" | "unlock")) && !due
+}
+
 fn applications(book: &Book, paid: &Paid<'_>, findings: &mut Findings) {
     for (id, application) in book.applications.iter().filter(|(_, known)| is_due(&known.state)) {
         match paid.get(id.as_str()).map(Vec::as_slice) {
+            None | Some([]) if is_free(book, id) => {}
             None | Some([]) => {
                 let state = application.state.clone();
                 findings.add(Rule::Money, "application", id, Violation::PaymentMissing { state });
@@ -135,6 +146,25 @@ mod tests {
         export.add(posting);
         let found = export.violations(Rule::Money);
         assert_eq!(found, [("payment", payment, differs("sum of postings", "40000", "20000"))]);
+    }
+
+    #[test]
+    fn only_what_buys_no_time_is_free() {
+        for (kind, total, clean) in [
+            ("change", 0, true),
+            ("rekey", 0, true),
+            ("new", 0, false),
+            ("renew", 0, false),
+            ("replace", 5_000, false),
+        ] {
+            let mut export = Export::clean();
+            let (application, payment) = (export.application.clone(), export.payment.clone());
+            export.remove("payment", "id", &payment);
+            export.remove("posting", "payment", &payment);
+            export.change("application", "id", &application, "kind", json!(kind));
+            export.change("fee_order", "id", "01", "total_fen", json!(total));
+            assert_eq!(export.violations(Rule::Money).is_empty(), clean, "{kind} {total}");
+        }
     }
 
     #[test]

@@ -59,7 +59,9 @@ fn columns(book: &Book, certificate: &Certificate, facts: &Facts, findings: &mut
     findings.compare(row, "notAfter", (facts.not_after.saturating_mul(1000), columns.not_after));
     let unit = columns.unit.as_deref().unwrap_or("NULL");
     match book.units.get(unit) {
-        Some(uscc) => findings.compare(row, "1.2.156.10260.4.1.4", (&facts.profile.uscc, uscc)),
+        // A certificate from before the unit had its code keeps what it says.
+        Some(_) if book.former_codes.contains(&(unit.to_owned(), facts.profile.code.clone())) => {}
+        Some(code) => findings.compare(row, "1.2.156.10260.4.1.4", (&facts.profile.code, code)),
         None => {
             let missing = Violation::ReferenceMissing { table: "unit", id: unit.to_owned() };
             findings.add(row.0, row.1, &columns.serial, missing);
@@ -112,9 +114,11 @@ mod tests {
         assert_eq!(found(|params| params.custom_extensions.clear()), [differs(EXTENSION, "none", right)]);
         let mut export = Export::clean();
         let unit = export.unit.clone();
-        export.change("unit", "id", &unit, "uscc", json!("other"));
+        export.change("unit", "id", &unit, "code", json!("other"));
         let differs = differs(EXTENSION, right, "other");
         assert_eq!(export.violations(Rule::Profile), [("certificate", export.serial.clone(), differs)]);
+        export.add(json!({ "table": "unit_event", "unit": unit, "kind": "new-code", "before": right }));
+        assert_eq!(export.violations(Rule::Profile), [], "the unit had that code when it was issued");
         export.remove("unit", "id", &unit);
         let missing = Violation::ReferenceMissing { table: "unit", id: unit };
         assert_eq!(export.violations(Rule::Profile), [("certificate", export.serial.clone(), missing)]);

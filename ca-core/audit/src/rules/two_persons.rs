@@ -1,19 +1,21 @@
-//! I10: who enters an application does not decide it.
+//! I10: who enters or corrects an application does not decide it.
 
 use crate::{Rule, Violation, book::Book, log::Action, report::Findings};
 
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     for (id, application) in &book.applications {
-        let entered_by = format!("staff:{}", application.entered_by);
         let decided_by = application.decided_by.as_ref().map(|person| format!("staff:{person}"));
         let decisions =
             book.log.of(id).iter().filter(|event| {
                 matches!(event.action, Action::ApproveApplication | Action::RejectApplication)
             });
         let actors: Vec<&str> = decisions.filter_map(|event| event.fact.as_deref()).collect();
-        if actors.iter().copied().chain(decided_by.as_deref()).any(|actor| actor == entered_by) {
-            let person = application.entered_by.clone();
-            findings.add(Rule::TwoPersons, "application", id, Violation::SamePerson { person });
+        let deciders: Vec<&str> = actors.iter().copied().chain(decided_by.as_deref()).collect();
+        for person in application.entered_before.iter().chain([&application.entered_by]) {
+            if deciders.contains(&format!("staff:{person}").as_str()) {
+                let person = person.clone();
+                findings.add(Rule::TwoPersons, "application", id, Violation::SamePerson { person });
+            }
         }
         if let (Some(column), Some(logged)) = (decided_by.as_deref(), actors.last()) {
             findings.compare((Rule::TwoPersons, "application", id), "decided_by", (column, *logged));
@@ -34,6 +36,15 @@ mod tests {
         let application = export.application.clone();
         export.change_entry("approve-application", &application, "actor", json!(format!("staff:{CLERK}")));
         let same = Violation::SamePerson { person: CLERK.to_owned() };
+        assert_eq!(export.violations(Rule::TwoPersons), [("application", application, same)]);
+    }
+
+    #[test]
+    fn who_corrected_it_before_approves() {
+        let mut export = Export::clean();
+        let application = export.application.clone();
+        export.change("application", "id", &application, "entered_before", json!(["x", OFFICER]));
+        let same = Violation::SamePerson { person: OFFICER.to_owned() };
         assert_eq!(export.violations(Rule::TwoPersons), [("application", application, same)]);
     }
 

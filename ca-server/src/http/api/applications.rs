@@ -19,11 +19,11 @@ use crate::{
     app::{About, App, Claim, NewApplication, NewPayment},
     http::problem::{Body, IdempotencyKey},
     permit::{
-        ApproveApplication, ClaimApplication, DeliverToken, Permission, Permit, ReadRecords, RecordPayment,
-        RejectApplication, RenewActivationCode, SubmitApplication, WithdrawApplication,
+        ApproveApplication, ClaimApplication, CorrectApplication, DeliverToken, Permission, Permit,
+        ReadRecords, RecordPayment, RejectApplication, RenewActivationCode, SubmitApplication,
+        WithdrawApplication,
     },
     problem::Problem,
-    wire,
 };
 
 /// An application and how far it has come.
@@ -48,8 +48,9 @@ pub(super) struct ApplicationView {
     /// Why it was rejected.
     reasons: Option<String>,
     entered_by: String,
-    /// When it was entered or corrected last; an approval can name it.
     entered_at: String,
+    /// How often it was entered: 1, and one more with each correction. An approval can name it.
+    revision: usize,
     /// The whole fee, in fen.
     fee_fen: Option<i64>,
     /// Serial number of the certificate, once there is one.
@@ -117,7 +118,12 @@ fn serial_of(state: &ApplicationState) -> Option<String> {
     }
 }
 
-pub(super) fn view(application: Application, fee: Option<i64>, attempt: Option<AttemptRecord>) -> ApplicationView {
+pub(super) fn view(
+    application: Application,
+    fee: Option<i64>,
+    attempt: Option<AttemptRecord>,
+) -> ApplicationView {
+    let revision = application.revision();
     ApplicationView {
         id: application.id.to_string(),
         unit: application.unit.to_string(),
@@ -137,6 +143,7 @@ pub(super) fn view(application: Application, fee: Option<i64>, attempt: Option<A
         state: application.state.name(),
         entered_by: application.entered_by.to_string(),
         entered_at: application.entered_at.to_string(),
+        revision,
         fee_fen: fee,
         serial: serial_of(&application.state),
         documents: application.documents.into_iter().map(DocumentView::from).collect(),
@@ -227,7 +234,7 @@ fn about<'a, P: Permission>(permit: &'a Permit<P>, action: Action, id: &'a str) 
 #[utoipa::path(put, path = "/api/v1/applications/{id}", request_body = NewApplication,
     params(("id" = String, Path)), responses((status = 200, body = StateView)))]
 pub(super) async fn correct(
-    permit: Permit<SubmitApplication>,
+    permit: Permit<CorrectApplication>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     body: Body<NewApplication>,
@@ -254,8 +261,8 @@ where
 /// What the officer looked at.
 #[derive(Deserialize, IntoParams)]
 pub(super) struct ApprovalQuery {
-    /// The application's `entered_at`: one that was corrected since is not approved.
-    seen: Option<String>,
+    /// The application's `revision`: one that was corrected since is not approved.
+    revision: Option<usize>,
 }
 
 /// Approve. Never by whoever entered or corrected it. What only changes a certificate's standing is carried out at once.
@@ -267,16 +274,7 @@ pub(super) async fn approve(
     Path(id): Path<String>,
     Query(query): Query<ApprovalQuery>,
 ) -> Result<Json<StateView>, Problem> {
-    let seen = query.seen.as_deref().map(wire::rfc3339);
-    change(&app, permit, id, |permit, id| async {
-        let seen = match seen {
-            Some(None) => return Err(Problem::field("seen", "the application's entered_at is needed")),
-            Some(seen) => seen,
-            None => None,
-        };
-        app.approve(permit, id, seen).await
-    })
-    .await
+    change(&app, permit, id, |permit, id| app.approve(permit, id, query.revision)).await
 }
 
 /// Why an application is rejected or given up.

@@ -76,8 +76,10 @@ pub(super) async fn own(
         }
         AccountOwner::Agent(agent) => {
             let known = reader.agent(agent)?.ok_or_else(|| Problem::not_found("agent"))?;
-            let filter = ca_store::UnitFilter { agent: Some(agent.clone()), limit: MOST, ..Default::default() };
-            let units = reader.units(&filter)?.into_iter().map(|unit| unit.name.as_str().to_owned()).collect();
+            let filter =
+                ca_store::UnitFilter { agent: Some(agent.clone()), limit: MOST, ..Default::default() };
+            let units =
+                reader.units(&filter)?.into_iter().map(|unit| unit.name.as_str().to_owned()).collect();
             Ok(Json(OwnView {
                 unit: None,
                 certificates: Vec::new(),
@@ -96,8 +98,12 @@ pub(super) async fn own_trainings(
     State(app): State<Arc<App>>,
 ) -> Result<Json<Vec<TrainingView>>, Problem> {
     let filter = match own.account.owner {
-        AccountOwner::Unit { unit, .. } => TrainingFilter { unit: Some(unit), limit: MOST, ..Default::default() },
-        AccountOwner::Agent(agent) => TrainingFilter { agent: Some(agent), limit: MOST, ..Default::default() },
+        AccountOwner::Unit { unit, .. } => {
+            TrainingFilter { unit: Some(unit), limit: MOST, ..Default::default() }
+        }
+        AccountOwner::Agent(agent) => {
+            TrainingFilter { agent: Some(agent), limit: MOST, ..Default::default() }
+        }
     };
     let found = app.store.read(|reader| reader.trainings(&filter))?;
     let (calendar, now) = (app.policies.calendar(), wire::now());

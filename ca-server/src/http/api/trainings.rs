@@ -8,7 +8,9 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use ca_core::{Action, AgentId, SessionId, Training, TrainingId, TrainingSession, TrainingState, policy::Calendar};
+use ca_core::{
+    Action, AgentId, SessionId, Training, TrainingId, TrainingSession, TrainingState, policy::Calendar,
+};
 use ca_store::TrainingFilter;
 use ca_verifier::{Time, UnitCode};
 use serde::{Deserialize, Serialize};

@@ -16,7 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{MadeView, applications::DocumentView, made};
 use crate::{
-    app::{About, App, Made, NewUnit, NewUnitEvent, unit_event::{Touched, touched}},
+    app::{
+        About, App, Made, NewUnit, NewUnitEvent,
+        unit_event::{Touched, touched},
+    },
     http::problem::{Body, IdempotencyKey},
     permit::{Permit, ReadRecords, RecordUnitEvent, RegisterUnit},
     problem::Problem,
@@ -269,8 +272,7 @@ pub(super) async fn record_event(
     let actor = permit.actor().clone();
     let about = About { actor: &actor, action: Action::RecordUnitEvent, object: "unit", id: &uscc };
     let once = key.once(&body);
-    let work =
-        async { app.record_unit_event(permit, UnitCode::parse(&uscc)?, body.value, once).await };
+    let work = async { app.record_unit_event(permit, UnitCode::parse(&uscc)?, body.value, once).await };
     let (status, id) = match app.audited(about, work).await? {
         Made::Now(id) => (StatusCode::CREATED, id),
         Made::Before(id) => (StatusCode::OK, id),
@@ -304,8 +306,7 @@ pub(super) async fn cancel_event(
 ) -> Result<StatusCode, Problem> {
     let actor = permit.actor().clone();
     let about = About { actor: &actor, action: Action::RecordUnitEvent, object: "unit", id: &uscc };
-    let work = async {
-        app.cancel_unit_event(permit, UnitCode::parse(&uscc)?, UnitEventId::parse(&id)?).await
-    };
+    let work =
+        async { app.cancel_unit_event(permit, UnitCode::parse(&uscc)?, UnitEventId::parse(&id)?).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,7 @@
 //! A CA for tests: the real programs, tokens and databases. A prepared one (ceremony, staff, units) is made once and
 //! copied for each test, because ceremonies cost seconds.
 
+mod account;
 mod engine;
 mod postgres;
 mod records;
@@ -21,6 +22,8 @@ use self::postgres::Postgres;
 pub(crate) use self::workstation::{Running, Station};
 
 pub(crate) const USCC: &str = "91320104000000019U";
+/// The statement that is in force (policies/applications.toml).
+pub(crate) const CPS: &str = "2026-1";
 pub(crate) const WORKSTATION: &str = "counter-1";
 /// What the token's vendor sets (policies/tokens.toml).
 const FACTORY_SO_PIN: &str = "12345678";
@@ -282,8 +285,28 @@ impl Ca {
             .collect()
     }
 
+    /// What the counter sees when it registers a unit (the guide, step 1).
+    pub(crate) fn registration_documents() -> Value {
+        let seen = |kind: &str, form: &str| json!({ "kind": kind, "form": form, "sha256": "11".repeat(32) });
+        json!([
+            seen("labour-certificate", "original"),
+            seen("labour-certificate", "copy"),
+            seen("agent-card", "original"),
+            seen("agent-card", "copy"),
+            seen("registration-form", "original"),
+            seen("registration-form", "original"),
+        ])
+    }
+
+    pub(crate) fn unit_body(uscc: &str, labour_no: &str, name: &str) -> Value {
+        json!({
+            "uscc": uscc, "labour_no": labour_no, "name": name, "province": "江苏省", "city": "南京市", "region": "320104",
+            "agency": "nanjing", "documents": Self::registration_documents(),
+        })
+    }
+
     pub(crate) fn application_body(&self) -> Value {
-        json!({ "uscc": USCC, "agent": self.agent, "years": 1, "documents": Self::documents() })
+        json!({ "uscc": USCC, "agent": self.agent, "years": 1, "cps": CPS, "documents": Self::documents() })
     }
 
     /// Steps 2 to 4. Gives the application's identifier.
