@@ -26,7 +26,7 @@ use ring::{
     },
 };
 
-use super::{Out, Stop, init::Init};
+use super::{Out, Stop, bench_search, init::Init};
 use crate::{
     app::{App, IssueOrder},
     ceremony::CONFIG_FILE,
@@ -49,6 +49,9 @@ pub(super) struct Bench {
     /// Certificates in each round | 每轮签发数
     #[arg(long, default_value_t = 8000)]
     count: usize,
+    /// Units to be searched among by 200 clerks at once, in the place of issuing | 改测检索：登记这么多单位
+    #[arg(long)]
+    search: Option<usize>,
 }
 
 impl Bench {
@@ -59,6 +62,9 @@ impl Bench {
         let config = Config::load(&self.dir.join(CONFIG_FILE))?;
         let app = Arc::new(serve::open(config)?);
         let kind = if app.config.database.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
+        if let Some(units) = self.search {
+            return bench_search::run(&app, units).await;
+        }
         limits(&self.dir)?;
         for clients in self.clients {
             // One client alone waits for the disk at each step: fewer rounds say as much.
@@ -92,14 +98,18 @@ async fn issue_all(app: &Arc<App>, orders: Vec<IssueOrder>, clients: usize) -> R
     for task in tasks {
         waits.extend(task.await.map_err(Failure::inconsistent)??);
     }
-    let elapsed = start.elapsed();
+    Ok(summary(waits, start.elapsed()))
+}
+
+/// Rate, median and 99th percentile of the waits, in milliseconds.
+pub(super) fn summary(mut waits: Vec<Duration>, elapsed: Duration) -> (f64, f64, f64) {
     waits.sort_unstable();
     let at =
         |part: usize| waits.get(waits.len() * part / 100).copied().unwrap_or_default().as_secs_f64() * 1000.0;
-    Ok((per_second(waits.len(), elapsed), at(50), at(99)))
+    (per_second(waits.len(), elapsed), at(50), at(99))
 }
 
-fn per_second(count: usize, elapsed: Duration) -> f64 {
+pub(super) fn per_second(count: usize, elapsed: Duration) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / elapsed.as_secs_f64()
 }
 
@@ -115,7 +125,7 @@ async fn seed(app: &Arc<App>, count: usize) -> Result<Vec<IssueOrder>, Stop> {
         for _ in 0..500.min(count - orders.len()) {
             let attempt = AttemptId::new(now, wire::random()?);
             batch.push(IssueOrder {
-                csr: csr(&attempt, &random)?,
+                csr: csr(attempt.as_str(), &random)?,
                 token: format!("BENCH{attempt}"),
                 application: ApplicationId::new(now, wire::random()?),
                 actor: Actor::Staff(staff.clone()),
@@ -232,10 +242,10 @@ fn seed_one(
     Ok(())
 }
 
-fn csr(attempt: &AttemptId, random: &SystemRandom) -> Result<Vec<u8>, Failure> {
+pub(super) fn csr(subject: &str, random: &SystemRandom) -> Result<Vec<u8>, Failure> {
     let (_, key) = key_pair(random)?;
     let point: &[u8; 65] = key.public_key().as_ref().try_into().map_err(Failure::inconsistent)?;
-    let info = ca_core::csr_info(attempt.as_str(), &ca_core::spki_from_ec_point(point));
+    let info = ca_core::csr_info(subject, &ca_core::spki_from_ec_point(point));
     let signature = key.sign(random, &info).map_err(Failure::inconsistent)?;
     Ok(ca_core::assemble_csr(&info, SignatureAlgorithm::EcdsaP256Sha256, signature.as_ref()))
 }

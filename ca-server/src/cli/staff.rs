@@ -11,7 +11,7 @@ use ca_store::{WriteSite, kill_point};
 use ca_verifier::{Serial, Time};
 use clap::{Args, Subcommand};
 
-use super::{Out, Server, Stop, operator};
+use super::{Out, Server, Stop, bench, operator};
 use crate::{
     app::{App, clock},
     ceremony::certificate_pem,
@@ -31,8 +31,21 @@ const YEARS: u16 = 1;
 pub(super) enum Staff {
     /// Add one, with a CSR from their token (`ukey request`) | 添加工作人员
     Add(Add),
+    /// Give one other roles, or none; in force with the next request | 更改岗位，立即生效
+    SetRoles(SetRoles),
     /// List them | 列出工作人员
     List(Server),
+}
+
+#[derive(Args)]
+pub(super) struct SetRoles {
+    /// Identifier, as `staff list` shows it | 工作人员编号
+    id: String,
+    /// Roles of policies/roles.toml, by commas; none takes all away | 岗位
+    #[arg(long, value_delimiter = ',')]
+    role: Vec<String>,
+    #[command(flatten)]
+    server: Server,
 }
 
 #[derive(Args)]
@@ -57,6 +70,7 @@ impl Staff {
     pub(super) async fn run(self, out: &Out) -> Result<(), Stop> {
         match self {
             Self::Add(add) => add.run(out).await,
+            Self::SetRoles(set) => set.run(out).await,
             Self::List(server) => list(&server),
         }
     }
@@ -74,11 +88,7 @@ fn list(server: &Server) -> Result<(), Stop> {
 impl Add {
     async fn run(self, out: &Out) -> Result<(), Stop> {
         let app = serve::open(Config::load(&self.server.config)?)?;
-        if let Some(unknown) =
-            self.role.iter().find(|role| !app.policies.roles().names().any(|name| name == role.as_str()))
-        {
-            return Err(Problem::field("role", format!("policies/roles.toml has no role {unknown}")).into());
-        }
+        check_roles(&app.policies, &self.role)?;
         let name = Name::parse(&self.name).map_err(Problem::from)?;
         let der = files::read_pem_or_der(&self.csr, "CERTIFICATE REQUEST")?;
         let csr = validate(&app, &der)?;
@@ -107,6 +117,43 @@ impl Add {
     }
 }
 
+impl SetRoles {
+    /// Needs the database only: a right is taken away even when the token of the CA is not there.
+    async fn run(self, out: &Out) -> Result<(), Stop> {
+        let config = Config::load(&self.server.config)?;
+        let policies = crate::policies::load(&config.policies)?;
+        check_roles(&policies, &self.role)?;
+        let store = ca_store::Store::open(&config.database).map_err(Failure::Store)?;
+        let id = StaffId::parse(&self.id).map_err(Problem::from)?;
+        let (actor, roles, staff) = (Actor::Operator(operator()), self.role.clone(), id.clone());
+        store
+            .write(WriteSite::RegisterStaff, move |tx| {
+                let known = tx.staff_list()?.into_iter().find(|member| member.id == staff);
+                let known = known.ok_or_else(|| Problem::not_found("staff"))?;
+                tx.set_staff_roles(&staff, &roles)?;
+                let entry = AuditEntry::done(wire::now(), &actor, Action::RegisterStaff, "staff", &staff);
+                let entry = entry.with("before", known.roles.join(",")).with("roles", roles.join(","));
+                tx.append_audit(&entry)?;
+                Ok::<_, Problem>(())
+            })
+            .await?;
+        let roles = self.role.join(",");
+        out.say(&format!("{id} 的岗位已改为：{roles}"), &format!("{id} now has the roles: {roles}"));
+        Ok(())
+    }
+}
+
+/// Roles of staff that the policy has; accounts are known by a password and are no staff.
+fn check_roles(policies: &ca_core::Policies, roles: &[String]) -> Result<(), Problem> {
+    let known = |role: &str| policies.roles().names().any(|name| name == role);
+    match roles.iter().find(|role| !known(role) || ca_core::Roles::is_account(role)) {
+        Some(role) => {
+            Err(Problem::field("role", format!("policies/roles.toml has no role {role} for staff")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn validate(app: &App, der: &[u8]) -> Result<ValidatedCsr, Problem> {
     let refused = |refusal: ca_core::CsrRefusal| {
         Problem::new(Rule::Csr).with("rule", refusal.rule()).with("detail", refusal)
@@ -128,6 +175,12 @@ fn known(app: &App, csr: &ValidatedCsr) -> Result<Option<(Member, Vec<u8>)>, Fai
         }
         Ok(None)
     })
+}
+
+/// A clerk with a key that nobody keeps, so that a benchmark can ask as one. Gives the certificate.
+pub(super) async fn add_for_bench(app: &App) -> Result<Vec<u8>, Problem> {
+    let csr = bench::csr(CSR_SUBJECT, &ring::rand::SystemRandom::new())?;
+    add(app, Name::parse("性能测试员")?, vec!["clerk".to_owned()], &validate(app, &csr)?).await
 }
 
 /// The order of issuing holds for staff, too: intent, one signature, certificate.

@@ -16,6 +16,7 @@ mod kinds;
 mod lint;
 mod refusals;
 mod renewal;
+mod roles;
 mod root_crl;
 mod staff_crash;
 mod support;

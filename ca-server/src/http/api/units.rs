@@ -26,7 +26,7 @@ use crate::{
     wire,
 };
 
-const PAGE: i64 = 100;
+const PAGE: i64 = 50;
 /// Two characters: one finds too much to look at.
 const QUERY_LEAST: usize = 2;
 const QUERY_MOST: usize = 64;
@@ -112,7 +112,7 @@ pub(super) struct UnitQuery {
     after: Option<String>,
 }
 
-/// Units in the order of registration, 100 at a time.
+/// Units in the order of registration, 50 at a time.
 #[utoipa::path(get, path = "/api/v1/units", params(UnitQuery), responses((status = 200, body = [UnitView])))]
 pub(super) async fn units(
     _permit: Permit<ReadRecords>,

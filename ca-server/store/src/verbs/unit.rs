@@ -2,7 +2,12 @@
 
 use ca_core::{AgentId, Document, DocumentForm, Name, StaffId, Unit, UnitId};
 use ca_verifier::{Time, UnitCode};
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::count_star,
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Text},
+};
 
 use super::{digest, intact, times};
 use crate::{
@@ -33,6 +38,16 @@ pub struct UnitFilter {
     pub after: Option<UnitId>,
     /// How many at most.
     pub limit: i64,
+}
+
+/// Counts in the index, and no further than it matters. Both databases read `$1`.
+const COUNT_PART: &str =
+    "SELECT count(*) AS units FROM (SELECT 1 FROM unit_name_part WHERE part = $1 LIMIT $2) AS counted";
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    units: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -165,14 +180,13 @@ impl Reader<'_> {
     }
 
     fn rarest_part(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+        let parts: Vec<String> = parts(name).into_iter().take(COUNTED).collect();
         let mut rarest: Option<(i64, String)> = None;
-        for part in parts(name).into_iter().take(COUNTED) {
-            let same = unit_name_part::table.filter(unit_name_part::part.eq(&part)).limit(COMMON);
-            let query = same.select(unit_name_part::unit);
-            let found: Vec<String> = run!(self, connection => query.load(connection))?;
-            let count = i64::try_from(found.len()).unwrap_or(COMMON);
-            if rarest.as_ref().is_none_or(|(least, _)| count < *least) {
-                rarest = Some((count, part));
+        for part in parts {
+            let query = sql_query(COUNT_PART).bind::<Text, _>(&part).bind::<BigInt, _>(COMMON);
+            let Count { units } = run!(self, connection => query.get_result(connection))?;
+            if rarest.as_ref().is_none_or(|(least, _)| units < *least) {
+                rarest = Some((units, part));
             }
         }
         Ok(rarest.map(|(_, part)| part))
