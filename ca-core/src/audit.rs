@@ -66,6 +66,8 @@ actions! {
     RegisterStaff = "register-staff",
     /// A unit was registered.
     RegisterUnit = "register-unit",
+    /// How a unit is reached was changed.
+    ChangeContact = "change-contact",
     /// An agent was registered.
     RegisterAgent = "register-agent",
     /// A unit applied to have its agent trained.
@@ -114,6 +116,8 @@ actions! {
     ReleaseCertificate = "release-certificate",
     /// A certificate was revoked.
     RevokeCertificate = "revoke-certificate",
+    /// A notice that could not be delivered was put back.
+    RetryNotice = "retry-notice",
     /// A CRL was published.
     PublishCrl = "publish-crl",
     /// Records were read.

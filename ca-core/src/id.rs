@@ -69,6 +69,8 @@ identifiers! {
     TrainingId,
     /// A training session.
     SessionId,
+    /// A notice: a message to an agent or a unit.
+    NoticeId,
 }
 
 impl AttemptId {

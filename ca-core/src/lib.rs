@@ -8,6 +8,7 @@ mod application;
 mod attempt;
 mod audit;
 mod certificate;
+mod contact;
 mod crl;
 mod csr;
 mod day;
@@ -20,6 +21,7 @@ mod issuer;
 mod key;
 mod lint;
 mod money;
+mod notice;
 mod ocsp;
 mod people;
 pub mod policy;
@@ -33,11 +35,14 @@ pub use application::{ApplicationCommand, ApplicationKind, ApplicationState};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use certificate::{CertificateCommand, CertificateState};
+pub use contact::{Contact, MailAddress, Phone};
 pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
-pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitId};
+pub use id::{
+    AgentId, ApplicationId, AttemptId, NoticeId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitId,
+};
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
     CertificatePlan, IntentContext, IssueRefusal, Issued, IssuerRef, PlanKey, Prepared, prepare,
@@ -46,6 +51,7 @@ pub use issuer::Issuer;
 pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
 pub use lint::{Finding, LintContext, lint};
 pub use money::{Fen, QuoteLine, Tariff};
+pub use notice::{DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeKind};
 pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
     PreparedOcsp, Responder, ocsp_error,
