@@ -29,8 +29,11 @@ impl MailAddress {
     /// # Errors
     /// [`Error::Mail`].
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let options = Options::default().without_display_text().without_domain_literal().with_minimum_sub_domains(2);
-        if text.len() > MAIL_OCTETS_MAX || !text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'"') {
+        let options =
+            Options::default().without_display_text().without_domain_literal().with_minimum_sub_domains(2);
+        if text.len() > MAIL_OCTETS_MAX
+            || !text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'"')
+        {
             return Err(Error::Mail);
         }
         let address = EmailAddress::parse_with_options(text, options).map_err(|_| Error::Mail)?;
@@ -163,9 +166,19 @@ mod tests {
         ] {
             assert_eq!(Phone::parse(given).unwrap().reveal(), kept);
         }
-        for bad in
-            ["", "110", "12800138000", "1380013800", "138001380000", "86590000", "025-8659000", "025-1659000", "+1 202 555 0100", "０25-86590000", "025-86590000-8"]
-        {
+        for bad in [
+            "",
+            "110",
+            "12800138000",
+            "1380013800",
+            "138001380000",
+            "86590000",
+            "025-8659000",
+            "025-1659000",
+            "+1 202 555 0100",
+            "０25-86590000",
+            "025-86590000-8",
+        ] {
             assert_eq!(Phone::parse(bad), Err(Error::Phone), "{bad:?}");
         }
     }

@@ -106,7 +106,8 @@ impl NoticeKind {
     pub fn expiry_window(self, now: Time) -> Option<(Time, Time)> {
         let end = |days: u16| now.plus_secs(i64::from(days) * DAY_SECS);
         let days = self.expiry_days()?;
-        let nearer = Self::EXPIRY.iter().filter_map(|kind| kind.expiry_days()).filter(|other| *other < days).max();
+        let nearer =
+            Self::EXPIRY.iter().filter_map(|kind| kind.expiry_days()).filter(|other| *other < days).max();
         Some((nearer.map_or(now, end), end(days)))
     }
 
@@ -223,7 +224,9 @@ impl DeliveryState {
     #[must_use]
     pub fn attempts(&self) -> u16 {
         match self {
-            Self::Waiting { attempts, .. } | Self::Sent { attempts, .. } | Self::Failed { attempts, .. } => *attempts,
+            Self::Waiting { attempts, .. } | Self::Sent { attempts, .. } | Self::Failed { attempts, .. } => {
+                *attempts
+            }
         }
     }
 

@@ -34,5 +34,5 @@ pub use store::Store;
 pub use tx::{Reader, Tx};
 pub use verbs::{
     ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, CertificateRecord, CertificateStatus, Claim,
-    CrlRecord, CrlSource, NoticeRecord, StatusRecord, TrainingFilter,
+    CrlRecord, CrlSource, DeliveryRecord, Expiring, NoticeFilter, NoticeRecord, StatusRecord, TrainingFilter,
 };

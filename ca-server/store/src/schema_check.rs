@@ -128,6 +128,22 @@ fn states_need_their_columns() {
              VALUES (OCTET, 'issuing', 0, 1, 1, {state}{value})"
         ));
     }
+    for columns in ["'file', 'waiting', 0, NULL, NULL, NULL", "'file', 'sent', 1, NULL, NULL, NULL"]
+        .into_iter()
+        .chain(["'file', 'sent', 1, 1, 1, NULL", "'file', 'failed', 1, NULL, NULL, NULL"])
+        .chain(["'post', 'waiting', 0, 1, NULL, NULL", "'file', 'waiting', -1, 1, NULL, NULL"])
+        .chain(["'file', 'lost', 0, 1, NULL, NULL"])
+    {
+        bad.push(format!(
+            "INSERT INTO notice_delivery (notice, channel, state, attempts, next_at, sent_at, error) VALUES ('x', {columns})"
+        ));
+    }
+    for about in ["NULL, 30", "OCTET, NULL", "OCTET, 31"] {
+        bad.push(format!(
+            "INSERT INTO notice (id, recipient, template, created_at, certificate, step) \
+             VALUES ('x', 'x', 'expiry-30', 1, {about})"
+        ));
+    }
     for database in databases() {
         let mut connection = migrated(&database);
         // Only the CHECKs are in question here, not what the rows refer to.

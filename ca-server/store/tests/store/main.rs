@@ -7,6 +7,7 @@ mod connection;
 mod export;
 mod issuing;
 mod leader;
+mod notice;
 mod race;
 mod refusal;
 mod round_trip;
