@@ -21,6 +21,8 @@ macro_rules! permissions {
 
 permissions!(
     RegisterUnit,
+    ChangeContact,
+    RetryNotice,
     RegisterAgent,
     SubmitTraining,
     DecideTraining,

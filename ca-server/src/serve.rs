@@ -2,14 +2,15 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ca_core::{Action, Actor, AuditEntry};
+use ca_core::{Action, Actor, AuditEntry, NoticeChannel};
 use ca_store::{Store, WriteSite};
 use ca_verifier::Trust;
 use tokio::sync::watch;
 
 use crate::{
-    app::App,
+    app::{AT_ONCE, App},
     ca::{Ca, label},
+    channel::Channels,
     config::Config,
     http, listener, policies,
     problem::{Failure, Problem},
@@ -19,6 +20,8 @@ use crate::{
 /// How soon a change of status that any process made is seen.
 const STATUS_POLL: Duration = Duration::from_millis(200);
 const NOTICE_POLL: Duration = Duration::from_millis(500);
+/// How often certificates that are about to end are looked for.
+const REMINDER_POLL: Duration = Duration::from_secs(3600);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Opens everything that a use case needs.
@@ -32,7 +35,8 @@ pub(crate) fn open(config: Config) -> Result<App, Failure> {
         return Err(Failure::no_ceremony());
     }
     let ca = Ca::open(&config, certificates)?;
-    Ok(App::new(config, store, policies, ca))
+    let channels = Channels::open(&config.notices)?;
+    Ok(App::new(config, store, policies, ca, channels))
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -50,7 +54,11 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     println!("ca-server ready http://{} https://{}", plain.local_addr()?, secure.local_addr()?);
     let workers = [
         tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
-        tokio::spawn(send_notices(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(ask_for_reminders(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(route_notices(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::File, stopping.clone())),
+        tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::Mail, stopping.clone())),
+        tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::Webhook, stopping.clone())),
     ];
     let status = http::status_router(Arc::clone(&app)).into_make_service();
     let api = http::api_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
@@ -97,10 +105,42 @@ async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<b
     }
 }
 
-async fn send_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
+/// Soon after the start, and each hour.
+async fn ask_for_reminders(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        if let Err(problem) = app.send_notices().await {
+        match app.ask_for_reminders().await {
+            Ok(count) => tracing::info!(count, "reminders of certificates that end"),
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "reminders: {}", problem.rule.name()),
+        }
+        let _ = tokio::time::timeout(REMINDER_POLL, stopping.wait_for(|stop| *stop)).await;
+    }
+}
+
+async fn route_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        if let Err(problem) = app.route_notices().await {
             tracing::error!(cause = ?problem.cause(), "notices: {}", problem.rule.name());
+        }
+        tokio::time::sleep(NOTICE_POLL).await;
+    }
+}
+
+/// A worker of its own for each channel: a mail server that hangs holds up no file.
+async fn deliver_notices(app: Arc<App>, channel: NoticeChannel, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        let tried = tokio::select! {
+            tried = app.deliver_notices(channel) => tried,
+            // What is on its way is tried again after the next start, under the same identifier.
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        match tried {
+            // There may be more.
+            Ok(count) if count >= AT_ONCE => continue,
+            Ok(_) => {}
+            Err(problem) => {
+                let channel = channel.name();
+                tracing::error!(channel, cause = ?problem.cause(), "notices: {}", problem.rule.name());
+            }
         }
         tokio::time::sleep(NOTICE_POLL).await;
     }

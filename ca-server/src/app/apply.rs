@@ -2,7 +2,7 @@
 
 use ca_core::{
     Action, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, Document, Order, OrderId, UnitId,
+    AuditEntry, Document, NoticeAbout, NoticeKind, Order, OrderId, UnitId,
 };
 use ca_store::{Tx, WriteSite};
 use ca_verifier::{Serial, Time, Uscc};
@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 use super::{
     App, Made, Once,
     enroll::{gate, registered_unit},
-    free_text, once,
+    free_text,
+    notice::{notice_id, notify},
+    once,
     renew::must_be_good,
 };
 use crate::{
@@ -137,6 +139,7 @@ impl App {
         let now = wire::now();
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let rules = self.policies.eligibility().clone();
+        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
                 let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
@@ -149,6 +152,8 @@ impl App {
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
                 tx.append_audit(&entry)?;
+                let (told, about) = (NoticeKind::ApplicationApproved, NoticeAbout::Application(id));
+                notify(tx, notice, told, about, &known.agent)?;
                 Ok(state)
             })
             .await
@@ -163,12 +168,16 @@ impl App {
         let now = wire::now();
         let reasons = free_text("reasons", reasons, 1000)?;
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
+                let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
                 let state = advance(tx, &id, ApplicationCommand::Reject { by, reasons: reasons.clone() })?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::RejectApplication, "application", &id);
                 tx.append_audit(&entry.with("reasons", reasons))?;
+                let (told, about) = (NoticeKind::ApplicationRejected, NoticeAbout::Application(id));
+                notify(tx, notice, told, about, &known.agent)?;
                 Ok(state)
             })
             .await

@@ -5,6 +5,7 @@
 
 mod apply;
 pub(crate) mod clock;
+mod contact;
 mod crl;
 mod deliver;
 mod enroll;
@@ -33,17 +34,19 @@ use ca_verifier::{Serial, Time};
 
 pub(crate) use self::{
     apply::NewApplication,
+    contact::ContactForm,
     crl::PublishedCrl,
     deliver::Activation,
     enroll::{NewAgent, NewUnit},
     issue::IssueOrder,
+    notice::{AT_ONCE, unit_of},
     ocsp::AnswerCache,
     pay::NewPayment,
     personalise::{Claim, Exchange},
     renew::Renewal,
     training::{Decision, NewResult, NewSession, NewTraining},
 };
-use crate::{ca::Ca, config::Config, problem::Problem, wire};
+use crate::{ca::Ca, channel::Channels, config::Config, problem::Problem, wire};
 
 /// Everything a use case needs.
 pub(crate) struct App {
@@ -51,6 +54,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) policies: Policies,
     pub(crate) ca: Ca,
+    pub(crate) channels: Channels,
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
@@ -61,12 +65,13 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca) -> Self {
+    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca, channels: Channels) -> Self {
         Self {
             config,
             store,
             policies,
             ca,
+            channels,
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),
             listed: Mutex::default(),

@@ -2,16 +2,22 @@
 //! with seats, and records how the agent did. One training serves every unit that applied for the agent.
 
 use ca_core::{
-    Action, Actor, AgentId, AuditEntry, Name, SessionId, Training, TrainingCommand, TrainingId,
-    TrainingSession, TrainingState, UnitId,
+    Action, Actor, AgentId, AuditEntry, Name, NoticeAbout, NoticeKind, SessionId, Training, TrainingCommand,
+    TrainingId, TrainingSession, TrainingState, UnitId,
     policy::{Calendar, Deadline},
 };
-use ca_store::{NoticeRecord, TrainingFilter, Tx, WriteSite};
+use ca_store::{TrainingFilter, Tx, WriteSite};
 use ca_verifier::{Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, enroll::registered_unit, free_text, once};
+use super::{
+    App, Made, Once,
+    enroll::registered_unit,
+    free_text,
+    notice::{notice_id, notify},
+    once,
+};
 use crate::{
     permit::{DecideTraining, InviteAgent, Permit, PlanTraining, QualifyAgent, SubmitTraining},
     problem::{Failure, Problem},
@@ -161,7 +167,7 @@ impl App {
     ) -> Result<TrainingState, Problem> {
         let now = wire::now();
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        let notice = hex::encode(wire::random::<16>()?);
+        let notice = notice_id(now)?;
         let (command, reasons) = match decision {
             Decision::Accept => (TrainingCommand::Accept { by }, None),
             Decision::Reject { reasons } => {
@@ -185,7 +191,12 @@ impl App {
                     state = advance(tx, &id, TrainingCommand::Pass { session: None })?;
                     confirm(tx, permit.actor(), &known.agent, &known.unit, now)?;
                 }
-                notify(tx, notice, state.name(), &known, now)?;
+                let told = match state {
+                    TrainingState::Passed { .. } => NoticeKind::TrainingPassed,
+                    TrainingState::Rejected { .. } => NoticeKind::TrainingRejected,
+                    _ => NoticeKind::TrainingAccepted,
+                };
+                notify(tx, notice, told, NoticeAbout::Training(id), &known.agent)?;
                 Ok(state)
             })
             .await
@@ -237,7 +248,7 @@ impl App {
         session: SessionId,
     ) -> Result<TrainingState, Problem> {
         let now = wire::now();
-        let notice = hex::encode(wire::random::<16>()?);
+        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::InviteAgent, move |tx| {
                 let planned = tx.training_session(&session)?;
@@ -253,7 +264,7 @@ impl App {
                 }
                 let entry = AuditEntry::done(now, permit.actor(), Action::InviteAgent, "training", &id);
                 tx.append_audit(&entry.with("session", &session))?;
-                notify(tx, notice, state.name(), &known, now)?;
+                notify(tx, notice, NoticeKind::TrainingInvited, NoticeAbout::Training(id), &known.agent)?;
                 Ok(state)
             })
             .await
@@ -273,7 +284,7 @@ impl App {
             Attendance::Failed => free_text("reasons", new.reasons.unwrap_or_default(), REASONS_MAX)?,
             Attendance::Passed | Attendance::Absent => String::new(),
         };
-        let notice = hex::encode(wire::random::<16>()?);
+        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::QualifyAgent, move |tx| {
                 let planned = tx.training_session(&session)?;
@@ -310,7 +321,12 @@ impl App {
                 }
                 let entry = AuditEntry::done(now, permit.actor(), Action::QualifyAgent, "agent", &agent);
                 tx.append_audit(&entry.with("session", &session).with("result", result_name(new.result)))?;
-                notify(tx, notice, result_name(new.result), &first, now)?;
+                let told = match new.result {
+                    Attendance::Passed => NoticeKind::TrainingPassed,
+                    Attendance::Failed => NoticeKind::TrainingFailed,
+                    Attendance::Absent => NoticeKind::TrainingAbsent,
+                };
+                notify(tx, notice, told, NoticeAbout::Training(first.id), &first.agent)?;
                 Ok(())
             })
             .await
@@ -349,16 +365,4 @@ fn confirm(tx: &mut Tx<'_>, actor: &Actor, agent: &AgentId, unit: &UnitId, now: 
     tx.confirm_pair(agent, unit, now, &actor.to_string())?;
     let entry = AuditEntry::done(now, actor, Action::ConfirmAgent, "agent", agent);
     Ok(tx.append_audit(&entry.with("unit", unit))?)
-}
-
-/// Asks for a message: `what` became of it.
-fn notify(tx: &mut Tx<'_>, id: String, what: &str, about: &Training, now: Time) -> Result<(), Problem> {
-    Ok(tx.insert_notice(&NoticeRecord {
-        id,
-        recipient: about.agent.to_string(),
-        template: format!("training-{what}"),
-        application: None,
-        training: Some(about.id.clone()),
-        created_at: now,
-    })?)
 }

@@ -3,6 +3,7 @@
 mod applications;
 mod certificates;
 mod log;
+mod notices;
 mod people;
 mod renewals;
 mod trainings;
@@ -34,6 +35,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(people::register_unit))
         .routes(routes!(people::unit))
+        .routes(routes!(notices::contact, notices::change_contact))
+        .routes(routes!(notices::notices))
+        .routes(routes!(notices::retry_notice))
         .routes(routes!(people::register_agent))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
