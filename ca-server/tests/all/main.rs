@@ -13,6 +13,7 @@ mod eligibility;
 mod interruptions;
 mod kills;
 mod lint;
+mod notice;
 mod refusals;
 mod renewal;
 mod root_crl;

@@ -2,8 +2,11 @@
 //! copied for each test, because ceremonies cost seconds.
 
 mod engine;
+mod mail;
+mod notices;
 mod postgres;
 mod records;
+mod webhook;
 mod workstation;
 
 use std::{
@@ -18,7 +21,11 @@ use std::{
 use serde_json::{Value, json};
 
 use self::postgres::Postgres;
-pub(crate) use self::workstation::{Running, Station};
+pub(crate) use self::{
+    mail::{Mail, MailServer, Manner, Tls},
+    webhook::Receiver,
+    workstation::{Running, Station},
+};
 
 pub(crate) const USCC: &str = "91320104000000019U";
 pub(crate) const WORKSTATION: &str = "counter-1";
