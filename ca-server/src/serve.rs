@@ -8,7 +8,7 @@ use ca_verifier::Trust;
 use tokio::sync::watch;
 
 use crate::{
-    app::{AT_ONCE, App},
+    app::App,
     ca::{Ca, label},
     channel::Channels,
     config::Config,
@@ -125,24 +125,12 @@ async fn route_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
     }
 }
 
-/// A worker of its own for each channel: a mail server that hangs holds up no file.
+/// A worker of its own for each channel: a mail server that hangs holds up no file. What is on its way at the end is
+/// tried again after the next start.
 async fn deliver_notices(app: Arc<App>, channel: NoticeChannel, mut stopping: watch::Receiver<bool>) {
-    while !*stopping.borrow() {
-        let tried = tokio::select! {
-            tried = app.deliver_notices(channel) => tried,
-            // What is on its way is tried again after the next start, under the same identifier.
-            _ = stopping.wait_for(|stop| *stop) => return,
-        };
-        match tried {
-            // There may be more.
-            Ok(count) if count >= AT_ONCE => continue,
-            Ok(_) => {}
-            Err(problem) => {
-                let channel = channel.name();
-                tracing::error!(channel, cause = ?problem.cause(), "notices: {}", problem.rule.name());
-            }
-        }
-        tokio::time::sleep(NOTICE_POLL).await;
+    tokio::select! {
+        () = app.keep_delivering(channel) => {}
+        _ = stopping.wait_for(|stop| *stop) => {}
     }
 }
 

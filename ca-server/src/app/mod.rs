@@ -39,7 +39,7 @@ pub(crate) use self::{
     deliver::Activation,
     enroll::{NewAgent, NewUnit},
     issue::IssueOrder,
-    notice::{AT_ONCE, unit_of},
+    notice::unit_of,
     ocsp::AnswerCache,
     pay::NewPayment,
     personalise::{Claim, Exchange},

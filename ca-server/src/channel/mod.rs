@@ -41,6 +41,9 @@ pub(crate) struct Letter<'a> {
 impl Channels {
     /// Reads secrets and roots; refuses what would send in the clear past this machine.
     pub(crate) fn open(config: &Notices) -> Result<Self, Failure> {
+        if config.timeout_secs == 0 {
+            return Err(wrong("notices.timeout_secs", "a second at least is needed"));
+        }
         let mailer = config.smtp.as_ref().map(|smtp| Mailer::open(smtp, config.timeout_secs)).transpose()?;
         let webhook = config.webhook.as_ref().map(Webhook::open).transpose()?;
         Ok(Self { mailer, webhook })

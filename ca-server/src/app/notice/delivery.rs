@@ -17,35 +17,49 @@ use crate::{
     wire,
 };
 
-/// Deliveries of one channel that are tried at once.
-pub(crate) const AT_ONCE: i64 = 8;
+/// Tries of mail, and of the webhook, that are on their way at once.
+const AT_ONCE: usize = 8;
+/// Files written in one turn.
+const TURN: usize = 100;
+const POLL: Duration = Duration::from_millis(500);
+
+/// Tries on their way; each gives whether its outcome was written down.
+type Tries = JoinSet<bool>;
 
 impl App {
-    /// Tries what is due on one channel, all at once, so that none waits for another; gives how many were tried.
-    pub(crate) async fn deliver_notices(self: &Arc<Self>, channel: NoticeChannel) -> Result<i64, Problem> {
-        let due = self.store.read(|reader| reader.due_deliveries(channel, wire::now(), AT_ONCE))?;
-        let mut tries = JoinSet::new();
-        for delivery in due {
-            let app = Arc::clone(self);
-            tries.spawn(async move { app.deliver(delivery).await });
+    /// Delivers on one channel for ever. A try that hangs leaves room for others beside it.
+    pub(crate) async fn keep_delivering(self: Arc<Self>, channel: NoticeChannel) {
+        let mut tries = Tries::new();
+        loop {
+            if let Err(problem) = self.start_tries(channel, &mut tries).await {
+                let channel = channel.name();
+                tracing::error!(channel, cause = ?problem.cause(), "notices: {}", problem.rule.name());
+            }
+            tokio::select! {
+                // There is room again, and perhaps more to do.
+                Some(Ok(true)) = tries.join_next() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
         }
-        let mut count = 0;
-        while let Some(tried) = tries.join_next().await {
-            tried.map_err(Failure::inconsistent)??;
-            count += 1;
-        }
-        Ok(count)
     }
 
-    async fn deliver(&self, known: DeliveryRecord) -> Result<(), Problem> {
-        // A file that is written twice is the same file; anything else is tried by one instance at a time.
-        let known = match known.channel {
-            NoticeChannel::File => known,
-            NoticeChannel::Mail | NoticeChannel::Webhook => match self.claim_delivery(known).await? {
-                Some(claimed) => claimed,
-                None => return Ok(()),
-            },
-        };
+    async fn start_tries(self: &Arc<Self>, channel: NoticeChannel, tries: &mut Tries) -> Result<(), Problem> {
+        let room = if channel == NoticeChannel::File { TURN } else { AT_ONCE.saturating_sub(tries.len()) };
+        let room = i64::try_from(room).map_err(Failure::inconsistent)?;
+        for known in self.store.read(|reader| reader.due_deliveries(channel, wire::now(), room))? {
+            // A file that is written twice is the same file, so it needs no claim, and a crash delays nothing.
+            if channel == NoticeChannel::File {
+                self.deliver(known).await;
+            } else if let Some(claimed) = self.claim_delivery(known).await? {
+                let app = Arc::clone(self);
+                tries.spawn(async move { app.deliver(claimed).await });
+            }
+        }
+        Ok(())
+    }
+
+    /// One try; gives whether its outcome was written down. What was not is tried again.
+    async fn deliver(&self, known: DeliveryRecord) -> bool {
         let outcome = match tokio::time::timeout(self.patience(), self.send(&known)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Problem::new(Rule::NoticeUnreachable).with("detail", "no answer in time")),
@@ -55,7 +69,14 @@ impl App {
             Ok(()) => DeliveryCommand::Succeed { at: wire::now() },
             Err(problem) => self.failed(&known, &problem),
         };
-        self.advance_delivery(known, command).await.map(drop)
+        let id = known.notice.clone();
+        match self.advance_delivery(known, command).await {
+            Ok(_) => true,
+            Err(problem) => {
+                tracing::error!(%id, cause = ?problem.cause(), "notice: {}", problem.rule.name());
+                false
+            }
+        }
     }
 
     /// Nobody else tries it before the claim has run out; nothing when somebody else was faster.

@@ -14,7 +14,6 @@ use ca_core::{
 use ca_store::{DeliveryRecord, NoticeRecord, Reader, StoreError, Tx, WriteSite};
 use ca_verifier::Time;
 
-pub(crate) use self::delivery::AT_ONCE;
 use super::App;
 use crate::{
     permit::{Permit, RetryNotice},
