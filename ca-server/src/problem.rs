@@ -195,6 +195,8 @@ impl From<ca_core::Error> for Problem {
             Core::LabourNumber => Self::field("labour_no", error),
             Core::IdCardForm | Core::IdCardDate | Core::IdCardCheck => Self::field("id_card", error),
             Core::Identifier => Self::field("id", error),
+            Core::Mail => Self::field("mail", error),
+            Core::Phone => Self::field("phone", error),
             other => Self::field("?", other),
         }
     }

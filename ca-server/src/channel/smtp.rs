@@ -97,9 +97,10 @@ fn problem(error: &Error) -> Problem {
         Some(code) => unreachable(format!("SMTP {code}")),
         None if error.is_timeout() => unreachable("the mail server did not answer in time"),
         None if error.is_tls() => unreachable("no TLS connection to the mail server"),
-        None if error.is_response() || error.is_client() => {
-            unreachable("the mail server's answer cannot be read")
+        None if error.is_client() => {
+            unreachable("the mail server does not offer the TLS or the login that is configured")
         }
+        None if error.is_response() => unreachable("the mail server's answer cannot be read"),
         None => unreachable("no connection to the mail server, or it was cut"),
     }
 }

@@ -303,12 +303,13 @@ fn mail_over_tls() {
         assert_eq!(server.taken()[0].login.as_deref(), Some("ca geheim"));
 
         // Neither to a server that cannot, nor to one whom nobody vouches for.
-        for (port, roots) in [(plain.port, "root.pem"), (server.port, "issuing.pem")] {
+        for (port, roots) in [(plain.port, "root.pem"), (server.port, "staff/clerk.pem")] {
             ca.stop_server();
             ca.configure_notices(&smtp(port, roots));
             ca.serve(&[]);
             approve(&ca);
             wait(20, "the refusal", || delivery(&ca, "application-approved")["state"] == "failed");
+            assert_eq!(delivery(&ca, "application-approved")["error"]["title"], "notice.unreachable");
         }
         assert_eq!((server.taken().len(), plain.asked()), (1, 0));
         assert!(!server_log(&ca).contains("geheim"));
@@ -371,7 +372,7 @@ fn the_webhook_and_the_code() {
     let json = call.json();
     assert_eq!(
         json["recipient"],
-        json!({ "uscc": USCC, "name": "南京签印科技有限公司", "phone": "13800138000" })
+        json!({ "uscc": USCC, "name": "南京示例科技有限公司", "phone": "13800138000" })
     );
     assert!(json["zh"]["body"].as_str().unwrap().contains("¥200.00"), "{json}");
     assert!(json["en"]["subject"].as_str().unwrap().is_ascii() && json["at"].is_string(), "{json}");
@@ -434,7 +435,7 @@ fn reminders(database: Database) {
     let told: Vec<String> = outbox(&ca).into_iter().filter(|text| text.contains(&serial)).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
-        told[0].contains("【签印】证书将在 30 天内到期") && told[0].contains("南京签印科技有限公司"),
+        told[0].contains("【签印】证书将在 30 天内到期") && told[0].contains("南京示例科技有限公司"),
         "{told:?}"
     );
     let asked: Vec<Value> = ca.rows("notice").into_iter().filter(|row| !row["step"].is_null()).collect();
