@@ -284,7 +284,6 @@ impl App {
             Attendance::Failed => free_text("reasons", new.reasons.unwrap_or_default(), REASONS_MAX)?,
             Attendance::Passed | Attendance::Absent => String::new(),
         };
-        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::QualifyAgent, move |tx| {
                 let planned = tx.training_session(&session)?;
@@ -297,8 +296,9 @@ impl App {
                     TrainingFilter { agent: Some(agent.clone()), limit: UNITS_MAX, ..TrainingFilter::default() };
                 let all = tx.trainings(&filter)?;
                 let invited = |known: &Training| matches!(&known.state, TrainingState::Invited { session: seat, .. } if *seat == session);
-                let first = all.iter().find(|known| invited(known)).cloned();
-                let first = first.ok_or_else(|| Problem::new(Rule::NotInvited))?;
+                if !all.iter().any(invited) {
+                    return Err(Problem::new(Rule::NotInvited));
+                }
                 for known in &all {
                     let command = match (new.result, &known.state) {
                         (Attendance::Passed, TrainingState::Invited { .. } | TrainingState::Accepted { .. } | TrainingState::Failed { .. }) => {
@@ -311,6 +311,9 @@ impl App {
                         _ => continue,
                     };
                     advance(tx, &known.id, command)?;
+                    // Each unit is told, at its own address.
+                    let about = NoticeAbout::Training(known.id.clone());
+                    notify(tx, notice_id(now)?, told(new.result), about, &agent)?;
                     if new.result == Attendance::Passed {
                         confirm(tx, permit.actor(), &agent, &known.unit, now)?;
                     }
@@ -321,12 +324,6 @@ impl App {
                 }
                 let entry = AuditEntry::done(now, permit.actor(), Action::QualifyAgent, "agent", &agent);
                 tx.append_audit(&entry.with("session", &session).with("result", result_name(new.result)))?;
-                let told = match new.result {
-                    Attendance::Passed => NoticeKind::TrainingPassed,
-                    Attendance::Failed => NoticeKind::TrainingFailed,
-                    Attendance::Absent => NoticeKind::TrainingAbsent,
-                };
-                notify(tx, notice, told, NoticeAbout::Training(first.id), &first.agent)?;
                 Ok(())
             })
             .await
@@ -336,6 +333,14 @@ impl App {
 fn due(calendar: &Calendar, now: Time) -> Result<Deadline, Problem> {
     let due = calendar.deadline(now, DECIDED_WITHIN);
     due.ok_or_else(|| Problem::from(Failure::inconsistent("no deadline: the clock is past the calendar")))
+}
+
+fn told(result: Attendance) -> NoticeKind {
+    match result {
+        Attendance::Passed => NoticeKind::TrainingPassed,
+        Attendance::Failed => NoticeKind::TrainingFailed,
+        Attendance::Absent => NoticeKind::TrainingAbsent,
+    }
 }
 
 fn result_name(result: Attendance) -> &'static str {

@@ -179,6 +179,30 @@ fn a_bad_row_is_an_error_and_never_a_default() {
     }
 }
 
+/// A message whose file was written before each channel had a row is not written again.
+#[test]
+fn what_was_sent_stays_sent() {
+    for database in databases() {
+        let mut connection = migrated(&database);
+        let kind = if database.name() == "sqlite" { "sqlite" } else { "postgres" };
+        let step = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("migrations/{kind}/2026-11-25-000007_notice_delivery"));
+        let step = |file: &str| std::fs::read_to_string(step.join(file)).unwrap();
+        connection.batch_execute(&step("down.sql")).unwrap();
+        connection
+            .batch_execute(
+                "INSERT INTO notice (id, recipient, template, created_at, sent_at) VALUES ('a', 'x', 'activation', 1, 7); \
+                 INSERT INTO notice (id, recipient, template, created_at) VALUES ('b', 'x', 'activation', 1)",
+            )
+            .unwrap();
+        connection.batch_execute(&step("up.sql")).unwrap();
+        let rows = "SELECT notice || ' ' || channel || ' ' || state || ' ' || sent_at AS line FROM notice_delivery";
+        assert_eq!(lines(&mut connection, rows), ["a file sent 7".to_owned()].into());
+        let waiting = "SELECT id AS line FROM notice WHERE routed_at IS NULL";
+        assert_eq!(lines(&mut connection, waiting), ["b".to_owned()].into());
+    }
+}
+
 /// A development database can be taken down again; whatever `down.sql` forgets, the second migration trips over.
 #[test]
 fn down_undoes_up() {

@@ -198,41 +198,90 @@ fn refused_and_retried(ca: &Ca, server: &MailServer) {
 }
 
 #[test]
-fn killed_between_sending_and_marking_on_sqlite() {
-    killed_between_sending_and_marking(Database::Sqlite);
+fn killed_at_every_step_on_sqlite() {
+    killed_at_every_step(Database::Sqlite);
 }
 
 #[test]
-fn killed_between_sending_and_marking_on_postgres() {
-    killed_between_sending_and_marking(Database::Postgres);
+fn killed_at_every_step_on_postgres() {
+    killed_at_every_step(Database::Postgres);
 }
 
-/// The mail server has the message and nobody wrote it down: it goes out again, under the same Message-ID.
-fn killed_between_sending_and_marking(database: Database) {
+/// Above all where the mail server has the message and nobody wrote it down: it goes out again, under the same
+/// Message-ID. Nowhere it gets lost.
+fn killed_at_every_step(database: Database) {
     let server = MailServer::start();
     let mut ca = Ca::new(database);
     ca.configure_mail(server.port);
-    ca.serve(&[("QIANYIN_CRASH", "send-notice:after")]);
-    ca.reach(&json!({ "mail": ADDRESS }));
-    approve(&ca);
-    wait(20, "the server's death", || ca.server_is_gone());
-    assert_eq!(server.taken().len(), 1);
     ca.serve(&[]);
-    wait(20, "the second copy", || server.taken().len() == 2);
-    wait(10, "the mark", || delivery(&ca, "application-approved")["state"] == "sent");
-    let ids: Vec<String> = server.taken().iter().map(message_id).collect();
-    assert_eq!(ids[0], ids[1]);
-    let notice = ca.notices("application-approved")[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(ids[0], format!("{notice}@qianyin.test"));
+    ca.reach(&json!({ "mail": ADDRESS }));
+    // The writes of one delivery: its way, the claim, the outcome.
+    let writes = ["before", "after", "before:2", "after:2", "before:3", "after:3"];
+    let points = writes.map(|when| format!("{}:{when}", WriteSite::StoreNotice.name()));
+    for point in points.iter().map(String::as_str).chain(["send-notice:after"]) {
+        let application = apply(&ca);
+        let copies = server.taken().len();
+        ca.serve(&[("QIANYIN_CRASH", point)]);
+        // The server may die before it answers.
+        let approval = format!("/api/v1/applications/{application}/approval");
+        let _ = ca.call("officer", "POST", &approval, Some(&Value::Null), Some(point));
+        wait(20, "the server's death", || ca.server_is_gone());
+        ca.serve(&[]);
+        let sent = || {
+            let notice = ca.notices("application-approved").pop().unwrap();
+            notice["about_id"] == *application && notice["deliveries"][0]["state"] == "sent"
+        };
+        wait(20, point, sent);
+        let notice = ca.notices("application-approved").pop().unwrap();
+        let ids: Vec<String> = server.taken()[copies..].iter().map(message_id).collect();
+        let expected = format!("{}@qianyin.test", notice["id"].as_str().unwrap());
+        assert!(ids.iter().all(|id| *id == expected), "{point}: {ids:?}");
+        let twice = ["send-notice:after", &points[4]].contains(&point);
+        assert_eq!(ids.len(), if twice { 2 } else { 1 }, "{point}");
+    }
 
     // A connection cut instead of an answer is the same from here: nobody knows, so it is sent again.
+    let copies = server.taken().len();
     server.behave(Manner::CutsAfterData);
     approve(&ca);
-    wait(20, "the message without an answer", || server.taken().len() == 3);
+    wait(20, "the message without an answer", || server.taken().len() > copies);
     server.behave(Manner::Takes);
-    wait(20, "the message again", || server.taken().len() >= 4);
-    let ids: Vec<String> = server.taken()[2..].iter().map(message_id).collect();
+    wait(20, "the message again", || server.taken().len() >= copies + 2);
+    let ids: Vec<String> = server.taken()[copies..].iter().map(message_id).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
+fn two_servers_send_each_message_once_on_sqlite() {
+    two_servers_send_each_message_once(Database::Sqlite);
+}
+
+#[test]
+fn two_servers_send_each_message_once_on_postgres() {
+    two_servers_send_each_message_once(Database::Postgres);
+}
+
+/// The other one looks several times while a message is on its way.
+fn two_servers_send_each_message_once(database: Database) {
+    let server = MailServer::start();
+    let mut ca = Ca::new(database);
+    ca.configure_mail(server.port);
+    ca.configure_notices("timeout_secs = 60");
+    server.behave(Manner::Slow);
+    ca.serve(&[]);
+    ca.serve_beside();
+    ca.reach(&json!({ "mail": ADDRESS }));
+    for _ in 0..5 {
+        approve(&ca);
+    }
+    wait(60, "all messages", || {
+        let notices = ca.notices("application-approved");
+        notices.len() == 5 && notices.iter().all(|notice| notice["deliveries"][0]["state"] == "sent")
+    });
+    let mut ids: Vec<String> = server.taken().iter().map(message_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((ids.len(), server.taken().len()), (5, 5));
 }
 
 #[test]
@@ -351,13 +400,7 @@ fn the_webhook_and_the_code() {
     let receiver = Receiver::start(&[500, 302]);
     let mut ca = Ca::new(Database::Sqlite);
     std::fs::write(ca.dir.join("webhook.secret"), format!("{SECRET}\n")).unwrap();
-    let webhook = |ca: &Ca, codes: bool| {
-        let url = &receiver.url;
-        ca.configure_notices(&format!(
-            "retry_secs = [1, 1]\n[webhook]\nurl = \"{url}\"\nsecret_file = \"webhook.secret\"\nactivation_code = {codes}\n"
-        ));
-    };
-    webhook(&ca, false);
+    ca.configure_webhook(&receiver.url, "");
     ca.serve(&[]);
     ca.start_counter(&[]);
     ca.reach(&json!({ "phone": "13800138000" }));
@@ -389,7 +432,7 @@ fn the_webhook_and_the_code() {
 
     // A gateway for short messages is told the code when that was said.
     ca.stop_server();
-    webhook(&ca, true);
+    ca.configure_webhook(&receiver.url, "activation_code = true\n");
     ca.serve(&[]);
     ca.post("officer", &format!("/api/v1/applications/{application}/activation-code"), &Value::Null);
     wait(20, "the new code", || receiver.of_kind("activation").len() == 1);
@@ -411,6 +454,27 @@ fn the_webhook_and_the_code() {
     ] {
         assert!(!export.contains(secret) && !server_log(&ca).contains(secret), "{secret} is written down");
     }
+}
+
+#[test]
+fn the_webhook_over_tls() {
+    let mut ca = Ca::new(Database::Sqlite);
+    std::fs::write(ca.dir.join("webhook.secret"), SECRET).unwrap();
+    let receiver = Receiver::with_tls(&ca.dir);
+    ca.configure_webhook(&receiver.url, "ca_file = \"root.pem\"\n");
+    ca.serve(&[]);
+    approve(&ca);
+    wait(20, "the call", || receiver.calls().len() == 1);
+    assert!(receiver.calls()[0].is_signed_with(SECRET));
+
+    // Nobody vouches for this one.
+    ca.stop_server();
+    ca.configure_webhook(&receiver.url, "ca_file = \"staff/clerk.pem\"\n");
+    ca.configure_notices("retry_secs = []");
+    ca.serve(&[]);
+    approve(&ca);
+    wait(20, "the refusal", || delivery(&ca, "application-approved")["state"] == "failed");
+    assert_eq!(receiver.calls().len(), 1);
 }
 
 #[test]

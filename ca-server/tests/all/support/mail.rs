@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -23,6 +24,8 @@ pub(crate) enum Manner {
     RefusesRecipient,
     /// Takes the message and cuts the connection instead of saying so.
     CutsAfterData,
+    /// Takes the message and its time.
+    Slow,
     /// Never answers a recipient.
     Hangs,
 }
@@ -96,7 +99,8 @@ impl MailServer {
     }
 }
 
-fn server_config(folder: &Path) -> Arc<ServerConfig> {
+/// The CA's own server certificate, for 127.0.0.1.
+pub(super) fn server_config(folder: &Path) -> Arc<ServerConfig> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(folder.join("server.pem"))
         .unwrap()
         .map(|certificate| certificate.unwrap())
@@ -167,7 +171,7 @@ fn session<S: Read + Write>(
                     },
                     Manner::Busy => "451 4.3.0 later".to_owned(),
                     Manner::RefusesRecipient => format!("550 5.1.1 <{to}> is not known here"),
-                    Manner::Takes | Manner::CutsAfterData => {
+                    Manner::Takes | Manner::Slow | Manner::CutsAfterData => {
                         mail.to = to;
                         "250 ok".to_owned()
                     }
@@ -176,6 +180,9 @@ fn session<S: Read + Write>(
             "DATA" => {
                 write!(stream.get_mut(), "354 go ahead\r\n")?;
                 mail.data = data(stream)?;
+                if manner == Manner::Slow {
+                    std::thread::sleep(Duration::from_secs(2));
+                }
                 shared.lock().unwrap().taken.push(mail.clone());
                 if manner == Manner::CutsAfterData {
                     return Ok(false);

@@ -4,11 +4,15 @@ use std::{
     collections::{HashMap, VecDeque},
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    path::Path,
     sync::{Arc, Mutex},
 };
 
 use ring::hmac;
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::Value;
+
+use super::mail::server_config;
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -27,19 +31,37 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) fn start(statuses: &[u16]) -> Self {
+        Self::listen("http", statuses, Some)
+    }
+
+    /// With the CA's own server certificate, for 127.0.0.1.
+    pub(crate) fn with_tls(folder: &Path) -> Self {
+        let config = server_config(folder);
+        Self::listen("https", &[], move |stream| {
+            let server = ServerConnection::new(Arc::clone(&config)).ok()?;
+            Some(StreamOwned::new(server, stream))
+        })
+    }
+
+    fn listen<S: Read + Write>(
+        scheme: &str,
+        statuses: &[u16],
+        secure: impl Fn(TcpStream) -> Option<S> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/notices?for=test", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}/notices?for=test", listener.local_addr().unwrap());
         let (calls, mut statuses) = (Arc::default(), VecDeque::from(statuses.to_vec()));
         let kept: Arc<Mutex<Vec<Call>>> = Arc::clone(&calls);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let Ok(call) = read(&stream) else { continue };
+                let Some(mut stream) = secure(stream) else { continue };
+                let Ok(call) = read(&mut stream) else { continue };
                 let status = statuses.pop_front().unwrap_or(200);
                 kept.lock().unwrap().push(call);
                 // Far more than anybody should read, and words that nobody should log.
                 let body = "S3CRET of the other side ".repeat(10_000);
                 let length = body.len();
-                let _ = write!(&stream, "HTTP/1.1 {status} so\r\nContent-Length: {length}\r\n\r\n{body}");
+                let _ = write!(stream, "HTTP/1.1 {status} so\r\nContent-Length: {length}\r\n\r\n{body}");
             }
         });
         Self { url, calls }
@@ -69,7 +91,7 @@ impl Call {
     }
 }
 
-fn read(stream: &TcpStream) -> std::io::Result<Call> {
+fn read(stream: &mut impl Read) -> std::io::Result<Call> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
