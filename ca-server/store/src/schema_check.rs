@@ -196,7 +196,8 @@ fn what_was_sent_stays_sent() {
             )
             .unwrap();
         connection.batch_execute(&step("up.sql")).unwrap();
-        let rows = "SELECT notice || ' ' || channel || ' ' || state || ' ' || sent_at AS line FROM notice_delivery";
+        let rows =
+            "SELECT notice || ' ' || channel || ' ' || state || ' ' || sent_at AS line FROM notice_delivery";
         assert_eq!(lines(&mut connection, rows), ["a file sent 7".to_owned()].into());
         let waiting = "SELECT id AS line FROM notice WHERE routed_at IS NULL";
         assert_eq!(lines(&mut connection, waiting), ["b".to_owned()].into());
