@@ -82,6 +82,8 @@ actions! {
     LogIn = "log-in",
     /// A unit or an agent changed the password.
     ChangePassword = "change-password",
+    /// How a unit is reached was changed.
+    ChangeContact = "change-contact",
     /// An agent was registered.
     RegisterAgent = "register-agent",
     /// A unit applied to have its agent trained.
@@ -134,6 +136,8 @@ actions! {
     ReleaseCertificate = "release-certificate",
     /// A certificate was revoked.
     RevokeCertificate = "revoke-certificate",
+    /// A notice that could not be delivered was put back.
+    RetryNotice = "retry-notice",
     /// A CRL was published.
     PublishCrl = "publish-crl",
     /// Records were read.

@@ -31,6 +31,12 @@ pub enum Error {
     /// Identity card: check digit.
     #[error("identity card: the check digit does not fit")]
     IdCardCheck,
+    /// A mail address.
+    #[error("mail: an address as name@example.com is needed, in ASCII, 254 characters at most")]
+    Mail,
+    /// A telephone number.
+    #[error("phone: a mobile number of 11 digits, or a landline with its area code, is needed")]
+    Phone,
     /// Years outside the tariff.
     #[error("{asked} years asked, 1 to {most} can be bought")]
     Years {

@@ -73,6 +73,8 @@ identifiers! {
     UnitEventId,
     /// The online account of a unit or an agent.
     AccountId,
+    /// A notice: a message to an agent or a unit.
+    NoticeId,
 }
 
 impl AttemptId {

@@ -8,6 +8,7 @@ mod application;
 mod attempt;
 mod audit;
 mod certificate;
+mod contact;
 mod crl;
 mod csr;
 mod day;
@@ -21,6 +22,7 @@ mod key;
 mod kind;
 mod lint;
 mod money;
+mod notice;
 mod ocsp;
 mod people;
 pub mod policy;
@@ -35,13 +37,14 @@ pub use application::{ApplicationCommand, ApplicationState};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use certificate::{CertificateCommand, CertificateState};
+pub use contact::{Contact, MailAddress, Phone};
 pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
 pub use id::{
-    AccountId, AgentId, ApplicationId, AttemptId, OrderId, PaymentId, SessionId, StaffId, TrainingId,
-    UnitEventId, UnitId,
+    AccountId, AgentId, ApplicationId, AttemptId, NoticeId, OrderId, PaymentId, SessionId, StaffId,
+    TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -52,6 +55,7 @@ pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
 pub use kind::{ApplicationKind, Loss};
 pub use lint::{Finding, LintContext, lint};
 pub use money::{Fen, QuoteLine, Tariff};
+pub use notice::{DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeKind};
 pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
     PreparedOcsp, Responder, ocsp_error,

@@ -78,11 +78,101 @@ pub(crate) struct TlsConfig {
     pub(crate) key: PathBuf,
 }
 
-/// Where messages to agents go: one file a message, for whatever sends them.
+/// How messages to agents and units go out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Notices {
+    /// One file a message, for whatever sends them; used where neither mail nor webhook applies.
     pub(crate) outbox: PathBuf,
+    /// Seconds from each failure to the next try. After one more failure than there are pauses it is given up.
+    #[serde(default = "retry_default")]
+    pub(crate) retry_secs: Vec<u32>,
+    /// How long one try may take.
+    #[serde(default = "timeout_default")]
+    pub(crate) timeout_secs: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) smtp: Option<SmtpConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) webhook: Option<WebhookConfig>,
+}
+
+/// The mail server that takes our mail.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SmtpConfig {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: SmtpTls,
+    #[serde(default)]
+    pub(crate) user: Option<String>,
+    /// File with the user's password.
+    #[serde(default)]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Sender, such as `签印 <ca@example.org>`.
+    pub(crate) from: String,
+    /// PEM: whom to trust instead of the machine's own list.
+    #[serde(default)]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SmtpTls {
+    /// Plain at first, TLS before anything is said; refused without.
+    StartTls,
+    /// TLS from the first octet.
+    Tls,
+    /// Not at all: to this machine only.
+    None,
+}
+
+/// Another program that is told of every message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebhookConfig {
+    /// `https://…`, or `http://…` on this machine.
+    pub(crate) url: String,
+    /// File with the key of the signature.
+    pub(crate) secret_file: PathBuf,
+    /// PEM: whom to trust instead of the machine's own list.
+    #[serde(default)]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Whether activation codes go there, too: for a gateway that sends short messages.
+    #[serde(default)]
+    pub(crate) activation_code: bool,
+}
+
+impl Notices {
+    /// The outbox and nothing else.
+    pub(crate) fn files(outbox: impl Into<PathBuf>) -> Self {
+        Self {
+            outbox: outbox.into(),
+            retry_secs: retry_default(),
+            timeout_secs: timeout_default(),
+            smtp: None,
+            webhook: None,
+        }
+    }
+
+    fn files_named(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let smtp =
+            self.smtp.iter_mut().flat_map(|smtp| smtp.password_file.iter_mut().chain(&mut smtp.ca_file));
+        let webhook = self
+            .webhook
+            .iter_mut()
+            .flat_map(|webhook| std::iter::once(&mut webhook.secret_file).chain(&mut webhook.ca_file));
+        std::iter::once(&mut self.outbox).chain(smtp).chain(webhook)
+    }
+}
+
+/// One minute, five, thirty, two hours, six, a day.
+fn retry_default() -> Vec<u32> {
+    vec![60, 300, 1_800, 7_200, 21_600, 86_400]
+}
+
+fn timeout_default() -> u16 {
+    30
 }
 
 fn sessions_default() -> usize {
@@ -101,8 +191,10 @@ impl Config {
             &mut config.hsm.issuing_pin_file,
             &mut config.tls.chain,
             &mut config.tls.key,
-            &mut config.notices.outbox,
-        ] {
+        ]
+        .into_iter()
+        .chain(config.notices.files_named())
+        {
             *file = base.join(&file);
         }
         if let Some(relative) = config.database.strip_prefix("sqlite:") {

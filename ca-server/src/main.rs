@@ -4,12 +4,14 @@
 mod app;
 mod ca;
 mod ceremony;
+mod channel;
 mod cli;
 mod config;
 mod draft;
 mod files;
 mod http;
 mod listener;
+mod message;
 mod password;
 mod permit;
 mod policies;

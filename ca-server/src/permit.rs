@@ -25,6 +25,8 @@ permissions!(
     RecordUnitEvent,
     OpenAccount,
     ChangePassword,
+    ChangeContact,
+    RetryNotice,
     RegisterAgent,
     SubmitTraining,
     DecideTraining,

@@ -230,6 +230,8 @@ impl From<ca_core::Error> for Problem {
                 Self::new(Rule::OrgCodeCheck).with("found", found).with("expected", expected)
             }
             Core::Identifier => Self::field("id", error),
+            Core::Mail => Self::field("mail", error),
+            Core::Phone => Self::field("phone", error),
             other => Self::field("?", other),
         }
     }

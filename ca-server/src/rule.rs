@@ -11,7 +11,6 @@ macro_rules! rules {
 
         impl Rule {
             /// Every rule.
-            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// Its name in problem documents and in the log.
@@ -256,6 +255,18 @@ rules! {
     RenewalRunning "root-crl.running" 409
         "另一个 root-crl 正在运行，或在十五秒内运行过；没有签名。" "请等待十五秒后再次运行。"
         "Another root-crl is running, or ran within fifteen seconds; nothing was signed." "Wait fifteen seconds and run it again.";
+    NoticeNoAddress "notice.no-address" 409
+        "单位没有登记邮箱。" "请登记单位的联系方式，再重发这条消息。"
+        "The unit has no mail address." "Write down how the unit is reached, then have the message sent again.";
+    NoticeRefused "notice.refused" 502
+        "邮件服务器拒绝了这封邮件（{detail}）。" "请核对单位的邮箱地址，更正后重发这条消息。"
+        "The mail server refuses the message ({detail})." "Check the unit's mail address, correct it, and have the message sent again.";
+    NoticeUnreachable "notice.unreachable" 503
+        "对方没有收下消息：{detail}" "会自动重试；如一直失败，请管理员检查 [notices] 配置、网络和对方服务。"
+        "The other side did not take the message: {detail}" "It is tried again by itself; when it keeps failing, let the administrator check [notices], the network and the other side.";
+    NoticeUnconfigured "notice.unconfigured" 503
+        "没有配置这种发送方式：{detail}" "请管理员在 [notices] 中配置，然后重发这条消息。"
+        "This way of sending is not configured: {detail}" "Let the administrator configure it under [notices], then have the message sent again.";
     Busy "busy" 503
         "系统繁忙。" "请稍候用同一个 Idempotency-Key 重发。"
         "The server is busy." "Send the same request, with the same Idempotency-Key, a little later.";

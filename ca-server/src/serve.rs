@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ca_core::{Action, Actor, AuditEntry};
+use ca_core::{Action, Actor, AuditEntry, NoticeChannel};
 use ca_store::{Store, WriteSite};
 use ca_verifier::Trust;
 use tokio::sync::watch;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     ca::{Ca, label},
+    channel::Channels,
     config::Config,
     http, listener, policies,
     problem::{Failure, Problem},
@@ -21,6 +22,8 @@ const STATUS_POLL: Duration = Duration::from_millis(200);
 /// Deadlines are days: a minute late is on time.
 const DAY_POLL: Duration = Duration::from_secs(60);
 const NOTICE_POLL: Duration = Duration::from_millis(500);
+/// How often certificates that are about to end are looked for.
+const REMINDER_POLL: Duration = Duration::from_secs(3600);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Opens everything that a use case needs.
@@ -34,7 +37,8 @@ pub(crate) fn open(config: Config) -> Result<App, Failure> {
         return Err(Failure::no_ceremony());
     }
     let ca = Ca::open(&config, certificates)?;
-    Ok(App::new(config, store, policies, ca))
+    let channels = Channels::open(&config.notices)?;
+    Ok(App::new(config, store, policies, ca, channels))
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -52,8 +56,12 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     println!("ca-server ready http://{} https://{}", plain.local_addr()?, secure.local_addr()?);
     let workers = [
         tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
-        tokio::spawn(send_notices(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keep_days(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(ask_for_reminders(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(route_notices(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::File, stopping.clone())),
+        tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::Mail, stopping.clone())),
+        tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::Webhook, stopping.clone())),
     ];
     let status = http::status_router(Arc::clone(&app)).into_make_service();
     let api = http::api_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
@@ -100,9 +108,20 @@ async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<b
     }
 }
 
-async fn send_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
+/// Soon after the start, and each hour.
+async fn ask_for_reminders(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        if let Err(problem) = app.send_notices().await {
+        match app.ask_for_reminders().await {
+            Ok(count) => tracing::info!(count, "reminders of certificates that end"),
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "reminders: {}", problem.rule.name()),
+        }
+        let _ = tokio::time::timeout(REMINDER_POLL, stopping.wait_for(|stop| *stop)).await;
+    }
+}
+
+async fn route_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        if let Err(problem) = app.route_notices().await {
             tracing::error!(cause = ?problem.cause(), "notices: {}", problem.rule.name());
         }
         tokio::time::sleep(NOTICE_POLL).await;
@@ -122,6 +141,15 @@ async fn keep_days(app: Arc<App>, stopping: watch::Receiver<bool>) {
         let mut stopping = stopping.clone();
         let stopped = async move { stopping.wait_for(|stop| *stop).await.is_ok() };
         let _ = tokio::time::timeout(DAY_POLL, stopped).await;
+    }
+}
+
+/// A worker of its own for each channel: a mail server that hangs holds up no file. What is on its way at the end is
+/// tried again after the next start.
+async fn deliver_notices(app: Arc<App>, channel: NoticeChannel, mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = app.keep_delivering(channel) => {}
+        _ = stopping.wait_for(|stop| *stop) => {}
     }
 }
 

@@ -5,12 +5,18 @@
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, CertificateCommand, CertificateState, Fen, Loss,
+    AuditEntry, CertificateCommand, CertificateState, Fen, Loss, NoticeAbout, NoticeKind,
 };
 use ca_store::{CertificateStatus, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
 
-use super::{App, apply::advance, free_text, gate, status::change_status};
+use super::{
+    App,
+    apply::advance,
+    free_text, gate,
+    notice::{notice_id, notify},
+    status::change_status,
+};
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication},
     problem::Problem,
@@ -31,6 +37,7 @@ impl App {
         let now = wire::now();
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let rules = self.policies.eligibility().clone();
+        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
                 let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
@@ -44,7 +51,10 @@ impl App {
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
                 tx.append_audit(&entry.with("kind", known.kind.name()))?;
-                Ok(carry_on(tx, permit.actor(), &known, now)?.unwrap_or(approved))
+                let state = carry_on(tx, permit.actor(), &known, now)?.unwrap_or(approved);
+                let (told, about) = (NoticeKind::ApplicationApproved, NoticeAbout::Application(id));
+                notify(tx, notice, told, about, &known.agent)?;
+                Ok(state)
             })
             .await
     }
@@ -58,12 +68,16 @@ impl App {
         let now = wire::now();
         let reasons = free_text("reasons", reasons, REASONS_MAX)?;
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
+        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
+                let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
                 let state = advance(tx, &id, ApplicationCommand::Reject { by, reasons: reasons.clone() })?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::RejectApplication, "application", &id);
                 tx.append_audit(&entry.with("reasons", reasons))?;
+                let (told, about) = (NoticeKind::ApplicationRejected, NoticeAbout::Application(id));
+                notify(tx, notice, told, about, &known.agent)?;
                 Ok(state)
             })
             .await

@@ -7,15 +7,21 @@
 use std::sync::Arc;
 
 use ca_core::{
-    Action, Actor, AgentId, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AttemptCommand, AttemptId, AuditEntry, CertificateCommand, CertificateState, Loss,
+    Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState, AttemptCommand,
+    AttemptId, AuditEntry, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind,
 };
-use ca_store::{AuditFilter, CertificateStatus, NoticeRecord, Reader, Tx, WriteSite};
-use ca_verifier::{Serial, Time};
+use ca_store::{AuditFilter, CertificateStatus, Reader, Tx, WriteSite};
+use ca_verifier::Serial;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, apply::advance, decide::end_once, personalise::refuse_renewal};
+use super::{
+    App,
+    apply::advance,
+    decide::end_once,
+    notice::{notice_id, notify},
+    personalise::refuse_renewal,
+};
 use crate::{
     permit::{DeliverToken, Permit, RenewActivationCode},
     problem::{Failure, Problem},
@@ -43,7 +49,7 @@ impl App {
         permit: Permit<DeliverToken>,
         application: ApplicationId,
     ) -> Result<Serial, Problem> {
-        let notice = hex::encode(wire::random::<16>()?);
+        let notice = notice_id(wire::now())?;
         self.store
             .write(WriteSite::DeliverToken, move |tx| {
                 let now = wire::now();
@@ -57,7 +63,8 @@ impl App {
                 let command = ApplicationCommand::Deliver { attempt: attempt.id.clone() };
                 advance(tx, &application, command)?;
                 let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
-                tx.insert_notice(&activation_notice(notice, &application, &known.agent, now))?;
+                let about = NoticeAbout::Application(application.clone());
+                notify(tx, notice, NoticeKind::Activation, about, &known.agent)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::DeliverToken, "certificate", serial);
                 tx.append_audit(
@@ -135,7 +142,7 @@ impl App {
         permit: Permit<RenewActivationCode>,
         application: ApplicationId,
     ) -> Result<(), Problem> {
-        let notice = hex::encode(wire::random::<16>()?);
+        let notice = notice_id(wire::now())?;
         self.store
             .write(WriteSite::DeliverToken, move |tx| {
                 let now = wire::now();
@@ -144,7 +151,8 @@ impl App {
                     let (state, command) = (known.state.name(), "renew-activation-code");
                     return Err(Problem::from(ca_core::Refusal::WrongState { state, command }));
                 };
-                tx.insert_notice(&activation_notice(notice, &application, &known.agent, now))?;
+                let about = NoticeAbout::Application(application.clone());
+                notify(tx, notice, NoticeKind::Activation, about, &known.agent)?;
                 let (action, actor) = (Action::RenewActivationCode, permit.actor());
                 let entry = AuditEntry::done(now, actor, action, "certificate", serial);
                 tx.append_audit(&entry.with("application", &application))?;
@@ -179,17 +187,6 @@ impl App {
 /// The attempt's challenge: computed, so that a restart asks for the same one.
 pub(super) fn challenge_message(attempt: &AttemptId, serial: &Serial) -> String {
     format!("qianyin-challenge-v1:{attempt}:{serial}")
-}
-
-fn activation_notice(id: String, application: &ApplicationId, agent: &AgentId, now: Time) -> NoticeRecord {
-    NoticeRecord {
-        id,
-        recipient: agent.to_string(),
-        template: "activation".to_owned(),
-        application: Some(application.clone()),
-        training: None,
-        created_at: now,
-    }
 }
 
 /// How many new codes there were, and the log entry of the last.

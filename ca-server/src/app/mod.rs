@@ -6,6 +6,7 @@
 mod account;
 mod apply;
 pub(crate) mod clock;
+mod contact;
 mod crl;
 mod decide;
 mod deliver;
@@ -39,10 +40,12 @@ use tokio::sync::Semaphore;
 pub(crate) use self::{
     account::{LogIn, NewPassword, Opened, agent_by_card},
     apply::NewApplication,
+    contact::ContactForm,
     crl::PublishedCrl,
     deliver::Activation,
     enroll::{NewAgent, NewUnit},
     issue::IssueOrder,
+    notice::unit_of,
     ocsp::AnswerCache,
     pay::NewPayment,
     personalise::{Claim, Exchange},
@@ -50,7 +53,7 @@ pub(crate) use self::{
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,
 };
-use crate::{ca::Ca, config::Config, problem::Problem, wire};
+use crate::{ca::Ca, channel::Channels, config::Config, problem::Problem, wire};
 
 /// Passwords hashed at once.
 const HASHING: usize = 2;
@@ -61,6 +64,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) policies: Policies,
     pub(crate) ca: Ca,
+    pub(crate) channels: Channels,
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
@@ -73,12 +77,13 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca) -> Self {
+    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca, channels: Channels) -> Self {
         Self {
             config,
             store,
             policies,
             ca,
+            channels,
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),
             hashing: Semaphore::new(HASHING),

@@ -13,14 +13,21 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{
     Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
-    CertificateCommand,
+    CertificateCommand, NoticeAbout, NoticeKind,
 };
 use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
 use ca_verifier::{Reason, Serial};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, IssueOrder, apply::advance, deliver::challenge_message, free_text, status::change_status};
+use super::{
+    App, IssueOrder,
+    apply::advance,
+    deliver::challenge_message,
+    free_text,
+    notice::{notice_id, notify},
+    status::change_status,
+};
 use crate::{
     permit::{ClaimApplication, Permit, Personalise},
     problem::{Failure, Problem},
@@ -380,6 +387,9 @@ impl App {
         site: WriteSite,
     ) -> Result<(), Problem> {
         let (id, actor) = (attempt.id.clone(), hand.actor.clone());
+        // The last step at the counter; a holder who renews has the token in hand.
+        let ready = command == AttemptCommand::Prove && matches!(actor, Actor::Staff(_));
+        let notice = notice_id(wire::now())?;
         self.store
             .write(site, move |tx| {
                 let known = tx.attempt(&id)?.ok_or_else(|| Problem::not_found("attempt"))?;
@@ -387,6 +397,12 @@ impl App {
                 tx.move_attempt(&id, &known.state, &next)?;
                 let entry = AuditEntry::done(wire::now(), &actor, Action::Personalise, "attempt", &id);
                 tx.append_audit(&entry.with("step", site.name()))?;
+                if ready {
+                    let application = tx.application(&known.application)?;
+                    let application = application.ok_or_else(|| Problem::not_found("application"))?;
+                    let about = NoticeAbout::Application(known.application);
+                    notify(tx, notice, NoticeKind::ReadyForCollection, about, &application.agent)?;
+                }
                 Ok::<_, Problem>(())
             })
             .await

@@ -2,16 +2,22 @@
 //! with seats, and records how the agent did. One training serves every unit that applied for the agent.
 
 use ca_core::{
-    Action, Actor, AgentId, AuditEntry, Enterer, Name, SessionId, Training, TrainingCommand, TrainingId,
-    TrainingSession, TrainingState, UnitId,
+    Action, Actor, AgentId, AuditEntry, Enterer, Name, NoticeAbout, NoticeKind, SessionId, Training,
+    TrainingCommand, TrainingId, TrainingSession, TrainingState, UnitId,
     policy::{Calendar, Deadline},
 };
-use ca_store::{NoticeRecord, TrainingFilter, Tx, WriteSite};
+use ca_store::{TrainingFilter, Tx, WriteSite};
 use ca_verifier::{Time, UnitCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, enroll::registered_unit, free_text, once};
+use super::{
+    App, Made, Once,
+    enroll::registered_unit,
+    free_text,
+    notice::{notice_id, notify},
+    once,
+};
 use crate::{
     permit::{DecideTraining, InviteAgent, Permit, PlanTraining, QualifyAgent, SubmitTraining},
     problem::{Failure, Problem},
@@ -170,7 +176,7 @@ impl App {
     ) -> Result<TrainingState, Problem> {
         let now = wire::now();
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        let notice = hex::encode(wire::random::<16>()?);
+        let notice = notice_id(now)?;
         let (command, reasons) = match decision {
             Decision::Accept => (TrainingCommand::Accept { by }, None),
             Decision::Reject { reasons } => {
@@ -194,7 +200,12 @@ impl App {
                     state = advance(tx, &id, TrainingCommand::Pass { session: None })?;
                     confirm(tx, permit.actor(), &known.agent, &known.unit, now)?;
                 }
-                notify(tx, notice, state.name(), &known, now)?;
+                let told = match state {
+                    TrainingState::Passed { .. } => NoticeKind::TrainingPassed,
+                    TrainingState::Rejected { .. } => NoticeKind::TrainingRejected,
+                    _ => NoticeKind::TrainingAccepted,
+                };
+                notify(tx, notice, told, NoticeAbout::Training(id), &known.agent)?;
                 Ok(state)
             })
             .await
@@ -246,7 +257,7 @@ impl App {
         session: SessionId,
     ) -> Result<TrainingState, Problem> {
         let now = wire::now();
-        let notice = hex::encode(wire::random::<16>()?);
+        let notice = notice_id(now)?;
         self.store
             .write(WriteSite::InviteAgent, move |tx| {
                 let planned = tx.training_session(&session)?;
@@ -262,7 +273,7 @@ impl App {
                 }
                 let entry = AuditEntry::done(now, permit.actor(), Action::InviteAgent, "training", &id);
                 tx.append_audit(&entry.with("session", &session))?;
-                notify(tx, notice, state.name(), &known, now)?;
+                notify(tx, notice, NoticeKind::TrainingInvited, NoticeAbout::Training(id), &known.agent)?;
                 Ok(state)
             })
             .await
@@ -282,7 +293,6 @@ impl App {
             Attendance::Failed => free_text("reasons", new.reasons.unwrap_or_default(), REASONS_MAX)?,
             Attendance::Passed | Attendance::Absent => String::new(),
         };
-        let notice = hex::encode(wire::random::<16>()?);
         self.store
             .write(WriteSite::QualifyAgent, move |tx| {
                 let planned = tx.training_session(&session)?;
@@ -295,8 +305,9 @@ impl App {
                     TrainingFilter { agent: Some(agent.clone()), limit: UNITS_MAX, ..TrainingFilter::default() };
                 let all = tx.trainings(&filter)?;
                 let invited = |known: &Training| matches!(&known.state, TrainingState::Invited { session: seat, .. } if *seat == session);
-                let first = all.iter().find(|known| invited(known)).cloned();
-                let first = first.ok_or_else(|| Problem::new(Rule::NotInvited))?;
+                if !all.iter().any(invited) {
+                    return Err(Problem::new(Rule::NotInvited));
+                }
                 for known in &all {
                     let command = match (new.result, &known.state) {
                         (Attendance::Passed, TrainingState::Invited { .. } | TrainingState::Accepted { .. } | TrainingState::Failed { .. }) => {
@@ -309,6 +320,9 @@ impl App {
                         _ => continue,
                     };
                     advance(tx, &known.id, command)?;
+                    // Each unit is told, at its own address.
+                    let about = NoticeAbout::Training(known.id.clone());
+                    notify(tx, notice_id(now)?, told(new.result), about, &agent)?;
                     if new.result == Attendance::Passed {
                         confirm(tx, permit.actor(), &agent, &known.unit, now)?;
                     }
@@ -319,7 +333,6 @@ impl App {
                 }
                 let entry = AuditEntry::done(now, permit.actor(), Action::QualifyAgent, "agent", &agent);
                 tx.append_audit(&entry.with("session", &session).with("result", result_name(new.result)))?;
-                notify(tx, notice, result_name(new.result), &first, now)?;
                 Ok(())
             })
             .await
@@ -329,6 +342,14 @@ impl App {
 fn due(calendar: &Calendar, now: Time) -> Result<Deadline, Problem> {
     let due = calendar.deadline(now, DECIDED_WITHIN);
     due.ok_or_else(|| Problem::from(Failure::inconsistent("no deadline: the clock is past the calendar")))
+}
+
+fn told(result: Attendance) -> NoticeKind {
+    match result {
+        Attendance::Passed => NoticeKind::TrainingPassed,
+        Attendance::Failed => NoticeKind::TrainingFailed,
+        Attendance::Absent => NoticeKind::TrainingAbsent,
+    }
 }
 
 fn result_name(result: Attendance) -> &'static str {
@@ -364,16 +385,4 @@ fn confirm(tx: &mut Tx<'_>, actor: &Actor, agent: &AgentId, unit: &UnitId, now: 
     tx.confirm_pair(agent, unit, now, &actor.to_string())?;
     let entry = AuditEntry::done(now, actor, Action::ConfirmAgent, "agent", agent);
     Ok(tx.append_audit(&entry.with("unit", unit))?)
-}
-
-/// Asks for a message: `what` became of it.
-fn notify(tx: &mut Tx<'_>, id: String, what: &str, about: &Training, now: Time) -> Result<(), Problem> {
-    Ok(tx.insert_notice(&NoticeRecord {
-        id,
-        recipient: about.agent.to_string(),
-        template: format!("training-{what}"),
-        application: None,
-        training: Some(about.id.clone()),
-        created_at: now,
-    })?)
 }

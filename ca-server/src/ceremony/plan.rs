@@ -179,7 +179,7 @@ impl Plan {
                 sessions: 4,
             },
             tls: TlsConfig { chain: "server.pem".into(), key: "server.key".into() },
-            notices: Notices { outbox: "outbox".into() },
+            notices: Notices::files("outbox"),
         }
     }
 }

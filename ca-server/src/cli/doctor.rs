@@ -4,6 +4,7 @@ use ca_store::CrlRecord;
 
 use super::{Out, Server, Stop};
 use crate::{
+    app::App,
     ca::label,
     config::{self, Config},
     problem::Failure,
@@ -20,6 +21,7 @@ pub(super) fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
     out.say("配置正常", "configuration: ok");
     let app = serve::open(config)?;
     out.say("策略、数据库、密码卡正常", "policies, database, token: ok");
+    say_notices(&app, out)?;
     let (epoch, crl, root_crl) = app.store.read(|reader| {
         let crls = (reader.latest_crl(label::ISSUING, 0)?, reader.latest_crl(label::ROOT, 0)?);
         Ok::<_, Failure>((reader.epoch()?, crls.0, crls.1))
@@ -43,6 +45,21 @@ pub(super) fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
             &format!(
                 "WARNING: the root CRL runs out in {days} days; fetch the root's token and run ca-server root-crl."
             ),
+        );
+    }
+    Ok(())
+}
+
+/// Messages that nobody got are a warning: certificates are issued and served all the same.
+fn say_notices(app: &App, out: &Out) -> Result<(), Failure> {
+    let (waiting, failed) = app.store.read(|reader| {
+        Ok::<_, Failure>((reader.count_deliveries("waiting")?, reader.count_deliveries("failed")?))
+    })?;
+    out.say(&format!("消息：{waiting} 条待发"), &format!("messages: {waiting} waiting"));
+    if failed > 0 {
+        out.say(
+            &format!("警告：{failed} 条消息发送失败；请查看 GET /api/v1/notices?state=failed，更正后重发。"),
+            &format!("WARNING: {failed} messages were given up; see GET /api/v1/notices?state=failed, mend the cause and send them again."),
         );
     }
     Ok(())

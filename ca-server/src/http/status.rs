@@ -123,10 +123,15 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     let (number, epoch, age) = served
         .as_ref()
         .map_or((0, 0, -1), |crl| (crl.number, crl.epoch, wire::now().secs() - crl.this_update.secs()));
+    // -1 when the database does not answer: status is served without it, and so is this.
+    let count = |state: &str| app.store.read(|reader| reader.count_deliveries(state)).unwrap_or(-1);
+    let (waiting, failed) = (count("waiting"), count("failed"));
     let text = format!(
         "# HELP qianyin_crl_number Number of the served CRL.\n# TYPE qianyin_crl_number gauge\nqianyin_crl_number {number}\n\
          # HELP qianyin_status_epoch Status epoch of the served CRL.\n# TYPE qianyin_status_epoch gauge\nqianyin_status_epoch {epoch}\n\
-         # HELP qianyin_crl_age_seconds Age of the served CRL; -1 when there is none.\n# TYPE qianyin_crl_age_seconds gauge\nqianyin_crl_age_seconds {age}\n"
+         # HELP qianyin_crl_age_seconds Age of the served CRL; -1 when there is none.\n# TYPE qianyin_crl_age_seconds gauge\nqianyin_crl_age_seconds {age}\n\
+         # HELP qianyin_notice_deliveries Deliveries of messages that wait or were given up; -1 when the database does not answer.\n# TYPE qianyin_notice_deliveries gauge\n\
+         qianyin_notice_deliveries{{state=\"waiting\"}} {waiting}\nqianyin_notice_deliveries{{state=\"failed\"}} {failed}\n"
     );
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

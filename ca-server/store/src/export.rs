@@ -2,7 +2,8 @@
 //!
 //! Each object has the member `table` and one member a column: text as text, integers as integers, octets as
 //! lower-case hexadecimal, JSON as JSON, nothing as `null`. Tables come in the order of [`TABLES`], rows in the order
-//! of their keys: the same contents give the same octets on both databases. Identity card numbers leave masked.
+//! of their keys: the same contents give the same octets on both databases. Identity card numbers, mail addresses and
+//! telephone numbers leave masked.
 
 use std::io::Write;
 
@@ -13,8 +14,8 @@ use diesel::{
 
 use crate::{Reader, Store, StoreError, connection::AnyConnection};
 
-/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json`, `:masked` or
-/// `:secret` (never leaves) follows. A test compares them with the schema.
+/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json`, `:masked`
+/// (identity card), `:mail`, `:phone` or `:secret` (never leaves) follows. A test compares them with the schema.
 pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ("setting", "name", "name value"),
     ("ca_certificate", "name", "name der:hex at"),
@@ -81,7 +82,9 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "id",
         "id unit agent entered_by entered_at due_at due_estimated state decided_by reasons session",
     ),
-    ("notice", "id", "id recipient template application created_at sent_at training"),
+    ("notice", "id", "id recipient template application created_at routed_at training certificate:hex step"),
+    ("notice_delivery", "notice, channel", "notice channel state attempts next_at sent_at error"),
+    ("unit_contact", "unit", "unit mail:mail phone:phone changed_at changed_by"),
 ];
 
 #[derive(QueryableByName)]
@@ -142,6 +145,7 @@ fn in_postgres(name: &str, form: &str) -> String {
     match form {
         "hex" => format!("encode({name}, 'hex')"),
         "json" => format!("{name}::json"),
+        "mail" => format!("substr({name}, 1, 1) || '***' || substr({name}, strpos({name}, '@'))"),
         _ => in_both(name, form),
     }
 }
@@ -151,6 +155,7 @@ fn in_sqlite(name: &str, form: &str) -> String {
         // hex(NULL) is the empty string.
         "hex" => format!("iif({name} IS NULL, NULL, lower(hex({name})))"),
         "json" => format!("json({name})"),
+        "mail" => format!("substr({name}, 1, 1) || '***' || substr({name}, instr({name}, '@'))"),
         _ => in_both(name, form),
     }
 }
@@ -159,6 +164,7 @@ fn in_both(name: &str, form: &str) -> String {
     match form {
         "secret" => "NULL".to_owned(),
         "masked" => format!("substr({name}, 1, 6) || '********' || substr({name}, 15)"),
+        "phone" => format!("substr({name}, 1, 3) || '****' || substr({name}, length({name}) - 3)"),
         _ => name.to_owned(),
     }
 }

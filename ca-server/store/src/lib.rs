@@ -34,6 +34,6 @@ pub use store::Store;
 pub use tx::{Reader, Tx};
 pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord,
-    CertificateRecord, CertificateStatus, Claim, CrlRecord, CrlSource, NoticeRecord, StatusRecord,
-    TrainingFilter, UnitFilter,
+    CertificateRecord, CertificateStatus, Claim, CrlRecord, CrlSource, DeliveryRecord, Expiring,
+    NoticeFilter, NoticeRecord, StatusRecord, TrainingFilter, UnitFilter,
 };

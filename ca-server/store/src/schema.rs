@@ -266,8 +266,32 @@ diesel::table! {
         template -> Text,
         application -> Nullable<Text>,
         created_at -> BigInt,
-        sent_at -> Nullable<BigInt>,
+        routed_at -> Nullable<BigInt>,
         training -> Nullable<Text>,
+        certificate -> Nullable<Binary>,
+        step -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    notice_delivery (notice, channel) {
+        notice -> Text,
+        channel -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_at -> Nullable<BigInt>,
+        sent_at -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    unit_contact (unit) {
+        unit -> Text,
+        mail -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        changed_at -> BigInt,
+        changed_by -> Text,
     }
 }
 
@@ -377,3 +401,5 @@ diesel::joinable!(open_intent -> intent (serial));
 diesel::allow_tables_to_appear_in_same_query!(intent, open_intent);
 diesel::allow_tables_to_appear_in_same_query!(unit, unit_name_part, agent_unit);
 diesel::allow_tables_to_appear_in_same_query!(account, account_session);
+diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice);
+diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);

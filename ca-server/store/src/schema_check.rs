@@ -153,6 +153,22 @@ fn states_need_their_columns() {
              VALUES (OCTET, 'issuing', 0, 1, 1, {state}{value})"
         ));
     }
+    for columns in ["'file', 'waiting', 0, NULL, NULL, NULL", "'file', 'sent', 1, NULL, NULL, NULL"]
+        .into_iter()
+        .chain(["'file', 'sent', 1, 1, 1, NULL", "'file', 'failed', 1, NULL, NULL, NULL"])
+        .chain(["'post', 'waiting', 0, 1, NULL, NULL", "'file', 'waiting', -1, 1, NULL, NULL"])
+        .chain(["'file', 'lost', 0, 1, NULL, NULL"])
+    {
+        bad.push(format!(
+            "INSERT INTO notice_delivery (notice, channel, state, attempts, next_at, sent_at, error) VALUES ('x', {columns})"
+        ));
+    }
+    for about in ["NULL, 30", "OCTET, NULL", "OCTET, 31"] {
+        bad.push(format!(
+            "INSERT INTO notice (id, recipient, template, created_at, certificate, step) \
+             VALUES ('x', 'x', 'expiry-30', 1, {about})"
+        ));
+    }
     for database in databases() {
         let mut connection = migrated(&database);
         // Only the CHECKs are in question here, not what the rows refer to.
@@ -224,6 +240,31 @@ fn rows_from_before_a_rebuild_stay() {
                 Ok::<_, StoreError>(())
             })
             .unwrap();
+    }
+}
+
+/// A message whose file was written before each channel had a row is not written again.
+#[test]
+fn what_was_sent_stays_sent() {
+    for database in databases() {
+        let mut connection = migrated(&database);
+        let kind = if database.name() == "sqlite" { "sqlite" } else { "postgres" };
+        let step = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("migrations/{kind}/2026-11-25-000007_notice_delivery"));
+        let step = |file: &str| std::fs::read_to_string(step.join(file)).unwrap();
+        connection.batch_execute(&step("down.sql")).unwrap();
+        connection
+            .batch_execute(
+                "INSERT INTO notice (id, recipient, template, created_at, sent_at) VALUES ('a', 'x', 'activation', 1, 7); \
+                 INSERT INTO notice (id, recipient, template, created_at) VALUES ('b', 'x', 'activation', 1)",
+            )
+            .unwrap();
+        connection.batch_execute(&step("up.sql")).unwrap();
+        let rows =
+            "SELECT notice || ' ' || channel || ' ' || state || ' ' || sent_at AS line FROM notice_delivery";
+        assert_eq!(lines(&mut connection, rows), ["a file sent 7".to_owned()].into());
+        let waiting = "SELECT id AS line FROM notice WHERE routed_at IS NULL";
+        assert_eq!(lines(&mut connection, waiting), ["b".to_owned()].into());
     }
 }
 

@@ -20,7 +20,7 @@ macro_rules! sites {
 }
 
 sites! {
-    /// Step 1: a unit.
+    /// Step 1: a unit, and how it is reached.
     RegisterUnit = "register-unit",
     /// Step 1: an event of a unit, recorded, cancelled or come into effect.
     UnitEvent = "unit-event",
@@ -78,7 +78,7 @@ sites! {
     ReserveCrlNumber = "reserve-crl-number",
     /// Step 9: a CRL.
     PublishCrl = "publish-crl",
-    /// The outbox.
+    /// Notices: ways to go, tries and their outcomes, reminders of a certificate's end.
     StoreNotice = "store-notice",
     /// Keys and certificates of the CA itself.
     Ceremony = "ceremony",

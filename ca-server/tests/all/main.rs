@@ -14,6 +14,7 @@ mod interruptions;
 mod kills;
 mod kinds;
 mod lint;
+mod notice;
 mod refusals;
 mod renewal;
 mod roles;

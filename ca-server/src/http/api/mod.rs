@@ -4,6 +4,7 @@ mod accounts;
 mod applications;
 mod certificates;
 mod log;
+mod notices;
 mod own;
 mod people;
 mod renewals;
@@ -50,6 +51,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own::own_applications))
         .routes(routes!(own::own_application))
         .routes(routes!(own::withdraw_own_application))
+        .routes(routes!(notices::contact, notices::change_contact))
+        .routes(routes!(notices::notices))
+        .routes(routes!(notices::retry_notice))
         .routes(routes!(people::register_agent))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))

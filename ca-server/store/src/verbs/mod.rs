@@ -6,7 +6,9 @@ mod agent;
 mod application;
 mod attempt;
 mod audit;
+mod contact;
 mod crl;
+mod delivery;
 mod idempotency;
 mod issuing;
 mod lease;
@@ -29,9 +31,10 @@ pub use self::{
     attempt::AttemptRecord,
     audit::{AuditFilter, AuditRecord},
     crl::CrlRecord,
+    delivery::DeliveryRecord,
     idempotency::Claim,
     issuing::CertificateRecord,
-    notice::NoticeRecord,
+    notice::{Expiring, NoticeFilter, NoticeRecord},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
     unit::UnitFilter,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ca_core::{Action, CertificateState, Staff};
-use ca_store::{NoticeRecord, Store, StoreError, testing::databases};
+use ca_core::{Action, CertificateState, DeliveryState, NoticeChannel, Staff};
+use ca_store::{DeliveryRecord, Store, StoreError, testing::databases};
 use serde_json::{Value, json};
 
 use crate::world::*;
@@ -23,14 +23,14 @@ fn fill(store: &Store) {
         tx.claim_idempotency("staff:a", "k", &digest(3), "r", NOW)?;
         tx.next_crl_number("issuing", 0)?;
         tx.acquire_lease("crl", "a", NOW, 1)?;
-        tx.insert_notice(&NoticeRecord {
-            id: "n".into(),
-            recipient: "r".into(),
-            template: "activation".into(),
-            application: None,
-            training: None,
-            created_at: NOW,
+        let notice = notice(1);
+        tx.insert_notice(&notice)?;
+        tx.insert_delivery(&DeliveryRecord {
+            notice: notice.id,
+            channel: NoticeChannel::Mail,
+            state: DeliveryState::due(NOW),
         })?;
+        tx.put_contact(&unit().id, &contact(), NOW, "staff:a")?;
         tx.append_audit(
             &entry(Action::RegisterUnit, "unit", "\"引号\" \\ \u{1}\n").with("名称", "签印\t\"x\""),
         )
@@ -75,4 +75,7 @@ fn both_databases_export_the_same_octets() {
     assert_eq!(tables["agent"][0]["id_card"], "110105********002X");
     assert_eq!((tables["application"].len(), tables["application_document"].len()), (2, 4));
     assert!(!sqlite.contains(agent().id_card.reveal()));
+    let reached = &tables["unit_contact"][0];
+    assert_eq!((&reached["mail"], &reached["phone"]), (&json!("z***@example.com"), &json!("138****8000")));
+    assert_eq!(tables["notice_delivery"][0]["state"], "waiting");
 }

@@ -8,6 +8,7 @@ mod enrollment;
 mod export;
 mod issuing;
 mod leader;
+mod notice;
 mod race;
 mod refusal;
 mod round_trip;

@@ -113,7 +113,7 @@ fn what_moved_meanwhile_stays() {
         write(store, move |tx| tx.move_attempt(&attempt(1).id, &bound("T1"), &gone));
         assert_eq!(refused(store, |tx| tx.touch_attempt(&attempt(1).id, NOW, "")), stale("attempt"));
 
-        assert_eq!(refused(store, |tx| tx.mark_notice_sent("none", NOW)), stale("notice"));
+        assert_eq!(refused(store, |tx| tx.mark_notice_routed(&notice(1).id, NOW)), stale("notice"));
         assert_eq!(
             refused(store, |tx| tx.set_staff_roles(&StaffId::new(NOW, octets(9)), &[])),
             stale("staff")
@@ -126,7 +126,9 @@ fn what_moved_meanwhile_stays() {
 #[test]
 fn rows_need_what_they_refer_to() {
     on_both(|store| {
-        let nobody: [Verb; 4] = [
+        let nobody: [Verb; 6] = [
+            |tx| tx.insert_notice(&notice(1)),
+            |tx| tx.put_contact(&unit().id, &contact(), NOW, "staff:x"),
             |tx| tx.insert_application(&application(1)),
             |tx| tx.insert_order(&order(1)),
             |tx| tx.insert_attempt(&attempt(1)),

@@ -1,7 +1,7 @@
 //! What is written comes back as it was, in every state that its type knows.
 
 use ca_core::{Action, AgentId, ApplicationState, AttemptState, PaymentId, Staff, StaffId, UnitId};
-use ca_store::{ApplicationFilter, AuditFilter, NoticeRecord};
+use ca_store::{ApplicationFilter, AuditFilter};
 
 use crate::world::*;
 
@@ -133,7 +133,7 @@ fn attempts_in_every_state() {
 }
 
 #[test]
-fn money_messages_log_and_material() {
+fn money_log_and_material() {
     on_both(|store| {
         enroll(store);
         write(store, |tx| personalising(tx, 1));
@@ -141,20 +141,6 @@ fn money_messages_log_and_material() {
         assert_eq!(read(store, |reader| reader.order_of(&application(1).id)), Some(order(1)));
         assert_eq!(read(store, |reader| reader.payment(&payment(1).id)), Some(payment(1)));
         assert_eq!(read(store, |reader| reader.payment_of(&order(1).id)), Some(payment(1)));
-
-        let notice = NoticeRecord {
-            id: "n1".into(),
-            recipient: agent().id.to_string(),
-            template: "activation".into(),
-            application: Some(application(1).id),
-            training: None,
-            created_at: NOW,
-        };
-        let new = notice.clone();
-        write(store, move |tx| tx.insert_notice(&new));
-        assert_eq!(read(store, |reader| reader.pending_notices(9)), [notice]);
-        write(store, |tx| tx.mark_notice_sent("n1", NOW));
-        assert_eq!(read(store, |reader| reader.pending_notices(9)), []);
 
         write(store, |tx| {
             tx.append_audit(&entry(Action::RegisterUnit, "unit", unit().id).with("uscc", unit().code))?;

@@ -2,10 +2,10 @@
 
 use ca_core::{
     Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState,
-    AuditEntry, Document, DocumentForm, Fen, IdCard, Intent, Name, Order, OrderId, Payment, PaymentId,
-    StaffId, Unit, UnitId,
+    AuditEntry, Contact, Document, DocumentForm, Fen, IdCard, Intent, MailAddress, Name, NoticeAbout,
+    NoticeId, NoticeKind, Order, OrderId, Payment, PaymentId, Phone, StaffId, Unit, UnitId,
 };
-use ca_store::{AttemptRecord, Reader, Store, StoreError, Tx, WriteSite, testing::databases};
+use ca_store::{AttemptRecord, NoticeRecord, Reader, Store, StoreError, Tx, WriteSite, testing::databases};
 use ca_verifier::{Serial, Time, Uscc};
 
 pub(crate) const NOW: Time = Time::from_secs(1_795_392_000);
@@ -148,6 +148,23 @@ pub(crate) fn intent(number: u32) -> Intent {
         shard: 0,
         actor: format!("staff:{}", clerk()),
         at: NOW,
+    }
+}
+
+pub(crate) fn notice(number: u32) -> NoticeRecord {
+    NoticeRecord {
+        id: NoticeId::new(NOW, octets(number)),
+        recipient: agent().id.to_string(),
+        kind: NoticeKind::Activation,
+        about: NoticeAbout::Application(application(number).id),
+        created_at: NOW,
+    }
+}
+
+pub(crate) fn contact() -> Contact {
+    Contact {
+        mail: Some(MailAddress::parse("zhangsan@example.com").unwrap()),
+        phone: Some(Phone::parse("13800138000").unwrap()),
     }
 }
 

@@ -3,8 +3,11 @@
 
 mod account;
 mod engine;
+mod mail;
+mod notices;
 mod postgres;
 mod records;
+mod webhook;
 mod workstation;
 
 use std::{
@@ -19,7 +22,11 @@ use std::{
 use serde_json::{Value, json};
 
 use self::postgres::Postgres;
-pub(crate) use self::workstation::{Running, Station};
+pub(crate) use self::{
+    mail::{Mail, MailServer, Manner, Tls},
+    webhook::Receiver,
+    workstation::{Running, Station},
+};
 
 pub(crate) const USCC: &str = "91320104000000019U";
 /// The statement that is in force (policies/applications.toml).

@@ -1,0 +1,90 @@
+//! What a notice tells, made at each try: secrets are stored nowhere, and reasons and places are as they stand then.
+
+use ca_core::{ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit};
+use ca_store::{NoticeRecord, Reader};
+
+use super::mismatch;
+use crate::{
+    app::{App, deliver::code_renewals},
+    message::Content,
+    problem::Problem,
+    wire,
+};
+
+impl App {
+    /// What the notice tells, as it stands now.
+    pub(super) async fn content(&self, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
+        let NoticeKind::Activation = notice.kind else {
+            return self.store.read(|reader| content(reader, notice, unit));
+        };
+        let NoticeAbout::Application(application) = &notice.about else {
+            return Err(mismatch(notice).into());
+        };
+        let renewals = self.store.read(|reader| {
+            let known = reader.application(application)?.ok_or_else(|| Problem::not_found("application"))?;
+            match known.state {
+                ApplicationState::Delivered { serial } | ApplicationState::Active { serial } => {
+                    code_renewals(reader, &serial).map(|(count, _)| count)
+                }
+                _ => Ok(0),
+            }
+        })?;
+        let code = self.activation_code(application, renewals).await?;
+        Ok(Content::Activation { code: format!("{}-{}", &code[..5], &code[5..]) })
+    }
+}
+
+fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
+    match &notice.about {
+        NoticeAbout::Training(id) => {
+            let training = reader.training(id)?.ok_or_else(|| Problem::not_found("training"))?;
+            let session = match training.state.session() {
+                Some(session) => reader.training_session(session)?,
+                None => None,
+            };
+            let id = id.to_string();
+            Ok(match (notice.kind, training.state, session) {
+                (NoticeKind::TrainingAccepted, ..) => Content::TrainingAccepted { id },
+                (NoticeKind::TrainingRejected, TrainingState::Rejected { reasons, .. }, _) => {
+                    Content::TrainingRejected { id, reasons }
+                }
+                (NoticeKind::TrainingInvited, _, Some(session)) => {
+                    let (at, place) = (wire::china_time(session.starts_at), session.place);
+                    Content::TrainingInvited { id, at, place }
+                }
+                (NoticeKind::TrainingPassed, ..) => Content::TrainingPassed { id },
+                (NoticeKind::TrainingFailed, TrainingState::Failed { reasons, .. }, _) => {
+                    Content::TrainingFailed { id, reasons }
+                }
+                (NoticeKind::TrainingAbsent, ..) => Content::TrainingAbsent { id },
+                _ => Content::Changed { id },
+            })
+        }
+        NoticeAbout::Application(id) => {
+            let known = reader.application(id)?.ok_or_else(|| Problem::not_found("application"))?;
+            let order = reader.order_of(id)?;
+            let id = id.to_string();
+            Ok(match (notice.kind, known.state) {
+                (NoticeKind::ApplicationApproved, _) => {
+                    let fee = order.map(|order| order.total).filter(|fee| *fee != Fen::ZERO);
+                    Content::ApplicationApproved { id, fee: fee.map(|fee| fee.to_string()) }
+                }
+                (NoticeKind::ApplicationRejected, ApplicationState::Rejected { reasons, .. }) => {
+                    Content::ApplicationRejected { id, reasons }
+                }
+                (NoticeKind::ReadyForCollection, _) => Content::Ready { id },
+                _ => Content::Changed { id },
+            })
+        }
+        NoticeAbout::Certificate(serial) => {
+            let record = reader.certificate(serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
+            let days = notice.kind.expiry_days().ok_or_else(|| mismatch(notice))?;
+            Ok(Content::Expiry {
+                unit: unit.name.as_str().to_owned(),
+                serial: serial.to_string(),
+                end: wire::china_time(record.not_after),
+                days,
+            })
+        }
+    }
+}

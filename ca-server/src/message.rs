@@ -1,0 +1,150 @@
+//! What notices say: the templates of `templates/notice/`, one file a language. The first line is the subject, and
+//! nothing that somebody typed stands in it.
+
+use askama::Template;
+
+use crate::problem::Failure;
+
+/// What a message tells, as the templates need it.
+pub(crate) enum Content {
+    TrainingAccepted {
+        id: String,
+    },
+    TrainingRejected {
+        id: String,
+        reasons: String,
+    },
+    TrainingInvited {
+        id: String,
+        at: String,
+        place: String,
+    },
+    TrainingPassed {
+        id: String,
+    },
+    TrainingFailed {
+        id: String,
+        reasons: String,
+    },
+    TrainingAbsent {
+        id: String,
+    },
+    /// Without a fee nothing is to be paid.
+    ApplicationApproved {
+        id: String,
+        fee: Option<String>,
+    },
+    ApplicationRejected {
+        id: String,
+        reasons: String,
+    },
+    Ready {
+        id: String,
+    },
+    Activation {
+        code: String,
+    },
+    Expiry {
+        unit: String,
+        serial: String,
+        end: String,
+        days: u16,
+    },
+    /// What was to be told is no longer so.
+    Changed {
+        id: String,
+    },
+}
+
+/// A message in one language.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) subject: String,
+    pub(crate) body: String,
+}
+
+/// A message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) zh: Text,
+    pub(crate) en: Text,
+}
+
+#[derive(Template)]
+#[template(path = "notice/zh.txt")]
+struct Chinese<'a> {
+    content: &'a Content,
+}
+
+#[derive(Template)]
+#[template(path = "notice/en.txt")]
+struct English<'a> {
+    content: &'a Content,
+}
+
+impl Message {
+    pub(crate) fn new(content: &Content) -> Result<Self, Failure> {
+        let text = |rendered: Result<String, askama::Error>, sender: &str| {
+            let rendered = rendered.map_err(Failure::inconsistent)?;
+            let parts = rendered.split_once("\n\n");
+            let (subject, body) = parts.ok_or_else(|| Failure::inconsistent("a notice without a subject"))?;
+            Ok::<_, Failure>(Text { subject: format!("{sender}{subject}"), body: body.trim().to_owned() })
+        };
+        Ok(Self {
+            zh: text(Chinese { content }.render(), "【签印】")?,
+            en: text(English { content }.render(), "[Qianyin] ")?,
+        })
+    }
+
+    /// Both languages in one line.
+    pub(crate) fn subject(&self) -> String {
+        format!("{} {}", self.zh.subject, self.en.subject)
+    }
+
+    /// Both languages, Chinese first.
+    pub(crate) fn body(&self) -> String {
+        format!("{}\n\n{}\n", self.zh.body, self.en.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message() {
+        let id = || "0000019300000000ffffffffffffffff".to_owned();
+        let reasons = || "照片不清；\n\n第二行 {{ id }} <b>".to_owned();
+        let contents = [
+            Content::TrainingAccepted { id: id() },
+            Content::TrainingRejected { id: id(), reasons: reasons() },
+            Content::TrainingInvited {
+                id: id(),
+                at: "2026-12-01 09:00".to_owned(),
+                place: "水西门大街61号二楼".to_owned(),
+            },
+            Content::TrainingPassed { id: id() },
+            Content::TrainingFailed { id: id(), reasons: reasons() },
+            Content::TrainingAbsent { id: id() },
+            Content::ApplicationApproved { id: id(), fee: Some("¥200.00".to_owned()) },
+            Content::ApplicationApproved { id: id(), fee: None },
+            Content::ApplicationRejected { id: id(), reasons: reasons() },
+            Content::Ready { id: id() },
+            Content::Activation { code: "ABCDE-23456".to_owned() },
+            Content::Expiry {
+                unit: "南京签印科技有限公司".to_owned(),
+                serial: "01ab".to_owned(),
+                end: "2026-12-25 11:59".to_owned(),
+                days: 30,
+            },
+            Content::Changed { id: id() },
+        ];
+        let mut all = String::new();
+        for content in &contents {
+            let message = Message::new(content).unwrap();
+            assert!(!message.subject().contains('\n') && message.en.subject.is_ascii(), "{message:?}");
+            all.push_str(&format!("== {}\n{}\n", message.subject(), message.body()));
+        }
+        insta::assert_snapshot!(all);
+    }
+}
