@@ -22,6 +22,12 @@ pub enum Error {
     /// Identity card: check digit.
     #[error("identity card: the check digit does not fit")]
     IdCardCheck,
+    /// The number of a social security card.
+    #[error("social security card: 1 to 32 ASCII letters and digits are needed")]
+    CardNumber,
+    /// Personal data that was changed, moved, or sealed by another key. Says nothing of what it was.
+    #[error("personal data: it does not open with this key at this place")]
+    Personal,
     /// Years outside the tariff.
     #[error("{asked} years asked, 1 to {most} can be bought")]
     Years {

@@ -22,8 +22,10 @@ mod lint;
 mod money;
 mod ocsp;
 mod people;
+pub mod personal;
 pub mod policy;
 mod presented;
+mod retention;
 mod signature;
 mod subject;
 mod training;
@@ -37,7 +39,10 @@ pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl,
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
-pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitId};
+pub use id::{
+    AgentId, ApplicationId, AttemptId, CardId, OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId,
+    UnitId,
+};
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
     CertificatePlan, IntentContext, IssueRefusal, Issued, IssuerRef, PlanKey, Prepared, prepare,
@@ -51,10 +56,13 @@ pub use ocsp::{
     PreparedOcsp, Responder, ocsp_error,
 };
 pub use people::{
-    Agent, Application, Document, IdCard, Name, Order, Payment, Staff, Training, TrainingSession, Unit,
+    Agent, AgentCard, Application, CardNumber, CardReason, Document, IdCard, Identity, Name, Order, Payment,
+    Staff, Training, TrainingSession, Unit,
 };
+pub use personal::{BlindIndex, Ciphertext, Sealed, Vault};
 pub use policy::{Policies, PolicyError, Profile, Roles};
 pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
+pub use retention::{Kept, Ties};
 pub use signature::{SignError, SignatureAlgorithm};
 pub use subject::{Host, Subject};
 pub use training::{TrainingCommand, TrainingState};

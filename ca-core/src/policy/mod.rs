@@ -10,6 +10,7 @@ mod fees;
 mod keys;
 mod profile;
 mod reader;
+mod retention;
 mod roles;
 mod status;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use fees::Fees;
 pub use keys::KeyRules;
 pub use profile::{AlternativeName, Attribute, ExtendedKeyUsage, KeyUsage, Kind, Profile};
 pub use reader::PolicyError;
+pub use retention::RetentionRules;
 pub use roles::Roles;
 pub use status::StatusRules;
 pub use tokens::TokenRules;
@@ -41,6 +43,7 @@ const TOKENS: &str = "tokens.toml";
 const STATUS: &str = "status.toml";
 const CALENDAR: &str = "calendar.toml";
 const ELIGIBILITY: &str = "eligibility.toml";
+const RETENTION: &str = "retention.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
@@ -59,6 +62,7 @@ pub struct Policies {
     status: StatusRules,
     calendar: Calendar,
     eligibility: EligibilityRules,
+    retention: RetentionRules,
     sha256: [u8; 32],
 }
 
@@ -77,7 +81,7 @@ impl Policies {
             }
         };
         let texts =
-            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY].map(&mut read);
+            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, RETENTION].map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
         for name in &needed {
             read(name);
@@ -85,7 +89,7 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility] = texts;
+        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility, retention] = texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
         let roles = collect(&mut errors, roles::parse(&Reader::new(ROLES, roles)));
@@ -94,6 +98,7 @@ impl Policies {
         let status = collect(&mut errors, status::parse(&Reader::new(STATUS, status)));
         let calendar = collect(&mut errors, calendar::parse(&Reader::new(CALENDAR, calendar)));
         let eligibility = collect(&mut errors, eligibility::parse(&Reader::new(ELIGIBILITY, eligibility)));
+        let retention = collect(&mut errors, retention::parse(&Reader::new(RETENTION, retention)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
         for (name, text) in
@@ -104,7 +109,7 @@ impl Policies {
             }
         }
         errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        match (keys, fees, roles, documents, tokens, status, calendar, eligibility) {
+        match (keys, fees, roles, documents, tokens, status, calendar, eligibility, retention) {
             (
                 Some(keys),
                 Some(fees),
@@ -114,6 +119,7 @@ impl Policies {
                 Some(status),
                 Some(calendar),
                 Some(eligibility),
+                Some(retention),
             ) if errors.is_empty() => Ok(Self {
                 profiles,
                 keys,
@@ -124,6 +130,7 @@ impl Policies {
                 status,
                 calendar,
                 eligibility,
+                retention,
                 sha256: digest_of(files),
             }),
             _ => Err(errors),
@@ -165,6 +172,12 @@ impl Policies {
     #[must_use]
     pub fn eligibility(&self) -> &EligibilityRules {
         &self.eligibility
+    }
+
+    /// How long personal data is kept.
+    #[must_use]
+    pub fn retention(&self) -> &RetentionRules {
+        &self.retention
     }
 
     /// Working days.
@@ -219,7 +232,7 @@ fn collect<T>(errors: &mut Vec<PolicyError>, result: Result<T, Vec<PolicyError>>
 }
 
 fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
-    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY];
+    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, RETENTION];
     let is_known = |name: &str| {
         known.contains(&name)
             || name.ends_with(".md")
