@@ -18,6 +18,7 @@ mod pool;
 mod schema;
 #[cfg(test)]
 mod schema_check;
+mod scrub;
 mod site;
 mod statement;
 mod store;
@@ -34,5 +35,5 @@ pub use store::Store;
 pub use tx::{Reader, Tx};
 pub use verbs::{
     ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, CertificateRecord, CertificateStatus, Claim,
-    CrlRecord, CrlSource, NoticeRecord, StatusRecord, TrainingFilter,
+    ClearAgent, CrlRecord, CrlSource, NoticeRecord, OpeningRecord, PairRecord, StatusRecord, TrainingFilter,
 };

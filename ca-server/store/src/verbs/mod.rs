@@ -12,6 +12,8 @@ mod lease;
 mod material;
 mod money;
 mod notice;
+mod person;
+mod retention;
 mod staff;
 mod status;
 mod training;
@@ -22,6 +24,7 @@ use std::fmt::Display;
 use ca_verifier::{Serial, Time};
 
 pub use self::{
+    agent::PairRecord,
     application::ApplicationFilter,
     attempt::AttemptRecord,
     audit::{AuditFilter, AuditRecord},
@@ -29,6 +32,7 @@ pub use self::{
     idempotency::Claim,
     issuing::CertificateRecord,
     notice::NoticeRecord,
+    person::{ClearAgent, OpeningRecord},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
 };
