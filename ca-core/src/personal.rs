@@ -347,8 +347,23 @@ pub fn without_numbers(text: &str) -> String {
 /// Whether an identity card number stands anywhere in a text.
 #[must_use]
 pub fn has_id_card(text: &str) -> bool {
-    let characters: Vec<char> = text.chars().collect();
-    characters.windows(18).any(|part| IdCard::parse(&part.iter().collect::<String>()).is_ok())
+    masked_id_cards(text) != text
+}
+
+/// A text with its identity card numbers masked: what people type may end in the log, which forgets nothing.
+#[must_use]
+pub fn masked_id_cards(text: &str) -> String {
+    const LENGTH: usize = 18;
+    let mut characters: Vec<char> = text.chars().collect();
+    for start in 0..(characters.len() + 1).saturating_sub(LENGTH) {
+        let Some(part) = characters.get_mut(start..start + LENGTH) else { continue };
+        if let Ok(number) = IdCard::parse(&part.iter().collect::<String>()) {
+            for (place, masked) in part.iter_mut().zip(number.masked().chars()) {
+                *place = masked;
+            }
+        }
+    }
+    characters.into_iter().collect()
 }
 
 fn text(octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Error> {
@@ -446,6 +461,8 @@ mod tests {
     #[test]
     fn numbers_are_found_in_free_text() {
         assert!(has_id_card(&format!("证件{NUMBER}不符")));
+        assert_eq!(masked_id_cards(&format!("/a/{NUMBER}/{NUMBER}")), "/a/110105********002X/110105********002X");
+        assert_eq!(masked_id_cards("短"), "短");
         assert!(has_id_card(NUMBER));
         assert!(!has_id_card("收据号 R-110105194912310021"));
         assert_eq!(without_numbers("integer `110105194912310021`, column 42"), "integer `…`, column 42");

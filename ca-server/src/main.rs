@@ -11,6 +11,7 @@ mod files;
 mod http;
 mod listener;
 mod permit;
+mod personal;
 mod policies;
 mod problem;
 mod protocol;

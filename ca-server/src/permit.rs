@@ -22,6 +22,9 @@ macro_rules! permissions {
 permissions!(
     RegisterUnit,
     RegisterAgent,
+    ChangeAgentCard,
+    RevealPersonalData,
+    ErasePersonalData,
     SubmitTraining,
     DecideTraining,
     PlanTraining,

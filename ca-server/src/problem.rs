@@ -194,6 +194,7 @@ impl From<ca_core::Error> for Problem {
             Core::Name => Self::field("name", error),
             Core::LabourNumber => Self::field("labour_no", error),
             Core::IdCardForm | Core::IdCardDate | Core::IdCardCheck => Self::field("id_card", error),
+            Core::CardNumber => Self::field("card", error),
             Core::Identifier => Self::field("id", error),
             other => Self::field("?", other),
         }

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     ca::{Ca, label},
     config::Config,
-    http, listener, policies,
+    http, listener, personal, policies,
     problem::{Failure, Problem},
     wire,
 };
@@ -22,7 +22,7 @@ const NOTICE_POLL: Duration = Duration::from_millis(500);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Opens everything that a use case needs.
-pub(crate) fn open(config: Config) -> Result<App, Failure> {
+pub(crate) async fn open(config: Config) -> Result<App, Failure> {
     crate::config::enter(&config.hsm.environment)?;
     let policies = policies::load(&config.policies)?;
     let store = Store::open(&config.database)?;
@@ -32,12 +32,13 @@ pub(crate) fn open(config: Config) -> Result<App, Failure> {
         return Err(Failure::no_ceremony());
     }
     let ca = Ca::open(&config, certificates)?;
-    Ok(App::new(config, store, policies, ca))
+    let vault = personal::open(&store, &ca.secrets()).await?;
+    Ok(App::new(config, store, policies, ca, vault))
 }
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
-    let app = Arc::new(open(config)?);
+    let app = Arc::new(open(config).await?);
     let burned = app.recover().await.map_err(stopped)?;
     note(&app, Action::Start, burned).await?;
     let holder = hex::encode(wire::random::<8>()?);

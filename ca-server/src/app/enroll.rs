@@ -1,7 +1,7 @@
-//! Step 1: units, agents, their training, and the pair of both.
+//! Step 1: units, the training of agents, and the pair of both. Who an agent is stands in `person.rs`.
 
 use ca_core::{
-    Action, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId,
+    Action, Agent, AgentId, AuditEntry, Identity, Name, Unit, UnitId,
     policy::{Eligibility, EligibilityRules},
 };
 use ca_store::{Tx, WriteSite};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{App, Made, Once, once};
 use crate::{
-    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterAgent, RegisterUnit, ReleaseAgent},
+    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterUnit, ReleaseAgent},
     problem::Problem,
     rule::Rule,
     wire,
@@ -33,16 +33,6 @@ pub(crate) struct NewUnit {
     pub(crate) city: String,
     /// The agency that insures the unit (参保经办机构), a code of `policies/eligibility.toml`.
     pub(crate) agency: String,
-}
-
-/// An agent, as the counter enters it.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewAgent {
-    /// Name.
-    pub(crate) name: String,
-    /// Identity card number, 18 characters (GB 11643-1999).
-    pub(crate) id_card: String,
 }
 
 impl App {
@@ -88,37 +78,6 @@ impl App {
             .await
     }
 
-    pub(crate) async fn register_agent(
-        &self,
-        permit: Permit<RegisterAgent>,
-        new: NewAgent,
-        key: Once,
-    ) -> Result<Made<AgentId>, Problem> {
-        let now = wire::now();
-        let agent = Agent {
-            id: AgentId::new(now, wire::random()?),
-            name: Name::parse(&new.name)?,
-            id_card: IdCard::parse(&new.id_card)?,
-            qualified_at: None,
-        };
-        self.store
-            .write(WriteSite::RegisterAgent, move |tx| {
-                if let Some(before) = once(tx, permit.actor(), &key, agent.id.as_str(), now)? {
-                    return Ok(Made::Before(AgentId::parse(&before)?));
-                }
-                tx.insert_agent(&agent)?;
-                tx.append_audit(&AuditEntry::done(
-                    now,
-                    permit.actor(),
-                    Action::RegisterAgent,
-                    "agent",
-                    &agent.id,
-                ))?;
-                Ok(Made::Now(agent.id))
-            })
-            .await
-    }
-
     /// The agent passed the training.
     pub(crate) async fn qualify_agent(
         &self,
@@ -128,8 +87,7 @@ impl App {
         let now = wire::now();
         self.store
             .write(WriteSite::QualifyAgent, move |tx| {
-                let known = tx.agent(&agent)?.ok_or_else(|| Problem::not_found("agent"))?;
-                if known.qualified_at.is_some() {
+                if living_agent(tx, &agent)?.qualified_at.is_some() {
                     return Ok(());
                 }
                 tx.qualify_agent(&agent, now)?;
@@ -175,7 +133,7 @@ impl App {
         self.store
             .write(WriteSite::ConfirmAgent, move |tx| {
                 let unit = registered_unit(tx, &uscc)?;
-                tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+                locked_agent(tx, &agent)?;
                 if tx.pair_confirmed(&agent, &unit.id)? {
                     return Ok(());
                 }
@@ -191,6 +149,22 @@ impl App {
 /// A unit by its code.
 pub(super) fn registered_unit(tx: &mut Tx<'_>, uscc: &Uscc) -> Result<Unit, Problem> {
     tx.unit_by_uscc(uscc)?.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", uscc))
+}
+
+/// An agent about whom something new can be entered.
+pub(super) fn living_agent(tx: &mut Tx<'_>, id: &AgentId) -> Result<Agent, Problem> {
+    let known = tx.agent(id)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+    match known.identity {
+        Identity::Known { .. } => Ok(known),
+        Identity::Erased { at } => Err(Problem::new(Rule::AgentErased).with("at", at)),
+    }
+}
+
+/// The same, and nobody erases the agent meanwhile: for what an agent's data is kept for from now on.
+pub(super) fn locked_agent(tx: &mut Tx<'_>, id: &AgentId) -> Result<Agent, Problem> {
+    tx.agent(id)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+    tx.lock_agent(id)?;
+    living_agent(tx, id)
 }
 
 /// What must hold for an application, when it is entered and again when it is approved: unit eligible, agent
@@ -212,8 +186,7 @@ pub(super) fn gate(
         }
         Eligibility::NoRule => return Err(Problem::new(Rule::UnitAgencyUnclear).with("agency", agency)),
     }
-    let known = tx.agent(agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
-    if known.qualified_at.is_none() {
+    if living_agent(tx, agent)?.qualified_at.is_none() {
         return Err(Problem::new(Rule::AgentNotQualified));
     }
     if !tx.pair_confirmed(agent, &unit.id)? {

@@ -8,10 +8,12 @@ pub(crate) mod clock;
 mod crl;
 mod deliver;
 mod enroll;
+pub(crate) mod erase;
 mod issue;
 mod notice;
 mod ocsp;
 mod pay;
+mod person;
 mod personalise;
 mod recover;
 mod renew;
@@ -22,12 +24,12 @@ mod training;
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{Mutex, atomic::AtomicI64},
+    sync::{Arc, Mutex, atomic::AtomicI64},
     time::Instant,
 };
 
 use arc_swap::ArcSwapOption;
-use ca_core::{Action, Actor, AuditEntry, Policies};
+use ca_core::{Action, Actor, AuditEntry, Policies, Vault, personal};
 use ca_store::{Store, WriteSite};
 use ca_verifier::{Serial, Time};
 
@@ -35,10 +37,11 @@ pub(crate) use self::{
     apply::NewApplication,
     crl::PublishedCrl,
     deliver::Activation,
-    enroll::{NewAgent, NewUnit},
+    enroll::NewUnit,
     issue::IssueOrder,
     ocsp::AnswerCache,
     pay::NewPayment,
+    person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::{Claim, Exchange},
     renew::Renewal,
     training::{Decision, NewResult, NewSession, NewTraining},
@@ -51,6 +54,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) policies: Policies,
     pub(crate) ca: Ca,
+    /// Seals and opens personal data.
+    pub(crate) vault: Arc<Vault>,
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
@@ -61,12 +66,13 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca) -> Self {
+    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca, vault: Arc<Vault>) -> Self {
         Self {
             config,
             store,
             policies,
             ca,
+            vault,
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),
             listed: Mutex::default(),
@@ -95,10 +101,12 @@ pub(crate) async fn audited<T>(
         Err(problem) => problem,
     };
     if problem.rule.status() < 500 {
-        let mut entry = AuditEntry::done(wire::now(), about.actor, about.action, about.object, about.id)
+        // The log forgets nothing: a number that somebody typed into the wrong field must not get there.
+        let id = personal::masked_id_cards(about.id);
+        let mut entry = AuditEntry::done(wire::now(), about.actor, about.action, about.object, id)
             .refused(problem.rule.name());
         for (name, value) in problem.facts() {
-            entry = entry.with(name, value);
+            entry = entry.with(name, personal::masked_id_cards(value));
         }
         store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await?;
     }
@@ -110,6 +118,10 @@ fn free_text(field: &'static str, text: String, most: usize) -> Result<String, P
     let hidden = |c: char| c.is_control() && c != '\n';
     if text.trim().is_empty() || text.chars().count() > most || text.chars().any(hidden) {
         let detail = format!("1 to {most} characters are needed, and no control characters");
+        return Err(Problem::field(field, detail));
+    }
+    if personal::has_id_card(&text) {
+        let detail = "an identity card number must not stand here; name the agent by our identifier";
         return Err(Problem::field(field, detail));
     }
     Ok(text)

@@ -11,7 +11,11 @@ use ca_verifier::{Time, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, enroll::registered_unit, free_text, once};
+use super::{
+    App, Made, Once,
+    enroll::{living_agent, locked_agent, registered_unit},
+    free_text, once,
+};
 use crate::{
     permit::{DecideTraining, InviteAgent, Permit, PlanTraining, QualifyAgent, SubmitTraining},
     problem::{Failure, Problem},
@@ -97,8 +101,7 @@ impl App {
                     return Ok(Made::Before(TrainingId::parse(&before)?));
                 }
                 let unit = registered_unit(tx, &uscc)?;
-                let known = tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
-                if known.qualified_at.is_some() {
+                if locked_agent(tx, &agent)?.qualified_at.is_some() {
                     return Err(Problem::new(Rule::TrainingNotNeeded));
                 }
                 tx.insert_training(&Training {
@@ -127,6 +130,8 @@ impl App {
         let due = due(self.policies.calendar(), now)?;
         self.store
             .write(WriteSite::SubmitTraining, move |tx| {
+                let agent = training(tx, &id)?.agent;
+                locked_agent(tx, &agent)?;
                 let state = advance(tx, &id, TrainingCommand::Resubmit)?;
                 tx.set_training_due(&id, due)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::SubmitTraining, "training", &id);
@@ -180,7 +185,7 @@ impl App {
                     Some(reasons) => entry.with("reasons", reasons),
                     None => entry,
                 })?;
-                let agent = tx.agent(&known.agent)?.ok_or_else(|| Problem::not_found("agent"))?;
+                let agent = living_agent(tx, &known.agent)?;
                 if matches!(state, TrainingState::Accepted { .. }) && agent.qualified_at.is_some() {
                     state = advance(tx, &id, TrainingCommand::Pass { session: None })?;
                     confirm(tx, permit.actor(), &known.agent, &known.unit, now)?;
@@ -247,6 +252,7 @@ impl App {
                 }
                 tx.lock_training_session(&session)?;
                 let known = training(tx, &id)?;
+                locked_agent(tx, &known.agent)?;
                 let state = advance(tx, &id, TrainingCommand::Invite { session: session.clone() })?;
                 if tx.seats_taken(&session)?.len() > usize::from(planned.seats) {
                     return Err(Problem::new(Rule::SessionFull).with("seats", planned.seats));

@@ -73,7 +73,7 @@ fn list(server: &Server) -> Result<(), Stop> {
 
 impl Add {
     async fn run(self, out: &Out) -> Result<(), Stop> {
-        let app = serve::open(Config::load(&self.server.config)?)?;
+        let app = serve::open(Config::load(&self.server.config)?).await?;
         if let Some(unknown) =
             self.role.iter().find(|role| !app.policies.roles().names().any(|name| name == role.as_str()))
         {

@@ -1,5 +1,6 @@
 //! `/api/v1`: each handler takes a permit, calls one use case, shows one view.
 
+mod agents;
 mod applications;
 mod certificates;
 mod log;
@@ -34,7 +35,12 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(people::register_unit))
         .routes(routes!(people::unit))
-        .routes(routes!(people::register_agent))
+        .routes(routes!(agents::register_agent, agents::agents))
+        .routes(routes!(agents::search_agents))
+        .routes(routes!(agents::agent))
+        .routes(routes!(agents::change_card))
+        .routes(routes!(agents::enter_id_card))
+        .routes(routes!(agents::reveal))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
         .routes(routes!(people::release_agent))

@@ -1,4 +1,4 @@
-//! Units and agents.
+//! Units, and what agents may do. Who they are: `agents.rs`.
 
 use std::sync::Arc;
 
@@ -15,9 +15,10 @@ use utoipa::ToSchema;
 
 use super::{MadeView, made};
 use crate::{
-    app::{About, App, NewAgent, NewUnit},
+    app::{About, App, NewUnit},
     http::problem::{Body, IdempotencyKey},
-    permit::{ConfirmAgent, Permit, QualifyAgent, ReadRecords, RegisterAgent, RegisterUnit, ReleaseAgent},
+    permit::{ConfirmAgent, Permit, QualifyAgent, ReadRecords, RegisterUnit, ReleaseAgent},
+    personal::logged,
     problem::Problem,
 };
 
@@ -78,21 +79,6 @@ pub(super) async fn unit(
     unit.map(|unit| Json(unit.into())).ok_or_else(|| Problem::not_found("unit"))
 }
 
-/// Register an agent.
-#[utoipa::path(post, path = "/api/v1/agents", request_body = NewAgent,
-    params(("Idempotency-Key" = String, Header)), responses((status = 201, body = MadeView)))]
-pub(super) async fn register_agent(
-    permit: Permit<RegisterAgent>,
-    State(app): State<Arc<App>>,
-    key: IdempotencyKey,
-    body: Body<NewAgent>,
-) -> Result<Response, Problem> {
-    let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::RegisterAgent, object: "agent", id: "" };
-    let once = key.once(&body);
-    app.audited(about, app.register_agent(permit, body.value, once)).await.map(made)
-}
-
 /// Record that an agent passed the training.
 #[utoipa::path(put, path = "/api/v1/agents/{id}/qualification", params(("id" = String, Path)), responses((status = 204)))]
 pub(super) async fn qualify_agent(
@@ -101,7 +87,7 @@ pub(super) async fn qualify_agent(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::QualifyAgent, object: "agent", id: &id };
+    let about = About { actor: &actor, action: Action::QualifyAgent, object: "agent", id: logged(&id) };
     let work = async { app.qualify_agent(permit, AgentId::parse(&id)?).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }
@@ -124,7 +110,7 @@ pub(super) async fn confirm_agent(
     body: Body<Confirmation>,
 ) -> Result<StatusCode, Problem> {
     let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::ConfirmAgent, object: "agent", id: &id };
+    let about = About { actor: &actor, action: Action::ConfirmAgent, object: "agent", id: logged(&id) };
     let work = async { app.confirm_agent(permit, AgentId::parse(&id)?, body.value.uscc).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }
@@ -138,7 +124,7 @@ pub(super) async fn release_agent(
     Path((id, uscc)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::ReleaseAgent, object: "agent", id: &id };
+    let about = About { actor: &actor, action: Action::ReleaseAgent, object: "agent", id: logged(&id) };
     let work = async { app.release_agent(permit, AgentId::parse(&id)?, uscc).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use super::{digest, intact, times};
 use crate::{
     Reader, StoreError, Tx,
     schema::{agent, agent_card, agent_clear, personal_opening},
-    tx::{all, change_one, insert, one, run},
+    tx::{all, change_one, insert, run},
 };
 
 /// What opens one commitment of the log.
@@ -105,15 +105,16 @@ impl Reader<'_> {
         rows.into_iter().map(AgentCard::try_from).collect()
     }
 
-    /// What opens a commitment of the log; nothing when it was erased.
+    /// What opens the log's commitments to the agent's data; nothing when it was erased.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn opening(&mut self, commitment: &[u8; 32]) -> Result<Option<OpeningRecord>, StoreError> {
-        let query =
-            personal_opening::table.filter(personal_opening::commitment.eq(commitment.as_slice()));
-        let row = one!(self, OpeningRow, query)?;
-        row.map(OpeningRecord::try_from).transpose()
+    pub fn openings(&mut self, id: &AgentId) -> Result<Vec<OpeningRecord>, StoreError> {
+        let query = personal_opening::table
+            .filter(personal_opening::agent.eq(id.as_str()))
+            .order((personal_opening::at, personal_opening::id));
+        let rows = all!(self, OpeningRow, query)?;
+        rows.into_iter().map(OpeningRecord::try_from).collect()
     }
 
     /// Agents that are still to be sealed.

@@ -110,11 +110,15 @@ fn commitments_are_opened() {
     on_both(|store| {
         enroll(store);
         write(store, |tx| tx.insert_opening(&opening(1)));
-        let found = read(store, |reader| reader.opening(&opening(1).commitment)).unwrap();
+        let found = read(store, |reader| reader.openings(&agent().id)).remove(0);
         assert_eq!(found, opening(1));
         let opened = vault().open_opening(&found.id, &found.sealed).unwrap();
         assert_eq!((opened.commitment(found.field), opened.value.as_str()), (found.commitment, ID_CARD));
-        assert_eq!(read(store, |reader| reader.opening(&digest(9))), None);
+        let stranger = person(9, "李四", ID_CARD).id;
+        assert_eq!(read(store, |reader| reader.openings(&stranger)), []);
+        let twin = OpeningRecord { id: OpeningId::new(NOW, octets(2)), ..opening(1) };
+        let twice = refused(store, move |tx| tx.insert_opening(&twin));
+        assert_eq!(twice, StoreError::Conflict { what: "commitment" });
     });
 }
 

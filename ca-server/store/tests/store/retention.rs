@@ -151,7 +151,7 @@ fn erased_is_gone_and_the_row_stays() {
         let cards = read(store, |reader| reader.agent_cards(&id));
         assert_eq!((cards.len(), &cards[0].number), (1, &None));
         assert_eq!(cards[0].ended_at, Some(NOW.plus_secs(7)));
-        assert_eq!(read(store, |reader| reader.opening(&opening(1).commitment)), None);
+        assert_eq!(read(store, |reader| reader.openings(&id)), []);
         let (vault, number) = (vault(), CardNumber::parse(CARD).unwrap());
         assert_eq!(read(store, |reader| reader.agent_by_card(&vault.card_index(&number))), None);
         let number = vault.id_card_index(&IdCard::parse(ID_CARD).unwrap());
