@@ -4,8 +4,8 @@ use ca_verifier::{Time, Uscc};
 
 use crate::policy::Deadline;
 use crate::{
-    AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Error, Fen, OrderId, PaymentId, Sealed,
-    SessionId, StaffId, TrainingId, TrainingState, UnitId,
+    AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Error, Fen, OrderId, PaymentId,
+    Sealed, SessionId, StaffId, TrainingId, TrainingState, UnitId,
 };
 
 const NAME_CHARS_MAX: usize = 100;
@@ -394,7 +394,9 @@ mod tests {
         assert!(matches!(IdCard::parse("110105194912310021"), Err(Error::IdCardCheck)));
         assert!(matches!(IdCard::parse("11010519490231002X"), Err(Error::IdCardDate)));
         assert!(matches!(IdCard::parse("1101051949123100２X"), Err(Error::IdCardForm)));
-        for bad in ["11010519491231002 X", " 11010519491231002", "１10105194912310", "1101051949123100２X", ""] {
+        for bad in
+            ["11010519491231002 X", " 11010519491231002", "１10105194912310", "1101051949123100２X", ""]
+        {
             assert!(matches!(IdCard::parse(bad), Err(Error::IdCardForm)), "{bad:?}");
         }
         assert_eq!(IdCard::parse("11010519491231002x").unwrap().reveal(), "11010519491231002X");

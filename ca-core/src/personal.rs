@@ -429,7 +429,10 @@ mod tests {
         let card = IdCard::parse(NUMBER).unwrap();
         let same = CardNumber::parse(NUMBER).unwrap();
         let vault = vault(1);
-        assert_eq!(vault.id_card_index(&card), vault.id_card_index(&IdCard::parse("11010519491231002x").unwrap()));
+        assert_eq!(
+            vault.id_card_index(&card),
+            vault.id_card_index(&IdCard::parse("11010519491231002x").unwrap())
+        );
         assert_ne!(vault.id_card_index(&card), vault.card_index(&same), "kinds are apart");
         assert_ne!(vault.id_card_index(&card), self::vault(2).id_card_index(&card));
         assert_ne!(vault.fingerprint(), self::vault(2).fingerprint());
@@ -461,7 +464,10 @@ mod tests {
     #[test]
     fn numbers_are_found_in_free_text() {
         assert!(has_id_card(&format!("证件{NUMBER}不符")));
-        assert_eq!(masked_id_cards(&format!("/a/{NUMBER}/{NUMBER}")), "/a/110105********002X/110105********002X");
+        assert_eq!(
+            masked_id_cards(&format!("/a/{NUMBER}/{NUMBER}")),
+            "/a/110105********002X/110105********002X"
+        );
         assert_eq!(masked_id_cards("短"), "短");
         assert!(has_id_card(NUMBER));
         assert!(!has_id_card("收据号 R-110105194912310021"));

@@ -73,7 +73,13 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn free() -> Ties {
-        Ties { pair: None, application: None, training: None, certificate: None, last_event: Time::from_secs(0) }
+        Ties {
+            pair: None,
+            application: None,
+            training: None,
+            certificate: None,
+            last_event: Time::from_secs(0),
+        }
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl Policies {
             }
         };
         let texts =
-            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, RETENTION].map(&mut read);
+            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, RETENTION]
+                .map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
         for name in &needed {
             read(name);
@@ -89,7 +90,8 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility, retention] = texts;
+        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility, retention] =
+            texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
         let roles = collect(&mut errors, roles::parse(&Reader::new(ROLES, roles)));

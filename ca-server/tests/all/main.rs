@@ -13,6 +13,8 @@ mod eligibility;
 mod interruptions;
 mod kills;
 mod lint;
+mod person_crash;
+mod persons;
 mod refusals;
 mod renewal;
 mod root_crl;

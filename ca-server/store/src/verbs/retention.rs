@@ -58,9 +58,8 @@ impl Reader<'_> {
     }
 
     fn last_lapse(&mut self, id: &AgentId) -> Result<Option<(Serial, Time)>, StoreError> {
-        let applied = application::table
-            .filter(application::agent.eq(id.as_str()))
-            .select(application::id.nullable());
+        let applied =
+            application::table.filter(application::agent.eq(id.as_str())).select(application::id.nullable());
         let own = certificate::table
             .inner_join(status::table.on(status::serial.eq(certificate::serial)))
             .filter(certificate::application.eq_any(applied))
@@ -70,9 +69,7 @@ impl Reader<'_> {
             .inner_join(agent_unit::table.on(certificate::unit.eq(agent_unit::unit.nullable())))
             .filter(agent_unit::agent.eq(id.as_str()))
             .filter(
-                agent_unit::ended_at.is_null().or(certificate::issued_at
-                    .nullable()
-                    .le(agent_unit::ended_at)),
+                agent_unit::ended_at.is_null().or(certificate::issued_at.nullable().le(agent_unit::ended_at)),
             )
             .select((status::serial, status::not_after, status::revoked_at));
         let mut lapses: Vec<Lapse> = run!(self, connection => own.load(connection))?;
@@ -88,9 +85,8 @@ impl Reader<'_> {
         let pairs = agent_unit::table.filter(agent_unit::agent.eq(of));
         let confirmed = pairs.select(max(agent_unit::confirmed_at));
         let ended = pairs.select(max(agent_unit::ended_at));
-        let applied = application::table
-            .filter(application::agent.eq(of))
-            .select(max(application::entered_at));
+        let applied =
+            application::table.filter(application::agent.eq(of)).select(max(application::entered_at));
         let trained = training::table.filter(training::agent.eq(of)).select(max(training::entered_at));
         let carded = agent_card::table.filter(agent_card::agent.eq(of)).select(max(agent_card::valid_from));
         let found: [Option<i64>; 6] = [

@@ -9,9 +9,8 @@ use ca_core::{
 };
 use ca_store::{
     OpeningRecord, Store, StoreError,
-    testing::{Database, databases},
+    testing::{self, Database, databases},
 };
-use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection};
 use zeroize::Zeroizing;
 
 use crate::world::*;
@@ -132,7 +131,9 @@ fn tampered_rows_do_not_open() {
         let (one, other) = (agent().id, person(2, "李四", "110105194912311006").id);
         execute(
             &database,
-            &format!("UPDATE agent SET name_sealed = (SELECT name_sealed FROM agent WHERE id = '{other}') WHERE id = '{one}'"),
+            &format!(
+                "UPDATE agent SET name_sealed = (SELECT name_sealed FROM agent WHERE id = '{other}') WHERE id = '{one}'"
+            ),
         );
         let moved = read(&store, |reader| reader.agent(&one)).unwrap();
         let Identity::Known { name, id_card } = &moved.identity else { panic!("{moved:?}") };
@@ -203,7 +204,10 @@ fn rows_of_older_programs_are_sealed_once() {
         let known = read(&store, |reader| reader.agent(&agent().id)).unwrap();
         assert_eq!(known.identity, agent().identity);
         assert!(known.qualified_at.is_some() && read(&store, |reader| reader.clear_agents()).is_empty());
-        assert!(read(&store, |reader| reader.pair_confirmed(&agent().id, &unit().id)), "what refers to it is there");
+        assert!(
+            read(&store, |reader| reader.pair_confirmed(&agent().id, &unit().id)),
+            "what refers to it is there"
+        );
         store.scrub().unwrap();
         assert_nowhere(&database, &[ID_CARD, "张三"]);
         let fresh = ca_store::Claim::Fresh;
@@ -248,11 +252,8 @@ fn another_key_sees_nothing() {
     });
 }
 
-pub(crate) fn execute(database: &Database, statements: &str) {
-    match database.url().strip_prefix("sqlite:") {
-        Some(path) => SqliteConnection::establish(path).unwrap().batch_execute(statements).unwrap(),
-        None => PgConnection::establish(database.url()).unwrap().batch_execute(statements).unwrap(),
-    }
+fn execute(database: &Database, statements: &str) {
+    testing::execute(database.url(), statements);
 }
 
 /// The files of SQLite, the log of writes with them.

@@ -1,7 +1,8 @@
 //! What the store refuses, in the words that it promises, and that nothing of it stays.
 
 use ca_core::{
-    Application, ApplicationState, AttemptState, Fen, Order, OrderId, Payment, PaymentId, StaffId, Unit, UnitId,
+    Application, ApplicationState, AttemptState, Fen, Order, OrderId, Payment, PaymentId, StaffId, Unit,
+    UnitId,
 };
 use ca_store::{AttemptRecord, CrlRecord, StoreError, Tx};
 use ca_verifier::Uscc;
