@@ -32,6 +32,9 @@ impl Erase {
         let policies = policies::load(&config.policies)?;
         let (rules, now) = (policies.retention(), wire::now());
         let store = Store::open(&config.database).map_err(Failure::Store)?;
+        if !store.read(|reader| reader.clear_agents()).map_err(Failure::Store)?.is_empty() {
+            return Err(unsealed().into());
+        }
         let mut over = erase::erasable(&store, rules, now)?;
         if let Some(agent) = &self.agent {
             let agent = AgentId::parse(agent).map_err(Problem::from)?;
@@ -65,4 +68,13 @@ impl Erase {
         }
         Ok(())
     }
+}
+
+fn unsealed() -> Failure {
+    Failure::Refused(
+        "数据库中还有升级前未加密的个人信息。请先启动一次 ca-server serve（或运行 ca-server doctor），再运行 erase。\n\
+         The database still holds personal data in clear, from before an upgrade. Start ca-server serve once, or run \
+         ca-server doctor, then erase."
+            .to_owned(),
+    )
 }

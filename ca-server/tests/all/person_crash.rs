@@ -66,6 +66,9 @@ fn sealing_cut_short(database: Database) {
          INSERT INTO agent_clear (agent, name, id_card) VALUES ('{CLEAR}', '司马旧录', '{ID_CARD}')"
     ));
     assert!(!text(&ca.ca_server(&["export"])).contains(ID_CARD), "not even before it is sealed");
+    let early = ca.ca_server(&["erase"]);
+    assert_eq!(early.status.code(), Some(1), "{}", text(&early));
+    assert!(text(&early).contains("ca-server doctor"), "{}", text(&early));
     for point in points(WriteSite::SealPersonal) {
         let output = ca.ca_server_command(&["doctor"]).env("QIANYIN_CRASH", &point).output().unwrap();
         assert_eq!(output.status.signal(), Some(9), "{point}: {}", text(&output));

@@ -8,8 +8,8 @@ use super::{intact, serial};
 use crate::{
     Reader, StoreError, Tx,
     schema::{
-        agent, agent_card, agent_clear, agent_unit, application, certificate, idempotency, personal_opening,
-        status, training,
+        agent, agent_card, agent_unit, application, certificate, idempotency, personal_opening, status,
+        training,
     },
     tx::{change_one, run},
 };
@@ -125,8 +125,6 @@ impl Tx<'_> {
         let openings =
             diesel::delete(personal_opening::table.filter(personal_opening::agent.eq(id.as_str())));
         run!(self, connection => openings.execute(connection))?;
-        let clear = diesel::delete(agent_clear::table.find(id.as_str()));
-        run!(self, connection => clear.execute(connection))?;
         let requests = diesel::delete(idempotency::table.filter(idempotency::resource.eq(id.as_str())));
         run!(self, connection => requests.execute(connection)).map(drop)
     }

@@ -1,5 +1,6 @@
 -- Personal data of agents is sealed: the database holds ciphertexts and keyed digests to find them by. What stands here in
--- clear moves to agent_clear, which the program empties when it starts with its key.
+-- clear moves to agent_clear, which the program empties when it starts with its key. The old program cannot use this
+-- schema, on purpose: it would go on writing in clear.
 CREATE TABLE agent_clear (
     agent TEXT COLLATE "C" NOT NULL CONSTRAINT agent_clear_agent PRIMARY KEY,
     name TEXT COLLATE "C" NOT NULL,
