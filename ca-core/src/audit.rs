@@ -86,6 +86,14 @@ actions! {
     ChangeContact = "change-contact",
     /// An agent was registered.
     RegisterAgent = "register-agent",
+    /// An agent's card, or identity card number, was entered or replaced.
+    ChangeAgentCard = "change-agent-card",
+    /// Personal data was read in full.
+    RevealPersonalData = "reveal-personal-data",
+    /// Personal data was erased.
+    ErasePersonalData = "erase-personal-data",
+    /// Clear personal data of an older program was sealed.
+    SealPersonalData = "seal-personal-data",
     /// A unit applied to have its agent trained.
     SubmitTraining = "submit-training",
     /// An application for training was accepted or rejected.

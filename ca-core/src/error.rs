@@ -37,6 +37,12 @@ pub enum Error {
     /// A telephone number.
     #[error("phone: a mobile number of 11 digits, or a landline with its area code, is needed")]
     Phone,
+    /// The number of a social security card.
+    #[error("social security card: 1 to 32 ASCII letters and digits are needed")]
+    CardNumber,
+    /// Personal data that was changed, moved, or sealed by another key. Says nothing of what it was.
+    #[error("personal data: it does not open with this key at this place")]
+    Personal,
     /// Years outside the tariff.
     #[error("{asked} years asked, 1 to {most} can be bought")]
     Years {

@@ -29,6 +29,12 @@ macro_rules! identifiers {
                 check(text).map(|()| Self(text.to_owned()))
             }
 
+            /// When it was made.
+            #[must_use]
+            pub fn made_at(&self) -> Time {
+                Time::from_millis(i64::from_str_radix(&self.0[..12], 16).unwrap_or_default())
+            }
+
             /// The 32 characters.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -75,6 +81,10 @@ identifiers! {
     AccountId,
     /// A notice: a message to an agent or a unit.
     NoticeId,
+    /// A social security card in an agent's history.
+    CardId,
+    /// What opens one commitment of the log.
+    OpeningId,
 }
 
 impl AttemptId {
@@ -104,6 +114,7 @@ mod tests {
         let early = UnitId::new(Time::from_secs(1), [0xff; 10]);
         let late = UnitId::new(Time::from_secs(2), [0; 10]);
         assert!(early < late);
+        assert_eq!(late.made_at(), Time::from_secs(2));
         assert_eq!(UnitId::parse(early.as_str()).unwrap(), early);
         for bad in ["", "0", &"0".repeat(33), &"G".repeat(32), &"A".repeat(32)] {
             assert!(UnitId::parse(bad).is_err());

@@ -25,8 +25,10 @@ mod money;
 mod notice;
 mod ocsp;
 mod people;
+pub mod personal;
 pub mod policy;
 mod presented;
+mod retention;
 mod signature;
 mod subject;
 mod training;
@@ -43,8 +45,8 @@ pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
 pub use id::{
-    AccountId, AgentId, ApplicationId, AttemptId, NoticeId, OrderId, PaymentId, SessionId, StaffId,
-    TrainingId, UnitEventId, UnitId,
+    AccountId, AgentId, ApplicationId, AttemptId, CardId, NoticeId, OpeningId, OrderId, PaymentId, SessionId,
+    StaffId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -61,11 +63,13 @@ pub use ocsp::{
     PreparedOcsp, Responder, ocsp_error,
 };
 pub use people::{
-    Agent, Application, Document, DocumentForm, Enterer, IdCard, Name, Order, Payment, Staff, Training,
-    TrainingSession, Unit,
+    Agent, AgentCard, Application, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard, Identity,
+    Name, Order, Payment, Staff, Training, TrainingSession, Unit,
 };
+pub use personal::{BlindIndex, Ciphertext, Sealed, Vault};
 pub use policy::{Policies, PolicyError, Profile, Roles};
 pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
+pub use retention::{Kept, Ties};
 pub use signature::{SignError, SignatureAlgorithm};
 pub use subject::{Host, Subject};
 pub use training::{TrainingCommand, TrainingState};

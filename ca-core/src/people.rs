@@ -4,8 +4,8 @@ use ca_verifier::{Time, UnitCode};
 
 use crate::policy::Deadline;
 use crate::{
-    AgentId, ApplicationId, ApplicationKind, ApplicationState, Error, Fen, OrderId, PaymentId, SessionId,
-    StaffId, TrainingId, TrainingState, UnitId,
+    AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Error, Fen, OrderId, PaymentId,
+    Sealed, SessionId, StaffId, TrainingId, TrainingState, UnitId,
 };
 
 const NAME_CHARS_MAX: usize = 100;
@@ -96,17 +96,135 @@ impl Unit {
     }
 }
 
-/// An agent (经办人).
+/// An agent (经办人). Who it is stands here sealed only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
     /// Our identifier.
     pub id: AgentId,
-    /// Name.
-    pub name: Name,
-    /// Identity card number (GB 11643), personal data: shown only through [`IdCard::masked`].
-    pub id_card: IdCard,
+    /// Who it is, as long as that is known.
+    pub identity: Identity,
     /// Passed the training, and when.
     pub qualified_at: Option<Time>,
+}
+
+/// What is known of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Sealed; numbers of cards are in [`AgentCard`].
+    Known {
+        /// The name.
+        name: Sealed,
+        /// The identity card number (GB 11643), unless only a social security card was shown.
+        id_card: Option<Sealed>,
+    },
+    /// Erased after the time for which it had to be kept; nobody can be told from it.
+    Erased {
+        /// When.
+        at: Time,
+    },
+}
+
+/// A social security card (社会保障卡) that an agent has or had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentCard {
+    /// Our identifier.
+    pub id: CardId,
+    /// Whose.
+    pub agent: AgentId,
+    /// Its number; `None` when it was erased.
+    pub number: Option<Sealed>,
+    /// Since when it is the agent's.
+    pub valid_from: Time,
+    /// Who entered it, as the log writes it.
+    pub registered_by: String,
+    /// Why.
+    pub reason: CardReason,
+    /// When it was replaced or erased.
+    pub ended_at: Option<Time>,
+}
+
+/// Why a card was entered. A list, and not a text: nobody's story is written into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardReason {
+    /// The agent's first one.
+    First,
+    /// The one before was lost.
+    Lost,
+    /// The one before was damaged.
+    Damaged,
+    /// The card was issued anew, with another number.
+    Reissued,
+    /// The number before was entered wrongly.
+    Corrected,
+}
+
+impl CardReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::First, Self::Lost, Self::Damaged, Self::Reissued, Self::Corrected];
+
+    /// The name that stands in the API, the log and the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Lost => "lost",
+            Self::Damaged => "damaged",
+            Self::Reissued => "reissued",
+            Self::Corrected => "corrected",
+        }
+    }
+
+    /// From its name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        let known = Self::ALL.into_iter().find(|reason| reason.name() == name);
+        known.ok_or_else(|| Error::Unknown { what: "reason", value: name.to_owned() })
+    }
+}
+
+/// The number of a social security card. The card maker assigns it and a new card has a new one; forms differ by region
+/// and year, so it is taken as it stands: 1 to 32 ASCII letters and digits, letters upper-case.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CardNumber(String);
+
+impl CardNumber {
+    const CHARS_MAX: usize = 32;
+    /// Fewer would show too large a part of a short number.
+    const SHOWN_FROM: usize = 8;
+
+    /// Reads a number; small letters become capitals.
+    ///
+    /// # Errors
+    /// [`Error::CardNumber`]: look-alikes, full-width digits, spaces and signs are refused, not guessed at.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let fits = (1..=Self::CHARS_MAX).contains(&text.len());
+        if fits && text.bytes().all(|c| c.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_ascii_uppercase()))
+        } else {
+            Err(Error::CardNumber)
+        }
+    }
+
+    /// The whole number, for storage only.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The last four characters, of a number that has eight or more.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let shown = if self.0.len() < Self::SHOWN_FROM { self.0.len() } else { self.0.len() - 4 };
+        format!("********{}", &self.0[shown..])
+    }
+}
+
+impl std::fmt::Debug for CardNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CardNumber({})", self.masked())
+    }
 }
 
 /// A resident identity card number (GB 11643-1999) whose date and check digit fit.
@@ -114,13 +232,14 @@ pub struct Agent {
 pub struct IdCard(String);
 
 impl IdCard {
-    /// Reads 18 characters.
+    /// Reads 18 characters; a small x becomes a capital one.
     ///
     /// # Errors
     /// [`Error::IdCardForm`], [`Error::IdCardDate`], [`Error::IdCardCheck`].
     pub fn parse(text: &str) -> Result<Self, Error> {
         const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
         const CHECKS: &[u8; 11] = b"10X98765432";
+        let text = text.to_ascii_uppercase();
         let bytes: &[u8; 18] = text.as_bytes().try_into().map_err(|_| Error::IdCardForm)?;
         let mut sum = 0;
         for (character, weight) in bytes.iter().zip(WEIGHTS) {
@@ -140,7 +259,7 @@ impl IdCard {
             return Err(Error::IdCardDate);
         }
         let expected = usize::try_from(sum % 11).ok().and_then(|index| CHECKS.get(index));
-        if expected == bytes.get(17) { Ok(Self(text.to_owned())) } else { Err(Error::IdCardCheck) }
+        if expected == bytes.get(17) { Ok(Self(text)) } else { Err(Error::IdCardCheck) }
     }
 
     /// The whole number, for storage only.
@@ -375,8 +494,29 @@ mod tests {
         assert!(matches!(IdCard::parse("110105194912310021"), Err(Error::IdCardCheck)));
         assert!(matches!(IdCard::parse("11010519490231002X"), Err(Error::IdCardDate)));
         assert!(matches!(IdCard::parse("1101051949123100２X"), Err(Error::IdCardForm)));
+        for bad in
+            ["11010519491231002 X", " 11010519491231002", "１10105194912310", "1101051949123100２X", ""]
+        {
+            assert!(matches!(IdCard::parse(bad), Err(Error::IdCardForm)), "{bad:?}");
+        }
+        assert_eq!(IdCard::parse("11010519491231002x").unwrap().reveal(), "11010519491231002X");
         assert_eq!(IdCard::parse("11010519491231002X").unwrap().masked(), "110105********002X");
         assert!(!format!("{:?}", IdCard::parse("11010519491231002X").unwrap()).contains("19491231"));
+    }
+
+    #[test]
+    fn cards() {
+        assert_eq!(CardNumber::parse("a1b2C3d4e").unwrap().reveal(), "A1B2C3D4E");
+        assert_eq!(CardNumber::parse("32010012345").unwrap().masked(), "********2345");
+        assert_eq!(CardNumber::parse("1234567").unwrap().masked(), "********");
+        assert!(!format!("{:?}", CardNumber::parse("32010012345").unwrap()).contains("320100"));
+        // Empty, too long, space, control, full-width, Cyrillic А, zero-width, sign.
+        let long = "1".repeat(33);
+        for bad in ["", &long, "1234 5678", "1234\n", "１２３４", "А1234567", "1234\u{200b}5", "12-34"] {
+            assert_eq!(CardNumber::parse(bad), Err(Error::CardNumber), "{bad:?}");
+        }
+        assert!(CardReason::ALL.iter().all(|reason| CardReason::from_name(reason.name()) == Ok(*reason)));
+        assert!(CardReason::from_name("stolen").is_err());
     }
 
     #[test]

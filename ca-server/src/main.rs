@@ -14,6 +14,7 @@ mod listener;
 mod message;
 mod password;
 mod permit;
+mod personal;
 mod policies;
 mod problem;
 mod protocol;

@@ -229,6 +229,7 @@ impl From<ca_core::Error> for Problem {
             Core::Verifier(Shared::OrgCodeCheck { found, expected }) => {
                 Self::new(Rule::OrgCodeCheck).with("found", found).with("expected", expected)
             }
+            Core::CardNumber => Self::field("card", error),
             Core::Identifier => Self::field("id", error),
             Core::Mail => Self::field("mail", error),
             Core::Phone => Self::field("phone", error),

@@ -138,6 +138,33 @@ rules! {
     AgentUnknown "agent.unknown" 422
         "没有登记过该经办人。" "请先在柜台登记经办人。"
         "The agent is not registered." "Register the agent at the counter first.";
+    AgentKnown "agent.known" 409
+        "该证件号码已登记为经办人 {agent}。" "请使用已有的登记，不要把同一个人登记两次。"
+        "This number is registered already, as agent {agent}." "Use that registration: one person is registered once.";
+    AgentErased "agent.erased" 409
+        "该经办人的个人信息已于 {at} 按保存期限删除，登记不能再使用。" "请本人携带证件到柜台重新登记。"
+        "The agent's personal data was erased at {at}, after the time for which it had to be kept." "Let the person come to the counter with their papers and register anew.";
+    IdCardEntered "agent.id-card-entered" 409
+        "该经办人已登记有身份证号码，不能更改。" "请核对经办人；若是另一个人，请另行登记。"
+        "The agent's identity card number is entered already and cannot be replaced." "Check the agent; another person is registered apart.";
+    KeptPair "agent.kept.pair" 409
+        "该经办人仍代理单位 {unit}，个人信息不能删除。" "请先办理经办人离任，再等待保存期满。"
+        "The agent acts for unit {unit}: the personal data cannot be erased." "End the pair first, then wait until the time is over.";
+    KeptApplication "agent.kept.application" 409
+        "证书申请 {application} 尚未办结，个人信息不能删除。" "请先办结或撤回该申请。"
+        "Application {application} is not over: the personal data cannot be erased." "Finish or withdraw it first.";
+    KeptTraining "agent.kept.training" 409
+        "培训申请 {training} 尚未办结，个人信息不能删除。" "请先办结或撤回该申请。"
+        "Training application {training} is not over: the personal data cannot be erased." "Finish or withdraw it first.";
+    KeptCertificate "agent.kept.certificate" 409
+        "证书 {serial} 失效后的法定保存期至 {until} 才满，个人信息不能删除。" "请在期满后再删除（《电子签名法》第二十四条）。"
+        "What concerns certificate {serial} must be kept until {until}: the personal data cannot be erased." "Erase it after that time.";
+    KeptEvent "agent.kept.event" 409
+        "该经办人最后一次办理业务后的保存期至 {until} 才满，个人信息不能删除。" "请在期满后再删除。"
+        "The agent's last business must be kept until {until}: the personal data cannot be erased." "Erase it after that time.";
+    KeptUnclear "agent.kept.unclear" 409
+        "无法计算保存期满的日期，个人信息不能删除。" "请核对该经办人各项记录的日期。"
+        "The end of the time cannot be computed: the personal data cannot be erased." "Check the dates of the agent's records.";
     TrainingNotNeeded "training.not-needed" 409
         "该经办人已取得业务操作资格，无须再次培训。" "请提交《多单位用户(CA)经办人确认申请表》，确认其代理本单位。"
         "The agent is qualified: no further training is needed." "Confirm the pair of agent and unit instead.";

@@ -12,7 +12,7 @@ use crate::{
     ca::{Ca, label},
     channel::Channels,
     config::Config,
-    http, listener, policies,
+    http, listener, personal, policies,
     problem::{Failure, Problem},
     wire,
 };
@@ -27,7 +27,7 @@ const REMINDER_POLL: Duration = Duration::from_secs(3600);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Opens everything that a use case needs.
-pub(crate) fn open(config: Config) -> Result<App, Failure> {
+pub(crate) async fn open(config: Config) -> Result<App, Failure> {
     crate::config::enter(&config.hsm.environment)?;
     let policies = policies::load(&config.policies)?;
     let store = Store::open(&config.database)?;
@@ -38,12 +38,13 @@ pub(crate) fn open(config: Config) -> Result<App, Failure> {
     }
     let ca = Ca::open(&config, certificates)?;
     let channels = Channels::open(&config.notices)?;
-    Ok(App::new(config, store, policies, ca, channels))
+    let vault = personal::open(&store, &ca.secrets()).await?;
+    Ok(App::new(config, store, policies, ca, (channels, vault)))
 }
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
-    let app = Arc::new(open(config)?);
+    let app = Arc::new(open(config).await?);
     let burned = app.recover().await.map_err(stopped)?;
     note(&app, Action::Start, burned).await?;
     let holder = hex::encode(wire::random::<8>()?);

@@ -11,6 +11,7 @@ mod fees;
 mod keys;
 mod profile;
 mod reader;
+mod retention;
 mod roles;
 mod status;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use fees::Fees;
 pub use keys::KeyRules;
 pub use profile::{AlternativeName, Attribute, ExtendedKeyUsage, KeyUsage, Kind, Profile};
 pub use reader::PolicyError;
+pub use retention::RetentionRules;
 pub use roles::{AGENT_ACCOUNT, Roles, UNIT_ACCOUNT};
 pub use status::StatusRules;
 pub use tokens::TokenRules;
@@ -44,6 +46,7 @@ const STATUS: &str = "status.toml";
 const CALENDAR: &str = "calendar.toml";
 const ELIGIBILITY: &str = "eligibility.toml";
 const APPLICATIONS: &str = "applications.toml";
+const RETENTION: &str = "retention.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
@@ -63,6 +66,7 @@ pub struct Policies {
     calendar: Calendar,
     eligibility: EligibilityRules,
     applications: ApplicationRules,
+    retention: RetentionRules,
     sha256: [u8; 32],
 }
 
@@ -80,9 +84,20 @@ impl Policies {
                 ""
             }
         };
-        let texts =
-            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, APPLICATIONS]
-                .map(&mut read);
+        let texts = [
+            KEYS,
+            KNOWN_BAD,
+            FEES,
+            ROLES,
+            DOCUMENTS,
+            TOKENS,
+            STATUS,
+            CALENDAR,
+            ELIGIBILITY,
+            APPLICATIONS,
+            RETENTION,
+        ]
+        .map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
         for name in &needed {
             read(name);
@@ -90,8 +105,19 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility, applications] =
-            texts;
+        let [
+            keys,
+            known_bad,
+            fees,
+            roles,
+            documents,
+            tokens,
+            status,
+            calendar,
+            eligibility,
+            applications,
+            retention,
+        ] = texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
         let roles = collect(&mut errors, roles::parse(&Reader::new(ROLES, roles)));
@@ -102,6 +128,7 @@ impl Policies {
         let eligibility = collect(&mut errors, eligibility::parse(&Reader::new(ELIGIBILITY, eligibility)));
         let applications =
             collect(&mut errors, applications::parse(&Reader::new(APPLICATIONS, applications)));
+        let retention = collect(&mut errors, retention::parse(&Reader::new(RETENTION, retention)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
         for (name, text) in
@@ -112,7 +139,7 @@ impl Policies {
             }
         }
         errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        match (keys, fees, roles, documents, tokens, status, calendar, eligibility, applications) {
+        match (keys, fees, roles, documents, tokens, status, calendar, eligibility, applications, retention) {
             (
                 Some(keys),
                 Some(fees),
@@ -123,6 +150,7 @@ impl Policies {
                 Some(calendar),
                 Some(eligibility),
                 Some(applications),
+                Some(retention),
             ) if errors.is_empty() => Ok(Self {
                 profiles,
                 keys,
@@ -134,6 +162,7 @@ impl Policies {
                 calendar,
                 eligibility,
                 applications,
+                retention,
                 sha256: digest_of(files),
             }),
             _ => Err(errors),
@@ -181,6 +210,12 @@ impl Policies {
     #[must_use]
     pub fn applications(&self) -> &ApplicationRules {
         &self.applications
+    }
+
+    /// How long personal data is kept.
+    #[must_use]
+    pub fn retention(&self) -> &RetentionRules {
+        &self.retention
     }
 
     /// Working days.
@@ -235,8 +270,19 @@ fn collect<T>(errors: &mut Vec<PolicyError>, result: Result<T, Vec<PolicyError>>
 }
 
 fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
-    let known =
-        [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, APPLICATIONS];
+    let known = [
+        KEYS,
+        KNOWN_BAD,
+        FEES,
+        ROLES,
+        DOCUMENTS,
+        TOKENS,
+        STATUS,
+        CALENDAR,
+        ELIGIBILITY,
+        APPLICATIONS,
+        RETENTION,
+    ];
     let is_known = |name: &str| {
         known.contains(&name)
             || name.ends_with(".md")

@@ -20,11 +20,14 @@ const ACCOUNT_MAY: [Action; 4] =
 const ACCOUNT_ONLY: [Action; 2] = [Action::ChangePassword, Action::ReadOwnRecords];
 
 /// An auditor reads and does nothing else (GM/T 0034 §9; NSR 2.1).
-const AUDITOR_MAY: [Action; 2] = [Action::ReadRecords, Action::ReadLog];
+const AUDITOR_MAY: [Action; 3] = [Action::ReadRecords, Action::ReadLog, Action::RevealPersonalData];
 
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
 /// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
-const APART: [(Action, Action); 6] = [
+/// Who sees a person in full does not enter or erase persons.
+const APART: [(Action, Action); 8] = [
+    (Action::RegisterAgent, Action::RevealPersonalData),
+    (Action::RevealPersonalData, Action::ErasePersonalData),
     (Action::DeliverToken, Action::RenewActivationCode),
     (Action::SubmitTraining, Action::DecideTraining),
     (Action::SubmitApplication, Action::ApproveApplication),
@@ -175,8 +178,8 @@ mod tests {
                 "no role may hold both record-payment and approve-application, found cashier",
             ),
             (
-                "may = [\"read-records\", \"read-log\"]",
-                "may = [\"read-records\", \"read-log\", \"revoke-certificate\"]",
+                "may = [\"read-records\", \"read-log\",",
+                "may = [\"read-records\", \"read-log\", \"revoke-certificate\",",
                 "an auditor must only read, found revoke-certificate",
             ),
             (

@@ -5,14 +5,17 @@
 
 use std::sync::OnceLock;
 
-use ca_core::{AccountId, Action, Actor, Agent, AgentId, AuditEntry, IdCard};
+use ca_core::{AccountId, Action, Actor, AgentId, AuditEntry, personal::PersonNumber};
 use ca_store::{AccountOwner, AccountRecord, Reader, Tx, WriteSite};
 use ca_verifier::{Time, UnitCode};
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{About, App, audited, enroll::registered_unit};
+use super::{
+    About, App, audited,
+    enroll::{locked_agent, registered_unit},
+};
 use crate::{
     password::Password,
     permit::{ChangePassword, OpenAccount, Permit},
@@ -110,6 +113,7 @@ impl App {
         self.store
             .write(WriteSite::Account, move |tx| {
                 tx.agent(&agent)?.ok_or_else(|| Problem::not_found("agent"))?;
+                locked_agent(tx, &agent)?;
                 let known = tx.account_of_agent(&agent)?;
                 let owner = AccountOwner::Agent(agent.clone());
                 open(tx, &permit, known, (id, owner, &hash), ("agent", agent.as_str()))?;
@@ -120,7 +124,7 @@ impl App {
 
     pub(crate) async fn log_in(&self, who: LogIn) -> Result<Session, Problem> {
         let now = wire::now();
-        let account = self.store.read(|reader| find(reader, &who))?;
+        let account = self.store.read(|reader| find(self, reader, &who))?;
         let id = account.as_ref().map_or_else(String::new, |account| account.id.to_string());
         let actor = account.as_ref().map_or(Actor::System("log-in"), |account| account.owner.actor());
         let about = About { actor: &actor, action: Action::LogIn, object: "account", id: &id };
@@ -262,7 +266,7 @@ fn open(
 }
 
 /// The account, when its owner may still log in.
-fn find(reader: &mut Reader<'_>, who: &LogIn) -> Result<Option<AccountRecord>, Problem> {
+fn find(app: &App, reader: &mut Reader<'_>, who: &LogIn) -> Result<Option<AccountRecord>, Problem> {
     let name = who.name.trim();
     if who.role == "unit" {
         let Some(account) = reader.account_named(name)? else { return Ok(None) };
@@ -270,17 +274,10 @@ fn find(reader: &mut Reader<'_>, who: &LogIn) -> Result<Option<AccountRecord>, P
         let live = reader.unit(unit)?.is_some_and(|unit| unit.ended_at.is_none());
         return Ok(live.then_some(account));
     }
-    match agent_by_card(reader, name)? {
+    let Ok(number) = PersonNumber::parse(name) else { return Ok(None) };
+    match app.agent_by_number(reader, &number)? {
         Some(agent) if who.role == "agent" => Ok(reader.account_of_agent(&agent.id)?),
         _ => Ok(None),
-    }
-}
-
-/// An agent by the number on a card, whichever card it is.
-pub(crate) fn agent_by_card(reader: &mut Reader<'_>, number: &str) -> Result<Option<Agent>, Problem> {
-    match IdCard::parse(number) {
-        Ok(card) => Ok(reader.agent_by_id_card(&card)?),
-        Err(_) => Ok(None),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Step 1: units, agents, their training, and the pair of both.
+//! Step 1: units, the training of agents, and the pair of both. Who an agent is stands in `person.rs`.
 
-use ca_core::{Action, Actor, Agent, AgentId, AuditEntry, IdCard, Name, Unit, UnitId};
+use ca_core::{Action, Actor, Agent, AgentId, AuditEntry, Identity, Name, Unit, UnitId};
 use ca_store::{Reader, Tx, WriteSite};
 use ca_verifier::{OrgCode, Time, UnitCode, Uscc};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::{
     once,
 };
 use crate::{
-    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterAgent, RegisterUnit, ReleaseAgent},
+    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterUnit, ReleaseAgent},
     problem::Problem,
     rule::Rule,
     wire,
@@ -60,16 +60,6 @@ impl NewUnit {
             _ => Err(Problem::field("uscc", "either uscc or org_code is needed, and not both")),
         }
     }
-}
-
-/// An agent, as the counter enters it.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewAgent {
-    /// Name.
-    pub(crate) name: String,
-    /// Identity card number, 18 characters (GB 11643-1999).
-    pub(crate) id_card: String,
 }
 
 impl App {
@@ -134,37 +124,6 @@ impl App {
             .await
     }
 
-    pub(crate) async fn register_agent(
-        &self,
-        permit: Permit<RegisterAgent>,
-        new: NewAgent,
-        key: Once,
-    ) -> Result<Made<AgentId>, Problem> {
-        let now = wire::now();
-        let agent = Agent {
-            id: AgentId::new(now, wire::random()?),
-            name: Name::parse(&new.name)?,
-            id_card: IdCard::parse(&new.id_card)?,
-            qualified_at: None,
-        };
-        self.store
-            .write(WriteSite::RegisterAgent, move |tx| {
-                if let Some(before) = once(tx, permit.actor(), &key, agent.id.as_str(), now)? {
-                    return Ok(Made::Before(AgentId::parse(&before)?));
-                }
-                tx.insert_agent(&agent)?;
-                tx.append_audit(&AuditEntry::done(
-                    now,
-                    permit.actor(),
-                    Action::RegisterAgent,
-                    "agent",
-                    &agent.id,
-                ))?;
-                Ok(Made::Now(agent.id))
-            })
-            .await
-    }
-
     /// The agent passed the training.
     pub(crate) async fn qualify_agent(
         &self,
@@ -174,8 +133,7 @@ impl App {
         let now = wire::now();
         self.store
             .write(WriteSite::QualifyAgent, move |tx| {
-                let known = tx.agent(&agent)?.ok_or_else(|| Problem::not_found("agent"))?;
-                if known.qualified_at.is_some() {
+                if living_agent(tx, &agent)?.qualified_at.is_some() {
                     return Ok(());
                 }
                 tx.qualify_agent(&agent, now)?;
@@ -232,9 +190,25 @@ pub(super) fn registered_unit(reader: &mut Reader<'_>, code: &UnitCode) -> Resul
     reader.unit_by_code(code)?.ok_or_else(|| Problem::new(Rule::UnitUnknown).with("uscc", code))
 }
 
+/// An agent about whom something new can be entered.
+pub(super) fn living_agent(reader: &mut Reader<'_>, id: &AgentId) -> Result<Agent, Problem> {
+    let known = reader.agent(id)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+    match known.identity {
+        Identity::Known { .. } => Ok(known),
+        Identity::Erased { at } => Err(Problem::new(Rule::AgentErased).with("at", at)),
+    }
+}
+
+/// The same, and nobody erases the agent meanwhile: for what an agent's data is kept for from now on.
+pub(super) fn locked_agent(tx: &mut Tx<'_>, id: &AgentId) -> Result<Agent, Problem> {
+    tx.agent(id)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+    tx.lock_agent(id)?;
+    living_agent(tx, id)
+}
+
 /// Confirms the pair of agent and unit, once.
 fn confirm(tx: &mut Tx<'_>, actor: &Actor, agent: &AgentId, unit: &Unit, now: Time) -> Result<(), Problem> {
-    tx.agent(agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
+    locked_agent(tx, agent)?;
     if tx.pair_confirmed(agent, &unit.id)? {
         return Ok(());
     }

@@ -10,6 +10,7 @@ use ca_verifier::{Reason, Serial, Time};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::enroll::living_agent;
 use crate::{problem::Problem, rule::Rule, wire};
 
 const DOCUMENTS_MAX: usize = 100;
@@ -109,7 +110,11 @@ pub(super) fn missing(
     (unit, agent): (&Unit, &AgentId),
     now: Time,
 ) -> Result<Vec<Problem>, Problem> {
-    let Some(known) = reader.agent(agent)? else { return Ok(vec![Problem::new(Rule::AgentUnknown)]) };
+    let known = match living_agent(reader, agent) {
+        Ok(known) => known,
+        Err(problem) if problem.rule.status() < 500 => return Ok(vec![problem]),
+        Err(problem) => return Err(problem),
+    };
     if matches!(kind, ApplicationKind::Revoke { .. } | ApplicationKind::Hold { .. }) {
         return Ok(Vec::new());
     }

@@ -11,11 +11,13 @@ mod crl;
 mod decide;
 mod deliver;
 mod enroll;
+pub(crate) mod erase;
 mod gate;
 mod issue;
 mod notice;
 mod ocsp;
 mod pay;
+mod person;
 mod personalise;
 mod recover;
 mod renew;
@@ -27,27 +29,28 @@ pub(crate) mod unit_event;
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{Mutex, atomic::AtomicI64},
+    sync::{Arc, Mutex, atomic::AtomicI64},
     time::Instant,
 };
 
 use arc_swap::ArcSwapOption;
-use ca_core::{Action, Actor, AuditEntry, Policies};
+use ca_core::{Action, Actor, AuditEntry, Policies, Vault, personal};
 use ca_store::{Store, WriteSite};
 use ca_verifier::{Serial, Time};
 use tokio::sync::Semaphore;
 
 pub(crate) use self::{
-    account::{LogIn, NewPassword, Opened, agent_by_card},
+    account::{LogIn, NewPassword, Opened},
     apply::NewApplication,
     contact::ContactForm,
     crl::PublishedCrl,
     deliver::Activation,
-    enroll::{NewAgent, NewUnit},
+    enroll::NewUnit,
     issue::IssueOrder,
     notice::unit_of,
     ocsp::AnswerCache,
     pay::NewPayment,
+    person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::{Claim, Exchange},
     renew::Renewal,
     training::{Decision, NewResult, NewSession, NewTraining},
@@ -65,6 +68,8 @@ pub(crate) struct App {
     pub(crate) policies: Policies,
     pub(crate) ca: Ca,
     pub(crate) channels: Channels,
+    /// Seals and opens personal data.
+    pub(crate) vault: Arc<Vault>,
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
@@ -77,13 +82,20 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, store: Store, policies: Policies, ca: Ca, channels: Channels) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        store: Store,
+        policies: Policies,
+        ca: Ca,
+        (channels, vault): (Channels, Arc<Vault>),
+    ) -> Self {
         Self {
             config,
             store,
             policies,
             ca,
             channels,
+            vault,
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),
             hashing: Semaphore::new(HASHING),
@@ -113,10 +125,12 @@ pub(crate) async fn audited<T>(
         Err(problem) => problem,
     };
     if problem.rule.status() < 500 {
-        let mut entry = AuditEntry::done(wire::now(), about.actor, about.action, about.object, about.id)
+        // The log forgets nothing: a number that somebody typed into the wrong field must not get there.
+        let id = personal::masked_id_cards(about.id);
+        let mut entry = AuditEntry::done(wire::now(), about.actor, about.action, about.object, id)
             .refused(problem.rule.name());
         for (name, value) in problem.facts() {
-            entry = entry.with(name, value);
+            entry = entry.with(name, personal::masked_id_cards(value));
         }
         store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await?;
     }
@@ -128,6 +142,10 @@ fn free_text(field: &'static str, text: String, most: usize) -> Result<String, P
     let hidden = |c: char| c.is_control() && c != '\n';
     if text.trim().is_empty() || text.chars().count() > most || text.chars().any(hidden) {
         let detail = format!("1 to {most} characters are needed, and no control characters");
+        return Err(Problem::field(field, detail));
+    }
+    if personal::has_id_card(&text) {
+        let detail = "an identity card number must not stand here; name the agent by our identifier";
         return Err(Problem::field(field, detail));
     }
     Ok(text)

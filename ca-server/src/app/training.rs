@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::{
     App, Made, Once,
-    enroll::registered_unit,
+    enroll::{living_agent, locked_agent, registered_unit},
     free_text,
     notice::{notice_id, notify},
     once,
@@ -110,8 +110,7 @@ impl App {
                 if let Some(ended) = unit.ended_at {
                     return Err(Problem::new(Rule::UnitEnded).with("since", wire::china_time(ended)));
                 }
-                let known = tx.agent(&agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
-                if known.qualified_at.is_some() {
+                if locked_agent(tx, &agent)?.qualified_at.is_some() {
                     return Err(Problem::new(Rule::TrainingNotNeeded));
                 }
                 tx.insert_training(&Training {
@@ -141,6 +140,8 @@ impl App {
         self.store
             .write(WriteSite::SubmitTraining, move |tx| {
                 owned(tx, &permit, &id)?;
+                let agent = training(tx, &id)?.agent;
+                locked_agent(tx, &agent)?;
                 let state = advance(tx, &id, TrainingCommand::Resubmit)?;
                 tx.set_training_due(&id, due)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::SubmitTraining, "training", &id);
@@ -195,7 +196,7 @@ impl App {
                     Some(reasons) => entry.with("reasons", reasons),
                     None => entry,
                 })?;
-                let agent = tx.agent(&known.agent)?.ok_or_else(|| Problem::not_found("agent"))?;
+                let agent = living_agent(tx, &known.agent)?;
                 if matches!(state, TrainingState::Accepted { .. }) && agent.qualified_at.is_some() {
                     state = advance(tx, &id, TrainingCommand::Pass { session: None })?;
                     confirm(tx, permit.actor(), &known.agent, &known.unit, now)?;
@@ -267,6 +268,7 @@ impl App {
                 }
                 tx.lock_training_session(&session)?;
                 let known = training(tx, &id)?;
+                locked_agent(tx, &known.agent)?;
                 let state = advance(tx, &id, TrainingCommand::Invite { session: session.clone() })?;
                 if tx.seats_taken(&session)?.len() > usize::from(planned.seats) {
                     return Err(Problem::new(Rule::SessionFull).with("seats", planned.seats));

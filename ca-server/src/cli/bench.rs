@@ -14,7 +14,7 @@ use std::{
 
 use ca_core::{
     Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, IdCard,
-    Name, Order, OrderId, Payment, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId,
+    Identity, Name, Order, OrderId, Payment, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId,
 };
 use ca_store::{AttemptRecord, Tx, WriteSite};
 use ca_verifier::Uscc;
@@ -60,7 +60,7 @@ impl Bench {
             Init::at(&self.dir, &self.policies).run(out).await?;
         }
         let config = Config::load(&self.dir.join(CONFIG_FILE))?;
-        let app = Arc::new(serve::open(config)?);
+        let app = Arc::new(serve::open(config).await?);
         let kind = if app.config.database.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
         if let Some(units) = self.search {
             return bench_search::run(&app, units).await;
@@ -163,16 +163,15 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
         registered_at: now,
         ended_at: None,
     };
-    let agent = Agent {
-        id: AgentId::new(now, wire::random()?),
-        name: Name::parse("张三")?,
-        id_card: card,
-        qualified_at: None,
-    };
+    let id = AgentId::new(now, wire::random()?);
+    let name = app.vault.seal_name(&id, wire::random()?, &Name::parse("张三")?);
+    let id_card = app.vault.seal_id_card(&id, wire::random()?, &card);
+    let (name, id_card) = (name.map_err(Failure::inconsistent)?, id_card.map_err(Failure::inconsistent)?);
+    let index = id_card.index;
+    let agent = Agent { id, identity: Identity::Known { name, id_card: Some(id_card) }, qualified_at: None };
     app.store
         .write(WriteSite::Import, move |tx| {
-            if let (Some(unit), Some(agent)) =
-                (tx.unit_by_code(&uscc.into())?, tx.agent_by_id_card(&agent.id_card)?)
+            if let (Some(unit), Some(agent)) = (tx.unit_by_code(&uscc.into())?, tx.agent_by_id_card(&index)?)
             {
                 return Ok((unit.id, agent.id));
             }

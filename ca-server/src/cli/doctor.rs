@@ -14,12 +14,12 @@ use crate::{
 /// The root's token is far away: so many days before its CRL runs out people are told.
 const ROOT_CRL_WARNING_DAYS: i64 = 30;
 
-pub(super) fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
+pub(super) async fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
     let config = Config::load(&server.config)?;
     // Before the first line, which would come twice otherwise.
     config::enter(&config.hsm.environment)?;
     out.say("配置正常", "configuration: ok");
-    let app = serve::open(config)?;
+    let app = serve::open(config).await?;
     out.say("策略、数据库、密码卡正常", "policies, database, token: ok");
     say_notices(&app, out)?;
     let (epoch, crl, root_crl) = app.store.read(|reader| {

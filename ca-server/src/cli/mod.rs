@@ -3,6 +3,7 @@
 mod bench;
 mod bench_search;
 mod doctor;
+mod erase;
 mod export;
 mod import;
 mod init;
@@ -90,6 +91,8 @@ enum Command {
     Log(log::Log),
     /// Everything in the database as JSON Lines, for ca-audit | 导出数据供审计
     Export(export::Export),
+    /// Erase personal data whose time is over | 删除保存期满的个人信息
+    Erase(erase::Erase),
     /// Measure issuing on this machine with a throw-away CA | 用临时 CA 测量签发速度
     Bench(bench::Bench),
     /// Check configuration, policies, database, token, CRL | 检查运行环境
@@ -204,7 +207,8 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
         Command::Log(log) => log.run(out),
         Command::Export(export) => export.run(),
         Command::Bench(bench) => runtime.block_on(bench.run(out)),
-        Command::Doctor(server) => doctor::doctor(&server, out),
+        Command::Doctor(server) => runtime.block_on(doctor::doctor(&server, out)),
+        Command::Erase(erase) => runtime.block_on(erase.run(out)),
     }
 }
 

@@ -87,7 +87,7 @@ fn list(server: &Server) -> Result<(), Stop> {
 
 impl Add {
     async fn run(self, out: &Out) -> Result<(), Stop> {
-        let app = serve::open(Config::load(&self.server.config)?)?;
+        let app = serve::open(Config::load(&self.server.config)?).await?;
         check_roles(&app.policies, &self.role)?;
         let name = Name::parse(&self.name).map_err(Problem::from)?;
         let der = files::read_pem_or_der(&self.csr, "CERTIFICATE REQUEST")?;

@@ -7,7 +7,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{header, request::Parts},
 };
-use ca_core::{Action, Actor, AuditEntry, CertificateState, Staff};
+use ca_core::{Action, Actor, AuditEntry, CertificateState, Staff, personal::masked_id_cards};
 use ca_store::{AccountRecord, CertificateStatus, WriteSite};
 use ca_verifier::Serial;
 
@@ -36,7 +36,7 @@ pub(super) struct Asking {
 impl Asking {
     /// Logs a refusal by its rule alone: the body's own words may hold a code.
     pub(super) async fn refused(self, app: &App, problem: &Problem, path: &str) -> Result<(), Problem> {
-        let entry = AuditEntry::done(wire::now(), &self.actor, self.action, "path", path);
+        let entry = AuditEntry::done(wire::now(), &self.actor, self.action, "path", masked_id_cards(path));
         let entry = entry.refused(problem.rule.name());
         app.store
             .write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from))
@@ -144,7 +144,7 @@ async fn log_refusal(
     wanted: Action,
     path: &str,
 ) -> Result<(), Problem> {
-    let entry = AuditEntry::done(wire::now(), &actor, Action::Authenticate, "path", path)
+    let entry = AuditEntry::done(wire::now(), &actor, Action::Authenticate, "path", masked_id_cards(path))
         .with("wanted", wanted.name())
         .refused(problem.rule.name());
     app.store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await

@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use ca_core::personal::without_numbers;
 use ring::digest::{SHA256, digest};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -88,7 +89,8 @@ async fn read<T: DeserializeOwned>(request: Request, app: &Arc<App>) -> Result<B
         _ => Problem::new(Rule::Malformed).with("detail", "the body did not arrive"),
     })?;
     let Json(value) = Json::from_bytes(&octets).map_err(|rejection: JsonRejection| {
-        Problem::new(Rule::Malformed).with("detail", rejection.body_text())
+        // serde repeats the value that it did not expect, which may be somebody's number.
+        Problem::new(Rule::Malformed).with("detail", without_numbers(&rejection.body_text()))
     })?;
     let sha256 = digest(&SHA256, &octets).as_ref().try_into().unwrap_or_default();
     Ok(Body { value, sha256 })

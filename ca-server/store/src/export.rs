@@ -2,8 +2,8 @@
 //!
 //! Each object has the member `table` and one member a column: text as text, integers as integers, octets as
 //! lower-case hexadecimal, JSON as JSON, nothing as `null`. Tables come in the order of [`TABLES`], rows in the order
-//! of their keys: the same contents give the same octets on both databases. Identity card numbers, mail addresses and
-//! telephone numbers leave masked.
+//! of their keys: the same contents give the same octets on both databases. Personal data and secrets do not leave, sealed
+//! or not: whether there is some is all that the export says. Mail addresses and telephone numbers leave masked.
 
 use std::io::Write;
 
@@ -14,8 +14,8 @@ use diesel::{
 
 use crate::{Reader, Store, StoreError, connection::AnyConnection};
 
-/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json`, `:masked`
-/// (identity card), `:mail`, `:phone` or `:secret` (never leaves) follows. A test compares them with the schema.
+/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json`, `:mail`,
+/// `:phone` (masked) or `:withheld` follows. A test compares them with the schema.
 pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ("setting", "name", "name value"),
     ("ca_certificate", "name", "name der:hex at"),
@@ -32,21 +32,33 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "id",
         "id unit kind name code successor before basis sha256:hex effective_at recorded_by recorded_at state",
     ),
-    ("agent", "id", "id name id_card:masked qualified_at"),
+    (
+        "agent",
+        "id",
+        "id qualified_at name_sealed:withheld name_index:withheld id_card_sealed:withheld id_card_index:withheld \
+         erased_at",
+    ),
+    ("agent_clear", "agent", "agent name:withheld id_card:withheld"),
+    (
+        "agent_card",
+        "id",
+        "id agent number_sealed:withheld number_index:withheld valid_from registered_by reason ended_at",
+    ),
+    ("personal_opening", "id", "id agent field commitment:hex opening_sealed:withheld at"),
     ("agent_unit", "agent, unit", "agent unit confirmed_at confirmed_by ended_at ended_by"),
     (
         "application",
         "id",
         "id unit agent profile years entered_by entered_at state decided_by reasons payment attempt serial:hex \
-         kind certificate:hex cause cps counter contact:secret entered_before:json",
+         kind certificate:hex cause cps counter contact:withheld entered_before:json",
     ),
     (
         "application_document",
         "application, position",
         "application position kind sha256:hex seen_by form seen_at",
     ),
-    ("account", "id", "id unit agent name password:secret initial failures locked_until changed_at"),
-    ("account_session", "token_sha256", "token_sha256:secret account created_at expires_at"),
+    ("account", "id", "id unit agent name password:withheld initial failures locked_until changed_at"),
+    ("account_session", "token_sha256", "token_sha256:withheld account created_at expires_at"),
     ("fee_order", "id", "id application tariff total_fen"),
     ("payment", "id", "id fee_order receipt_no amount_fen method cashier at"),
     ("posting", "id", "id payment debit credit amount_fen at"),
@@ -162,8 +174,7 @@ fn in_sqlite(name: &str, form: &str) -> String {
 
 fn in_both(name: &str, form: &str) -> String {
     match form {
-        "secret" => "NULL".to_owned(),
-        "masked" => format!("substr({name}, 1, 6) || '********' || substr({name}, 15)"),
+        "withheld" => format!("CASE WHEN {name} IS NOT NULL THEN 'withheld' END"),
         "phone" => format!("substr({name}, 1, 3) || '****' || substr({name}, length({name}) - 3)"),
         _ => name.to_owned(),
     }

@@ -18,6 +18,7 @@ mod pool;
 mod schema;
 #[cfg(test)]
 mod schema_check;
+mod scrub;
 mod site;
 mod statement;
 mod store;
@@ -34,6 +35,6 @@ pub use store::Store;
 pub use tx::{Reader, Tx};
 pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord,
-    CertificateRecord, CertificateStatus, Claim, CrlRecord, CrlSource, DeliveryRecord, Expiring,
-    NoticeFilter, NoticeRecord, StatusRecord, TrainingFilter, UnitFilter,
+    CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource, DeliveryRecord, Expiring,
+    NoticeFilter, NoticeRecord, OpeningRecord, PairRecord, StatusRecord, TrainingFilter, UnitFilter,
 };

@@ -20,9 +20,44 @@ diesel::table! {
 diesel::table! {
     agent (id) {
         id -> Text,
+        qualified_at -> Nullable<BigInt>,
+        name_sealed -> Nullable<Binary>,
+        name_index -> Nullable<Binary>,
+        id_card_sealed -> Nullable<Binary>,
+        id_card_index -> Nullable<Binary>,
+        erased_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    agent_clear (agent) {
+        agent -> Text,
         name -> Text,
         id_card -> Text,
-        qualified_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    agent_card (id) {
+        id -> Text,
+        agent -> Text,
+        number_sealed -> Nullable<Binary>,
+        number_index -> Nullable<Binary>,
+        valid_from -> BigInt,
+        registered_by -> Text,
+        reason -> Text,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    personal_opening (id) {
+        id -> Text,
+        agent -> Text,
+        field -> Text,
+        commitment -> Binary,
+        opening_sealed -> Binary,
+        at -> BigInt,
     }
 }
 
@@ -401,5 +436,6 @@ diesel::joinable!(open_intent -> intent (serial));
 diesel::allow_tables_to_appear_in_same_query!(intent, open_intent);
 diesel::allow_tables_to_appear_in_same_query!(unit, unit_name_part, agent_unit);
 diesel::allow_tables_to_appear_in_same_query!(account, account_session);
-diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice);
+diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent_unit, application);
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
+diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);

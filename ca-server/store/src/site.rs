@@ -28,6 +28,12 @@ sites! {
     Account = "account",
     /// Step 1: an agent.
     RegisterAgent = "register-agent",
+    /// Step 1: an agent's card or identity card number.
+    ChangeAgent = "change-agent",
+    /// Clear personal data of an older program is sealed, and the key's fingerprint kept.
+    SealPersonal = "seal-personal",
+    /// Personal data is erased.
+    ErasePersonal = "erase-personal",
     /// Step 1: a unit's application for training, withdrawn or submitted again too.
     SubmitTraining = "submit-training",
     /// Step 1: acceptance or rejection of an application for training.

@@ -10,6 +10,7 @@ use crate::{
     connection::{AnyConnection, Target},
     migration,
     pool::Pool,
+    scrub,
     writer::{self, Given, Writers},
 };
 
@@ -120,6 +121,15 @@ impl Store {
             return Err(E::from(no_writer()));
         }
         settle(answer.blocking_recv().ok())
+    }
+
+    /// Writes the tables of people anew, so that no file of the database keeps what was sealed or erased: deleted rows
+    /// stay in free pages and in the write-ahead log otherwise. Blocks, and needs more time the larger the database is.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when others use the database all the time: come again.
+    pub fn scrub(&self) -> Result<(), StoreError> {
+        scrub::scrub(&mut self.inner.target.writer()?)
     }
 
     /// Records an intent and binds its key, runs `more` in the same transaction, and gives the proof that it is

@@ -15,6 +15,8 @@ mod kills;
 mod kinds;
 mod lint;
 mod notice;
+mod person_crash;
+mod persons;
 mod refusals;
 mod renewal;
 mod roles;

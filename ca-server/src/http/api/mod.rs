@@ -1,6 +1,7 @@
 //! `/api/v1`: each handler takes a permit, calls one use case, shows one view.
 
 mod accounts;
+mod agents;
 mod applications;
 mod certificates;
 mod log;
@@ -54,7 +55,12 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(notices::contact, notices::change_contact))
         .routes(routes!(notices::notices))
         .routes(routes!(notices::retry_notice))
-        .routes(routes!(people::register_agent))
+        .routes(routes!(agents::register_agent, agents::agents))
+        .routes(routes!(agents::search_agents))
+        .routes(routes!(agents::agent))
+        .routes(routes!(agents::change_card))
+        .routes(routes!(agents::enter_id_card))
+        .routes(routes!(agents::reveal))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
         .routes(routes!(people::release_agent))

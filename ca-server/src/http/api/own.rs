@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use ca_core::{Action, AgentId, ApplicationId, Name, TrainingId, UnitId};
+use ca_core::{Action, AgentId, ApplicationId, Identity, Name, TrainingId, UnitId, personal::PersonNumber};
 use ca_store::{AccountOwner, ApplicationFilter, Reader, TrainingFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -75,7 +75,7 @@ pub(super) async fn own(
             }))
         }
         AccountOwner::Agent(agent) => {
-            let known = reader.agent(agent)?.ok_or_else(|| Problem::not_found("agent"))?;
+            let seen = app.agent_view(reader, agent)?;
             let filter =
                 ca_store::UnitFilter { agent: Some(agent.clone()), limit: MOST, ..Default::default() };
             let units =
@@ -83,8 +83,8 @@ pub(super) async fn own(
             Ok(Json(OwnView {
                 unit: None,
                 certificates: Vec::new(),
-                agent: Some(known.name.as_str().to_owned()),
-                qualified_at: known.qualified_at.map(|at| at.to_string()),
+                agent: seen.name.map(|name| name.to_string()),
+                qualified_at: seen.agent.qualified_at.map(|at| at.to_string()),
                 units,
             }))
         }
@@ -135,7 +135,7 @@ pub(super) async fn submit_own_training(
     let work = async {
         let (code, agent) = app.store.read(|reader| {
             let unit = reader.unit(&unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-            Ok::<_, Problem>((unit.code, agent(reader, &body.value)?))
+            Ok::<_, Problem>((unit.code, agent(&app, reader, &body.value)?))
         })?;
         app.submit_training(own.permit, code, agent, once).await
     };
@@ -143,11 +143,15 @@ pub(super) async fn submit_own_training(
 }
 
 /// Number and name must fit each other: so that nobody learns whose card it is.
-fn agent(reader: &mut Reader<'_>, asked: &OwnTraining) -> Result<AgentId, Problem> {
+fn agent(app: &App, reader: &mut Reader<'_>, asked: &OwnTraining) -> Result<AgentId, Problem> {
     let unknown = || Problem::new(Rule::AgentUnknown);
     let name = Name::parse(asked.name.trim()).map_err(|_| unknown())?;
-    let known = crate::app::agent_by_card(reader, asked.card.trim())?.ok_or_else(unknown)?;
-    if known.name == name { Ok(known.id) } else { Err(unknown()) }
+    let number = PersonNumber::parse(asked.card.trim()).map_err(|_| unknown())?;
+    let known = app.agent_by_number(reader, &number)?.ok_or_else(unknown)?;
+    match &known.identity {
+        Identity::Known { name: sealed, .. } if sealed.index == app.vault.name_index(&name) => Ok(known.id),
+        _ => Err(unknown()),
+    }
 }
 
 /// Submit a rejected application for training again.

@@ -1,38 +1,22 @@
-//! Agents, and the units that they act for.
+//! What agents may do: qualification, and the units that they act for. Who they are: `agents.rs`.
 
 use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
     http::StatusCode,
-    response::Response,
 };
 use ca_core::{Action, AgentId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{MadeView, made};
 use crate::{
-    app::{About, App, NewAgent},
-    http::problem::{Body, IdempotencyKey},
-    permit::{ConfirmAgent, Permit, QualifyAgent, RegisterAgent, ReleaseAgent},
+    app::{About, App},
+    http::problem::Body,
+    permit::{ConfirmAgent, Permit, QualifyAgent, ReleaseAgent},
+    personal::logged,
     problem::Problem,
 };
-
-/// Register an agent.
-#[utoipa::path(post, path = "/api/v1/agents", request_body = NewAgent,
-    params(("Idempotency-Key" = String, Header)), responses((status = 201, body = MadeView)))]
-pub(super) async fn register_agent(
-    permit: Permit<RegisterAgent>,
-    State(app): State<Arc<App>>,
-    key: IdempotencyKey,
-    body: Body<NewAgent>,
-) -> Result<Response, Problem> {
-    let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::RegisterAgent, object: "agent", id: "" };
-    let once = key.once(&body);
-    app.audited(about, app.register_agent(permit, body.value, once)).await.map(made)
-}
 
 /// Record that an agent passed the training.
 #[utoipa::path(put, path = "/api/v1/agents/{id}/qualification", params(("id" = String, Path)), responses((status = 204)))]
@@ -42,7 +26,7 @@ pub(super) async fn qualify_agent(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::QualifyAgent, object: "agent", id: &id };
+    let about = About { actor: &actor, action: Action::QualifyAgent, object: "agent", id: logged(&id) };
     let work = async { app.qualify_agent(permit, AgentId::parse(&id)?).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }
@@ -65,7 +49,7 @@ pub(super) async fn confirm_agent(
     body: Body<Confirmation>,
 ) -> Result<StatusCode, Problem> {
     let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::ConfirmAgent, object: "agent", id: &id };
+    let about = About { actor: &actor, action: Action::ConfirmAgent, object: "agent", id: logged(&id) };
     let work = async { app.confirm_agent(permit, AgentId::parse(&id)?, body.value.uscc).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }
@@ -79,7 +63,7 @@ pub(super) async fn release_agent(
     Path((id, uscc)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::ReleaseAgent, object: "agent", id: &id };
+    let about = About { actor: &actor, action: Action::ReleaseAgent, object: "agent", id: logged(&id) };
     let work = async { app.release_agent(permit, AgentId::parse(&id)?, uscc).await };
     app.audited(about, work).await.map(|()| StatusCode::NO_CONTENT)
 }

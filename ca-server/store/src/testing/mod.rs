@@ -12,7 +12,9 @@ use std::{
 
 pub use postgres::Postgres;
 
-use crate::Store;
+use diesel::connection::SimpleConnection;
+
+use crate::{Store, connection::Target};
 
 /// An empty database of either kind. Dropped, it is gone.
 pub struct Database {
@@ -81,6 +83,15 @@ impl Database {
         must(Store::migrate(&self.url), "migrate");
         must(Store::open(&self.url), "open")
     }
+}
+
+/// Runs statements past the store, as somebody with the database's password can.
+///
+/// # Panics
+/// When one of them fails.
+pub fn execute(url: &str, statements: &str) {
+    let mut connection = must(Target::parse(url).and_then(|target| target.writer()), "connect");
+    must(connection.batch_execute(statements), "execute");
 }
 
 /// A directory that is removed when dropped.

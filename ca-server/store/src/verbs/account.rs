@@ -226,6 +226,15 @@ impl Tx<'_> {
         run!(self, connection => diesel::delete(session).execute(connection)).map(drop)
     }
 
+    /// Deletes an account with its sessions.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `account` when there is none.
+    pub fn delete_account(&mut self, id: &AccountId) -> Result<(), StoreError> {
+        self.end_sessions(id)?;
+        change_one!(self, "account", diesel::delete(account::table.find(id.as_str())))
+    }
+
     /// Ends every session of an account.
     ///
     /// # Errors

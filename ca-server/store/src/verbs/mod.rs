@@ -15,6 +15,8 @@ mod lease;
 mod material;
 mod money;
 mod notice;
+mod person;
+mod retention;
 mod staff;
 mod status;
 mod training;
@@ -27,6 +29,7 @@ use ca_verifier::{Serial, Time};
 
 pub use self::{
     account::{AccountOwner, AccountRecord},
+    agent::PairRecord,
     application::ApplicationFilter,
     attempt::AttemptRecord,
     audit::{AuditFilter, AuditRecord},
@@ -35,6 +38,7 @@ pub use self::{
     idempotency::Claim,
     issuing::CertificateRecord,
     notice::{Expiring, NoticeFilter, NoticeRecord},
+    person::{ClearAgent, OpeningRecord},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
     unit::UnitFilter,

@@ -1,6 +1,8 @@
 //! What is written comes back as it was, in every state that its type knows.
 
-use ca_core::{Action, AgentId, ApplicationState, AttemptState, PaymentId, Staff, StaffId, UnitId};
+use ca_core::{
+    Action, AgentId, ApplicationState, AttemptState, IdCard, Name, PaymentId, Staff, StaffId, UnitId,
+};
 use ca_store::{ApplicationFilter, AuditFilter};
 
 use crate::world::*;
@@ -13,7 +15,8 @@ fn units_agents_and_staff() {
         assert_eq!(read(store, |reader| reader.unit(&unit().id)), Some(unit()));
         assert_eq!(read(store, |reader| reader.unit_by_code(&unit().code)), Some(unit()));
         assert_eq!(read(store, |reader| reader.unit(&absent)), None);
-        assert_eq!(read(store, |reader| reader.agent_by_id_card(&agent().id_card)), Some(agent()));
+        let number = vault().id_card_index(&IdCard::parse(ID_CARD).unwrap());
+        assert_eq!(read(store, |reader| reader.agent_by_id_card(&number)), Some(agent()));
 
         write(store, |tx| {
             tx.qualify_agent(&agent().id, NOW)?;
@@ -27,7 +30,7 @@ fn units_agents_and_staff() {
 
         let staff = Staff {
             id: clerk(),
-            name: agent().name,
+            name: Name::parse("张三").unwrap(),
             roles: vec!["clerk".into(), "cashier".into()],
             certificate: serial(1).to_string(),
         };

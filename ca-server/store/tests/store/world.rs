@@ -2,8 +2,9 @@
 
 use ca_core::{
     Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState,
-    AuditEntry, Contact, Document, DocumentForm, Fen, IdCard, Intent, MailAddress, Name, NoticeAbout,
-    NoticeId, NoticeKind, Order, OrderId, Payment, PaymentId, Phone, StaffId, Unit, UnitId,
+    AuditEntry, Contact, Document, DocumentForm, Fen, IdCard, Identity, Intent, MailAddress, Name,
+    NoticeAbout, NoticeId, NoticeKind, Order, OrderId, Payment, PaymentId, Phone, StaffId, Unit, UnitId,
+    Vault,
 };
 use ca_store::{AttemptRecord, NoticeRecord, Reader, Store, StoreError, Tx, WriteSite, testing::databases};
 use ca_verifier::{Serial, Time, Uscc};
@@ -61,13 +62,22 @@ pub(crate) fn unit() -> Unit {
     }
 }
 
+pub(crate) const ID_CARD: &str = "11010519491231002X";
+
+/// The tests' own key.
+pub(crate) fn vault() -> Vault {
+    Vault::new(&zeroize::Zeroizing::new([7; 32])).unwrap()
+}
+
+pub(crate) fn person(number: u32, name: &str, id_card: &str) -> Agent {
+    let (vault, id) = (vault(), AgentId::new(NOW, octets(number)));
+    let name = vault.seal_name(&id, [1; 12], &Name::parse(name).unwrap()).unwrap();
+    let id_card = vault.seal_id_card(&id, [2; 12], &IdCard::parse(id_card).unwrap()).unwrap();
+    Agent { id, identity: Identity::Known { name, id_card: Some(id_card) }, qualified_at: None }
+}
+
 pub(crate) fn agent() -> Agent {
-    Agent {
-        id: AgentId::new(NOW, octets(1)),
-        name: Name::parse("张三").unwrap(),
-        id_card: IdCard::parse("11010519491231002X").unwrap(),
-        qualified_at: None,
-    }
+    person(1, "张三", ID_CARD)
 }
 
 pub(crate) fn document(kind: &str, form: DocumentForm, number: u32) -> Document {
