@@ -69,6 +69,10 @@ identifiers! {
     TrainingId,
     /// A training session.
     SessionId,
+    /// A list of units for new certificates.
+    BatchId,
+    /// An appointment at a counter.
+    AppointmentId,
 }
 
 impl AttemptId {

@@ -5,8 +5,10 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod application;
+mod appointment;
 mod attempt;
 mod audit;
+mod batch;
 mod certificate;
 mod crl;
 mod csr;
@@ -24,20 +26,26 @@ mod ocsp;
 mod people;
 pub mod policy;
 mod presented;
+mod register;
 mod signature;
 mod subject;
 mod training;
 mod urls;
 
 pub use application::{ApplicationCommand, ApplicationKind, ApplicationState};
+pub use appointment::{Appointment, AppointmentCommand, AppointmentState, Purpose};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
+pub use batch::{BatchCommand, BatchState, Verdict};
 pub use certificate::{CertificateCommand, CertificateState};
 pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
-pub use id::{AgentId, ApplicationId, AttemptId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitId};
+pub use id::{
+    AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, OrderId, PaymentId, SessionId, StaffId,
+    TrainingId, UnitId,
+};
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
     CertificatePlan, IntentContext, IssueRefusal, Issued, IssuerRef, PlanKey, Prepared, prepare,
@@ -55,6 +63,7 @@ pub use people::{
 };
 pub use policy::{Policies, PolicyError, Profile, Roles};
 pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
+pub use register::{ImportCommand, ImportState};
 pub use signature::{SignError, SignatureAlgorithm};
 pub use subject::{Host, Subject};
 pub use training::{TrainingCommand, TrainingState};

@@ -4,6 +4,7 @@
 //! What deliberately does not live here: acting on a policy (`key`, `issuance`, `ca-server`).
 
 mod calendar;
+mod counters;
 mod documents;
 mod eligibility;
 mod fees;
@@ -19,6 +20,7 @@ mod tokens;
 use std::collections::BTreeMap;
 
 pub use calendar::{Calendar, Deadline};
+pub use counters::{Counter, Counters};
 pub use documents::{DocumentRule, DocumentRules};
 pub use eligibility::{AgencyRule, Eligibility, EligibilityRules};
 pub use fees::Fees;
@@ -41,6 +43,7 @@ const TOKENS: &str = "tokens.toml";
 const STATUS: &str = "status.toml";
 const CALENDAR: &str = "calendar.toml";
 const ELIGIBILITY: &str = "eligibility.toml";
+const COUNTERS: &str = "counters.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
@@ -59,6 +62,7 @@ pub struct Policies {
     status: StatusRules,
     calendar: Calendar,
     eligibility: EligibilityRules,
+    counters: Counters,
     sha256: [u8; 32],
 }
 
@@ -77,7 +81,8 @@ impl Policies {
             }
         };
         let texts =
-            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY].map(&mut read);
+            [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, COUNTERS]
+                .map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
         for name in &needed {
             read(name);
@@ -85,7 +90,8 @@ impl Policies {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility] = texts;
+        let [keys, known_bad, fees, roles, documents, tokens, status, calendar, eligibility, counters] =
+            texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
         let roles = collect(&mut errors, roles::parse(&Reader::new(ROLES, roles)));
@@ -94,6 +100,7 @@ impl Policies {
         let status = collect(&mut errors, status::parse(&Reader::new(STATUS, status)));
         let calendar = collect(&mut errors, calendar::parse(&Reader::new(CALENDAR, calendar)));
         let eligibility = collect(&mut errors, eligibility::parse(&Reader::new(ELIGIBILITY, eligibility)));
+        let counters = collect(&mut errors, counters::parse(&Reader::new(COUNTERS, counters)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
         for (name, text) in
@@ -104,7 +111,7 @@ impl Policies {
             }
         }
         errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        match (keys, fees, roles, documents, tokens, status, calendar, eligibility) {
+        match (keys, fees, roles, documents, tokens, status, calendar, eligibility, counters) {
             (
                 Some(keys),
                 Some(fees),
@@ -114,6 +121,7 @@ impl Policies {
                 Some(status),
                 Some(calendar),
                 Some(eligibility),
+                Some(counters),
             ) if errors.is_empty() => Ok(Self {
                 profiles,
                 keys,
@@ -124,6 +132,7 @@ impl Policies {
                 status,
                 calendar,
                 eligibility,
+                counters,
                 sha256: digest_of(files),
             }),
             _ => Err(errors),
@@ -165,6 +174,12 @@ impl Policies {
     #[must_use]
     pub fn eligibility(&self) -> &EligibilityRules {
         &self.eligibility
+    }
+
+    /// Where units are sent to.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Working days.
@@ -219,7 +234,7 @@ fn collect<T>(errors: &mut Vec<PolicyError>, result: Result<T, Vec<PolicyError>>
 }
 
 fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
-    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY];
+    let known = [KEYS, KNOWN_BAD, FEES, ROLES, DOCUMENTS, TOKENS, STATUS, CALENDAR, ELIGIBILITY, COUNTERS];
     let is_known = |name: &str| {
         known.contains(&name)
             || name.ends_with(".md")

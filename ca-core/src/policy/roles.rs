@@ -12,10 +12,11 @@ const AUDITOR_MAY: [Action; 2] = [Action::ReadRecords, Action::ReadLog];
 
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
 /// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
-const APART: [(Action, Action); 5] = [
+const APART: [(Action, Action); 6] = [
     (Action::DeliverToken, Action::RenewActivationCode),
     (Action::SubmitTraining, Action::DecideTraining),
     (Action::SubmitApplication, Action::ApproveApplication),
+    (Action::SubmitBatch, Action::ApproveApplication),
     (Action::RecordPayment, Action::ApproveApplication),
     (Action::ApproveApplication, Action::Personalise),
 ];
