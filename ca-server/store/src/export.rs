@@ -64,6 +64,20 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "id",
         "id unit agent entered_by entered_at due_at due_estimated state decided_by reasons session",
     ),
+    (
+        "register_import",
+        "number",
+        "number file_sha256:hex state staged_lines good bad started_by started_at ended_at",
+    ),
+    ("register_row", "import, line", "import line uscc org_code labour_no name agency region"),
+    ("batch", "id", "id file_sha256:hex format header:json state documents:json entered_by entered_at"),
+    (
+        "batch_line",
+        "batch, line",
+        "batch line verdict unit agent years counter cells:json findings:json application",
+    ),
+    ("counter_day", "counter, day", "counter day"),
+    ("appointment", "id", "id counter day slot estimated purpose unit application made_by made_at state"),
     ("notice", "id", "id recipient template application created_at sent_at training"),
 ];
 

@@ -33,6 +33,7 @@ pub use site::WriteSite;
 pub use store::Store;
 pub use tx::{Reader, Tx};
 pub use verbs::{
-    ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, CertificateRecord, CertificateStatus, Claim,
-    CrlRecord, CrlSource, NoticeRecord, StatusRecord, TrainingFilter,
+    ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine, BatchRecord, CertificateRecord,
+    CertificateStatus, Claim, CrlRecord, CrlSource, NoticeRecord, Progress, RegisterImport, RegisterRow,
+    StatusRecord, TrainingFilter,
 };

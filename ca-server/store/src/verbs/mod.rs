@@ -3,8 +3,10 @@
 
 mod agent;
 mod application;
+mod appointment;
 mod attempt;
 mod audit;
+mod batch;
 mod crl;
 mod idempotency;
 mod issuing;
@@ -12,6 +14,7 @@ mod lease;
 mod material;
 mod money;
 mod notice;
+mod register;
 mod staff;
 mod status;
 mod training;
@@ -25,10 +28,12 @@ pub use self::{
     application::ApplicationFilter,
     attempt::AttemptRecord,
     audit::{AuditFilter, AuditRecord},
+    batch::{BatchLine, BatchRecord, Progress},
     crl::CrlRecord,
     idempotency::Claim,
     issuing::CertificateRecord,
     notice::NoticeRecord,
+    register::{RegisterImport, RegisterRow},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
 };

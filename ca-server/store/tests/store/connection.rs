@@ -45,7 +45,7 @@ fn migrations_at_once_take_turns() {
             })
             .collect();
         let applied: usize = migrations.into_iter().map(|migration| migration.join().unwrap()).sum();
-        assert_eq!(applied, 4, "{}", database.name());
+        assert_eq!(applied, 5, "{}", database.name());
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod append_only;
+mod batch;
 mod commit;
 mod connection;
 mod export;
@@ -9,6 +10,7 @@ mod issuing;
 mod leader;
 mod race;
 mod refusal;
+mod register;
 mod round_trip;
 mod status;
 mod training;
