@@ -16,6 +16,7 @@ mod problem;
 mod protocol;
 mod rule;
 mod serve;
+mod sheet;
 mod wire;
 
 use std::process::ExitCode;
