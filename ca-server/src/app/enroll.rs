@@ -33,6 +33,9 @@ pub(crate) struct NewUnit {
     pub(crate) city: String,
     /// The agency that insures the unit (参保经办机构), a code of `policies/eligibility.toml`.
     pub(crate) agency: String,
+    /// Why the register of insured units is wrong or incomplete, when it says something else.
+    #[serde(default)]
+    pub(crate) register_difference_reason: Option<String>,
 }
 
 /// An agent, as the counter enters it.
@@ -78,6 +81,7 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, unit.id.as_str(), now)? {
                     return Ok(Made::Before(UnitId::parse(&before)?));
                 }
+                super::register::admit(tx, &unit, new.register_difference_reason, permit.actor(), now)?;
                 tx.insert_unit(&unit)?;
                 tx.append_audit(
                     &AuditEntry::done(now, permit.actor(), Action::RegisterUnit, "unit", &unit.id)

@@ -14,6 +14,7 @@ mod ocsp;
 mod pay;
 mod personalise;
 mod recover;
+pub(crate) mod register;
 mod renew;
 pub(crate) mod root_crl;
 pub(crate) mod status;

@@ -16,7 +16,10 @@ pub(crate) use self::{
     csv::{Encoding, Lines, scan},
     write::{guarded, write},
 };
-use crate::{problem::Problem, rule::Rule};
+use crate::{
+    problem::Problem,
+    rule::{Language, Rule},
+};
 
 /// How large a table may be.
 #[derive(Clone, Copy, Debug)]
@@ -180,6 +183,15 @@ pub(crate) fn read(octets: &[u8], xlsx: bool, limits: Limits) -> Result<Sheet, P
         sheet.lines.push(line);
     }
     Ok(sheet)
+}
+
+/// A problem as one text for a cell.
+pub(crate) fn reason(problem: &Problem, language: Language) -> String {
+    let (situation, remedy) = problem.texts(language);
+    match language {
+        Language::Zh => format!("{situation}{remedy}"),
+        Language::En => format!("{situation} {remedy}"),
+    }
 }
 
 fn too_large(what: &'static str, limit: impl fmt::Display) -> Problem {

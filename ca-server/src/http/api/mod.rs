@@ -4,6 +4,7 @@ mod applications;
 mod certificates;
 mod log;
 mod people;
+mod register;
 mod renewals;
 mod trainings;
 mod workstations;
@@ -34,6 +35,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(people::register_unit))
         .routes(routes!(people::unit))
+        .routes(routes!(register::register))
         .routes(routes!(people::register_agent))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
