@@ -206,16 +206,7 @@ pub(super) fn gate(
     agent: &AgentId,
     now: Time,
 ) -> Result<(), Problem> {
-    let agency = unit.agency.as_deref().unwrap_or("");
-    match rules.check(agency, now) {
-        Eligibility::Eligible => {}
-        Eligibility::Excluded(rule) => {
-            let agency = format!("{} ({})", rule.zh(), rule.en());
-            let problem = Problem::new(Rule::UnitNotEligible).with("agency", agency);
-            return Err(problem.with("basis", rule.basis()));
-        }
-        Eligibility::NoRule => return Err(Problem::new(Rule::UnitAgencyUnclear).with("agency", agency)),
-    }
+    eligible(rules, unit, now)?;
     let known = tx.agent(agent)?.ok_or_else(|| Problem::new(Rule::AgentUnknown))?;
     if known.qualified_at.is_none() {
         return Err(Problem::new(Rule::AgentNotQualified));
@@ -224,6 +215,20 @@ pub(super) fn gate(
         return Err(Problem::new(Rule::AgentNotConfirmed));
     }
     Ok(())
+}
+
+/// Whether the unit may have a certificate, by the agency that insures it.
+pub(super) fn eligible(rules: &EligibilityRules, unit: &Unit, now: Time) -> Result<(), Problem> {
+    let agency = unit.agency.as_deref().unwrap_or("");
+    match rules.check(agency, now) {
+        Eligibility::Eligible => Ok(()),
+        Eligibility::Excluded(rule) => {
+            let agency = format!("{} ({})", rule.zh(), rule.en());
+            let problem = Problem::new(Rule::UnitNotEligible).with("agency", agency);
+            Err(problem.with("basis", rule.basis()))
+        }
+        Eligibility::NoRule => Err(Problem::new(Rule::UnitAgencyUnclear).with("agency", agency)),
+    }
 }
 
 /// A province or city as it stands in a subject: X.520 allows 128 characters, names of places need no more than 40.

@@ -80,10 +80,15 @@ impl Import<'_> {
             object: "register",
             id: &hex::encode(scanned.sha256),
         };
-        let import = audited(self.store, about, self.begin(scanned.sha256)).await?;
         let read = Counted { file: open()?, read: 0, size: scanned.octets, progress: &progress };
         let mut lines = Lines::new(read, &scanned, LIMITS);
-        let done = self.stage(import, &mut lines).await?;
+        // A file that is no register is refused before anything is written.
+        let begin = async {
+            let checker = Checker::new(&lines.header()?, self.agencies)?;
+            Ok((checker, self.begin(scanned.sha256).await?))
+        };
+        let (checker, import) = audited(self.store, about, begin).await?;
+        let done = audited(self.store, about, self.stage(import, checker, &mut lines)).await?;
         audited(self.store, about, self.activate(done)).await?;
         purge(self.store).await?;
         Ok(done)
@@ -116,7 +121,6 @@ impl Import<'_> {
 
     async fn stage(&self, mut import: RegisterImport, lines: &mut Lines<impl Read>) -> Result<Done, Problem> {
         let mut report = self.report.map(Report::open).transpose()?;
-        let mut checker = Checker::new(&lines.header()?, self.agencies)?;
         let mut done = Done {
             number: import.number,
             resumed_at: import.staged_lines,
