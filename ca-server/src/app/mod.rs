@@ -4,6 +4,8 @@
 //! transaction. What a rule refuses is logged too, by [`App::audited`].
 
 mod apply;
+pub(crate) mod appointment;
+pub(crate) mod batch;
 pub(crate) mod clock;
 mod crl;
 mod deliver;

@@ -119,7 +119,12 @@ impl Import<'_> {
             .await
     }
 
-    async fn stage(&self, mut import: RegisterImport, lines: &mut Lines<impl Read>) -> Result<Done, Problem> {
+    async fn stage(
+        &self,
+        mut import: RegisterImport,
+        mut checker: Checker<'_>,
+        lines: &mut Lines<impl Read>,
+    ) -> Result<Done, Problem> {
         let mut report = self.report.map(Report::open).transpose()?;
         let mut done = Done {
             number: import.number,

@@ -9,6 +9,7 @@ use ca_store::{Reader, RegisterImport, RegisterRow, Tx};
 use ca_verifier::Time;
 
 pub(crate) use self::import::{Accept, Done, Import, abandon};
+pub(super) use self::row::labour_no;
 use super::{App, free_text};
 use crate::{problem::Problem, rule::Rule};
 

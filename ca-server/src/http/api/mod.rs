@@ -1,6 +1,8 @@
 //! `/api/v1`: each handler takes a permit, calls one use case, shows one view.
 
 mod applications;
+mod appointments;
+mod batches;
 mod certificates;
 mod log;
 mod people;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -21,6 +24,7 @@ use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::log::LogView;
+use super::upload::UPLOAD_MAX;
 use crate::app::{App, Made};
 
 #[derive(OpenApi)]
@@ -30,6 +34,13 @@ use crate::app::{App, Made};
                        errors are problem documents (RFC 9457) in Chinese and English."
 ))]
 struct Document;
+
+/// Lists of units: files, with a limit of their own.
+fn uploads() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(batches::check, batches::batches))
+        .layer(DefaultBodyLimit::max(UPLOAD_MAX))
+}
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
@@ -66,6 +77,16 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(certificates::hold))
         .routes(routes!(certificates::release))
         .routes(routes!(certificates::revoke))
+        .merge(uploads())
+        .routes(routes!(batches::batch, batches::withdraw))
+        .routes(routes!(batches::submit))
+        .routes(routes!(batches::rejected))
+        .routes(routes!(batches::remainder))
+        .routes(routes!(batches::plan))
+        .routes(routes!(appointments::counters))
+        .routes(routes!(appointments::book, appointments::appointments))
+        .routes(routes!(appointments::move_to, appointments::cancel))
+        .routes(routes!(appointments::result))
         .routes(routes!(log::log))
 }
 
