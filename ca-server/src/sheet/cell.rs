@@ -132,7 +132,7 @@ pub(crate) fn hidden(c: char) -> bool {
 
 /// Characters that look like others: full-width letters and digits, compatibility forms and radicals of Han, and
 /// letters of scripts that no name of a unit here is written in.
-pub(crate) fn look_alike(text: &str) -> Option<String> {
+fn look_alike(text: &str) -> Option<String> {
     let foreign = |c: char| {
         let ours = matches!(c.script(), Script::Han | Script::Common | Script::Inherited)
             || (c.script() == Script::Latin && matches!(c, '\0'..='\u{17f}'));

@@ -12,7 +12,7 @@ mod tests;
 use std::{fmt, str::FromStr};
 
 pub(crate) use self::{
-    cell::{Cell, Finding, Kind, code, hidden, look_alike, name, years},
+    cell::{Cell, Finding, Kind, code, hidden, name, years},
     csv::{Encoding, Lines, scan},
     write::{guarded, write},
 };

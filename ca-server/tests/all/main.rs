@@ -14,6 +14,7 @@ mod interruptions;
 mod kills;
 mod lint;
 mod refusals;
+mod register;
 mod renewal;
 mod root_crl;
 mod staff_crash;
