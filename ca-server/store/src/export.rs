@@ -83,8 +83,9 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
 
 #[derive(QueryableByName)]
 struct Line {
+    // A name that no column has: what rows are ordered by must be the column.
     #[diesel(sql_type = Text)]
-    line: String,
+    exported: String,
 }
 
 impl Store {
@@ -132,7 +133,7 @@ fn select(
         let (name, form) = column.split_once(':').unwrap_or((column, ""));
         members.push_str(&format!(", '{name}', {}", expression(name, form)));
     }
-    format!("SELECT CAST({object}({members}) AS TEXT) AS line FROM {table} ORDER BY {key}")
+    format!("SELECT CAST({object}({members}) AS TEXT) AS exported FROM {table} ORDER BY {key}")
 }
 
 fn in_postgres(name: &str, form: &str) -> String {
@@ -167,7 +168,7 @@ fn pour(
     for row in rows {
         let row = row?;
         // Read and written again: the databases differ in spaces and escapes.
-        let object: serde_json::Value = serde_json::from_str(&row.line)
+        let object: serde_json::Value = serde_json::from_str(&row.exported)
             .map_err(|_| StoreError::Corrupt { table, id: "a row that is not JSON".to_owned() })?;
         writeln!(sink, "{object}").map_err(StoreError::unavailable)?;
     }
