@@ -49,6 +49,9 @@ pub(super) struct Bench {
     /// Certificates in each round | 每轮签发数
     #[arg(long, default_value_t = 8000)]
     count: usize,
+    /// Rows of the register that is imported; 0: none | 导入名册的行数
+    #[arg(long, default_value_t = 500_000)]
+    register: u32,
 }
 
 impl Bench {
@@ -59,6 +62,9 @@ impl Bench {
         let config = Config::load(&self.dir.join(CONFIG_FILE))?;
         let app = Arc::new(serve::open(config)?);
         let kind = if app.config.database.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
+        if self.register > 0 {
+            super::bench_register::run(&app, &self.dir, self.register, kind).await?;
+        }
         limits(&self.dir)?;
         for clients in self.clients {
             // One client alone waits for the disk at each step: fewer rounds say as much.

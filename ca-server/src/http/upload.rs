@@ -58,7 +58,7 @@ async fn read(request: Request, app: &Arc<App>) -> Result<File, Problem> {
     let octets = Bytes::from_request(request, app).await;
     let octets = octets.map_err(|rejection| match rejection.into_response().status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(Rule::SheetTooLarge).with("what", "octets").with("limit", UPLOAD_MAX)
+            Problem::new(Rule::SheetTooLarge).with("what", "字节数 (octets)").with("limit", UPLOAD_MAX)
         }
         _ => Problem::new(Rule::Malformed).with("detail", "the body did not arrive"),
     })?;

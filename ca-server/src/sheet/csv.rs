@@ -256,7 +256,7 @@ impl<R: Read> Lines<R> {
             }
             self.lines += 1;
             if self.lines > self.limits.lines {
-                return Err(too_large("lines", self.limits.lines));
+                return Err(too_large("行数 (lines)", self.limits.lines));
             }
             return Ok(Some(line));
         }
@@ -273,10 +273,12 @@ impl<R: Read> Lines<R> {
         let line =
             self.record.position().map_or(0, |position| u32::try_from(position.line()).unwrap_or(u32::MAX));
         if self.record.len() > self.limits.columns {
-            return Err(too_large("columns", self.limits.columns));
+            return Err(too_large("列数 (columns)", self.limits.columns));
         }
         if let Some(long) = self.record.iter().find(|cell| cell.chars().count() > self.limits.cell) {
-            return Err(too_large("characters of a cell", self.limits.cell).with("found", shown(long)));
+            return Err(
+                too_large("单元格字数 (characters of a cell)", self.limits.cell).with("found", shown(long))
+            );
         }
         let cells = self.record.iter().map(Cell::text).collect();
         Ok(Some(Line { number: line.max(self.records), cells }))
@@ -287,7 +289,7 @@ fn problem(error: ::csv::Error) -> Problem {
     let ::csv::ErrorKind::Io(error) = error.into_kind() else { return Problem::new(Rule::SheetForm) };
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Broken>()) {
         Some(Broken::Undecodable(line)) => Problem::new(Rule::SheetEncoding).with("line", line),
-        Some(Broken::Endless) => too_large("octets of a line", RECORD_MAX),
+        Some(Broken::Endless) => too_large("一行的字节数 (octets of a line)", RECORD_MAX),
         Some(Broken::Changed) => Problem::new(Rule::SheetChanged),
         None => Failure::Io(error).into(),
     }

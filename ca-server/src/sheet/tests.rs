@@ -87,13 +87,13 @@ fn a_character_across_two_chunks_is_one() {
 #[test]
 fn limits() {
     let fact = |what: &str, limit: u32| vec![("what", what.to_owned()), ("limit", limit.to_string())];
-    assert_eq!(refused(b"name\n1\n2\n3\n4\n", false), ("sheet.too-large", fact("lines", 3)));
-    assert_eq!(refused(b"a,b,c,d,e\n", false), ("sheet.too-large", fact("columns", 4)));
+    assert_eq!(refused(b"name\n1\n2\n3\n4\n", false), ("sheet.too-large", fact("行数 (lines)", 3)));
+    assert_eq!(refused(b"a,b,c,d,e\n", false), ("sheet.too-large", fact("列数 (columns)", 4)));
     assert_eq!(refused("name\n012345678901234567890\n".as_bytes(), false).0, "sheet.too-large");
     let endless = format!("name\n\"{}", "x".repeat(3 * 1024 * 1024));
     assert_eq!(
         refused(endless.as_bytes(), false),
-        ("sheet.too-large", fact("octets of a line", 1024 * 1024))
+        ("sheet.too-large", fact("一行的字节数 (octets of a line)", 1024 * 1024))
     );
     assert_eq!(texts(&read(b"name,x\n\n,\n1\n", false, LIMITS).unwrap()), [(4, vec!["1"])], "empty lines");
     assert_eq!(texts(&read(b"name\r1\r2\r", false, LIMITS).unwrap()), [(2, vec!["1"]), (3, vec!["2"])]);
@@ -179,7 +179,7 @@ fn a_zip_bomb_is_not_unpacked() {
     let octets = bomb.finish().unwrap().into_inner();
     assert!(octets.len() < 100_000, "{}", octets.len());
     let (rule, facts) = refused(&octets, true);
-    assert_eq!((rule, facts[0].1.as_str()), ("sheet.too-large", "octets, unpacked"));
+    assert_eq!((rule, facts[0].1.as_str()), ("sheet.too-large", "解压后的字节数 (octets, unpacked)"));
 }
 
 fn findings(check: impl FnOnce(&mut Vec<Finding>)) -> Vec<(&'static str, bool)> {
@@ -260,7 +260,9 @@ fn nothing_that_goes_back_is_a_formula() {
         "南京".to_owned(),
     ];
     let header = row.clone();
-    let csv = write(Format::Csv { encoding: Encoding::Utf8, crlf: false }, &header, &[row.clone()]).unwrap();
+    let csv =
+        write(Format::Csv { encoding: Encoding::Utf8, crlf: false }, &header, std::slice::from_ref(&row))
+            .unwrap();
     let sheet = String::from_utf8(csv.clone()).unwrap();
     assert!(sheet.split([',', '\n']).all(|cell| !starts_formula(cell)), "{sheet}");
     let wide = Limits { columns: 5, ..LIMITS };
@@ -269,7 +271,7 @@ fn nothing_that_goes_back_is_a_formula() {
         again.lines[0].cells.iter().map(|cell| &cell.text).collect::<Vec<_>>(),
         row.iter().collect::<Vec<_>>()
     );
-    let book = write(Format::Xlsx, &header, &[row.clone()]).unwrap();
+    let book = write(Format::Xlsx, &header, std::slice::from_ref(&row)).unwrap();
     let again = read(&book, true, wide).unwrap();
     assert_eq!(again.header, row);
 }

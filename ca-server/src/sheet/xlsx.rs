@@ -34,13 +34,15 @@ pub(super) fn read(octets: &[u8], limits: Limits) -> Result<Sheet, Problem> {
         }
         let column = usize::try_from(column).unwrap_or(usize::MAX);
         if row > limits.lines {
-            return Err(too_large("lines", limits.lines));
+            return Err(too_large("行数 (lines)", limits.lines));
         }
         if column >= limits.columns {
-            return Err(too_large("columns", limits.columns));
+            return Err(too_large("列数 (columns)", limits.columns));
         }
         if cell.text.chars().count() > limits.cell {
-            return Err(too_large("characters of a cell", limits.cell).with("found", shown(&cell.text)));
+            return Err(
+                too_large("单元格字数 (characters of a cell)", limits.cell).with("found", shown(&cell.text))
+            );
         }
         place(&mut lines, row + 1, column, cell)?;
     }
@@ -99,7 +101,7 @@ fn inspect(octets: &[u8]) -> Result<(), Problem> {
     let unreadable = || Problem::new(Rule::SheetForm);
     let mut archive = ZipArchive::new(Cursor::new(octets)).map_err(|_| unreadable())?;
     if archive.len() > PARTS_MAX {
-        return Err(too_large("parts", PARTS_MAX));
+        return Err(too_large("部件数 (parts)", PARTS_MAX));
     }
     let mut left = UNPACKED_MAX;
     for index in 0..archive.len() {
@@ -110,7 +112,7 @@ fn inspect(octets: &[u8]) -> Result<(), Problem> {
         left = u64::try_from(unpacked.len())
             .ok()
             .and_then(|count| left.checked_sub(count))
-            .ok_or_else(|| too_large("octets, unpacked", UNPACKED_MAX))?;
+            .ok_or_else(|| too_large("解压后的字节数 (octets, unpacked)", UNPACKED_MAX))?;
         look(&unpacked)?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use crate::{
     crash::{id_card, uscc},
-    support::{Ca, Database, USCC, wait},
+    support::{Ca, Database, USCC, root, wait},
 };
 use ca_store::WriteSite;
 use encoding_rs::GB18030;
@@ -367,24 +367,29 @@ fn one_application_each(ca: &Ca, id: &str) {
     assert_eq!(approved["state"], "approved", "{approved}");
 }
 
-/// A working day that is published: the next one of the calendar, from tomorrow on.
+/// Working days of the policy, from tomorrow on. (That the calendar is right, ca-core tests.)
 fn working_days(count: usize) -> Vec<String> {
-    let policy = std::fs::read_to_string(crate::support::root().join("policies/calendar.toml")).unwrap();
-    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).date();
-    let ordinary = |day: &jiff::civil::Date| {
-        let weekend = matches!(day.weekday(), jiff::civil::Weekday::Saturday | jiff::civil::Weekday::Sunday);
-        // Days that the file names, or that lie in a range of it, are left out: enough others are there.
-        !weekend
-            && !policy.contains(&day.to_string())
-            && !(day.month() == 10 && day.day() < 9)
-            && !(day.month() == 2)
-    };
-    let mut day = today;
+    days_that(true).take(count).collect()
+}
+
+fn days_that(work: bool) -> impl Iterator<Item = String> {
+    let mut files = std::collections::BTreeMap::new();
+    for folder in ["", "profiles/"] {
+        for entry in std::fs::read_dir(root().join("policies").join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                let name = format!("{folder}{}", entry.file_name().to_str().unwrap());
+                files.insert(name, std::fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+    }
+    let calendar = ca_core::Policies::parse(&files).unwrap().calendar().clone();
+    let mut day = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::get("Asia/Shanghai").unwrap()).date();
     let days = std::iter::from_fn(move || {
         day = day.tomorrow().unwrap();
         Some(day)
     });
-    days.filter(ordinary).take(count).map(|day| day.to_string()).collect()
+    days.filter(move |day| calendar.works(*day) == work).map(|day| day.to_string())
 }
 
 fn appointments(ca: &mut Ca, id: &str) {
@@ -396,7 +401,7 @@ fn appointments(ca: &mut Ca, id: &str) {
         (new("09:00", "2020-01-02"), "appointment.day-past"),
         (new("09:00", "2099-01-02"), "appointment.day-past"),
         (new("09:00", "tomorrow"), "field.invalid"),
-        (new("09:00", &next_sunday()), "appointment.day-closed"),
+        (new("09:00", &days_that(false).next().unwrap()), "appointment.day-closed"),
         (
             json!({ "counter": "x", "day": day, "slot": "09:00", "uscc": USCC, "purpose": "apply" }),
             "counter.unknown",
@@ -499,13 +504,4 @@ fn insist(ca: &Ca, path: &str, body: &Value, key: &str) -> Value {
         }
     }
     panic!("{path} is never answered");
-}
-
-fn next_sunday() -> String {
-    let mut day = jiff::Zoned::now().date().checked_add(jiff::Span::new().days(30)).unwrap();
-    let policy = std::fs::read_to_string(crate::support::root().join("policies/calendar.toml")).unwrap();
-    while day.weekday() != jiff::civil::Weekday::Sunday || policy.contains(&format!("\"{day}\"")) {
-        day = day.tomorrow().unwrap();
-    }
-    day.to_string()
 }

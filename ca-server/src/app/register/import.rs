@@ -70,7 +70,7 @@ impl Import<'_> {
         let open = || File::open(self.file).map_err(|error| Failure::file(self.file, error));
         let size = open()?.metadata().map_err(|error| Failure::file(self.file, error))?.len();
         if size > FILE_MAX {
-            let problem = Problem::new(Rule::SheetTooLarge).with("what", "octets");
+            let problem = Problem::new(Rule::SheetTooLarge).with("what", "字节数 (octets)");
             return Err(problem.with("limit", FILE_MAX));
         }
         let scanned = scan(open()?)?;
