@@ -230,7 +230,8 @@ impl App {
             .write(WriteSite::BookAppointment, move |tx| {
                 tx.lock_counter_day(&order.counter, &order.day.to_string())?;
                 let waiting = waiting(tx, &order)?;
-                let free = free_slots(tx, &order.counter, order.day, &counter)?;
+                let mut free = free_slots(tx, &order.counter, order.day, &counter)?;
+                free.retain(|slot| !over(order.day, slot, now));
                 let given = waiting.len().min(free.len());
                 for ((unit, application), slot) in waiting.iter().zip(free) {
                     let new = Appointment {
@@ -316,8 +317,16 @@ fn seat(policies: &Policies, place: Place, now: Time) -> Result<(Seat, &Counter)
         let problem = Problem::new(Rule::SlotUnknown).with("slot", &place.slot);
         return Err(problem.with("known", counter.slots().join(", ")));
     }
+    if over(day, &place.slot, now) {
+        return Err(Problem::new(Rule::DayPast).with("day", format!("{day} {}", place.slot)));
+    }
     let estimated = policies.calendar().is_estimated(day);
     Ok((Seat { counter: place.counter, day, slot: place.slot, estimated }, counter))
+}
+
+/// Whether a slot has begun.
+fn over(day: Date, slot: &str, now: Time) -> bool {
+    format!("{day} {slot}") <= wire::china_time(now)
 }
 
 /// A working day from today on.

@@ -198,7 +198,19 @@ fn too_large(what: &'static str, limit: impl fmt::Display) -> Problem {
     Problem::new(Rule::SheetTooLarge).with("what", what).with("limit", limit)
 }
 
-/// A text of somebody else's in a message: short, and without what cannot be seen.
+/// A text of somebody else's in a message: short, without what cannot be seen, and without what may be an identity card
+/// number, which stands in the first line of a file that has no header.
 fn shown(text: &str) -> String {
-    text.chars().take(40).map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
+    let secret = many_digits(text);
+    let visible = |c: char| match c {
+        c if hidden(c) => '\u{fffd}',
+        c if secret && c.is_numeric() => '*',
+        c => c,
+    };
+    text.chars().take(40).map(visible).collect()
+}
+
+/// As many digits as an identity card number has, even when some were lost.
+pub(crate) fn many_digits(text: &str) -> bool {
+    text.chars().filter(|c| c.is_numeric()).count() >= 15
 }

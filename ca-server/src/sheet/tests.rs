@@ -108,6 +108,8 @@ fn columns_stand_in_any_order_and_once() {
     assert_eq!(rule("name,单位名称"), Err("sheet.column-doubled"));
     assert_eq!(rule("name,备注"), Err("sheet.column-unknown"));
     assert_eq!(rule("years"), Err("sheet.column-missing"));
+    let headless = Places::of(&COLUMNS, &header("11010519491231002X,2")).unwrap_err();
+    assert_eq!(headless.facts()[0], ("column", "*****************X".to_owned()), "personal data");
     let places = Places::of(&COLUMNS, &header("years,name")).unwrap();
     let line =
         |cells: &[&str]| Line { number: 2, cells: cells.iter().map(|text| Cell::text(text)).collect() };

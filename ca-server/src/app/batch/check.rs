@@ -204,9 +204,14 @@ impl Checker<'_> {
 
     /// The line as it was sent, but no identity card number, wherever it stands.
     fn masked(&self, line: &Line) -> Vec<String> {
-        let card = self.places.at(CARD_AT);
+        let (card, code) = (self.places.at(CARD_AT), self.places.at(0));
+        // In a line with too few or too many cells no column is where it should be.
+        let ragged = self.places.fits(line).is_err();
         let cell = |(at, cell): (usize, &Cell)| {
-            let secret = Some(at) == card || IdCard::parse(cell.text.trim()).is_ok();
+            let text = cell.text.trim();
+            let misplaced = ragged || Some(at) != code;
+            let looks = sheet::many_digits(text) && Uscc::parse(text).is_err();
+            let secret = Some(at) == card || IdCard::parse(text).is_ok() || (misplaced && looks);
             if secret { masked(&cell.text) } else { cell.text.clone() }
         };
         line.cells.iter().enumerate().map(cell).collect()

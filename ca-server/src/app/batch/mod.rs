@@ -34,21 +34,24 @@ pub(crate) struct Upload {
 /// How many lines there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    pub(crate) good: usize,
-    pub(crate) review: usize,
-    pub(crate) bad: usize,
-    pub(crate) submitted: usize,
+    pub(crate) good: i64,
+    pub(crate) review: i64,
+    pub(crate) bad: i64,
+    pub(crate) submitted: i64,
 }
 
 impl Counts {
-    pub(crate) fn of(lines: &[BatchLine]) -> Self {
-        let count = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
-        Self {
-            good: count(Verdict::Good),
-            review: count(Verdict::Review),
-            bad: count(Verdict::Bad),
-            submitted: lines.iter().filter(|line| line.application.is_some()).count(),
+    pub(crate) fn read(reader: &mut Reader<'_>, id: &BatchId) -> Result<Self, Problem> {
+        let mut counts = Self::default();
+        for (verdict, all, submitted) in reader.batch_counts(id)? {
+            counts.submitted += submitted;
+            match verdict {
+                Verdict::Good => counts.good = all,
+                Verdict::Review => counts.review = all,
+                Verdict::Bad => counts.bad = all,
+            }
         }
+        Ok(counts)
     }
 }
 
@@ -88,7 +91,7 @@ impl App {
                     return Ok(Made::Before(BatchId::parse(&before)?));
                 }
                 tx.insert_batch(&record, &lines)?;
-                let counts = Counts::of(&lines);
+                let counts = Counts::read(tx, &record.id)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::SubmitBatch, "batch", &record.id);
                 let entry = entry.with("step", "check").with("sha256", hex::encode(record.file_sha256));
                 let entry = entry.with("lines", lines.len()).with("good", counts.good);

@@ -55,8 +55,7 @@ impl App {
             while self.some_lines(&permit, &clerk, &id, &documents).await? > 0 {}
             self.finish(&permit, &id).await?;
         }
-        let lines = self.store.read(|reader| reader.batch_lines(&id, 0, super::ALL))?;
-        Ok(Counts::of(&lines))
+        self.store.read(|reader| Counts::read(reader, &id))
     }
 
     /// From here on the list is being submitted. Gives its documents; nothing when it is submitted already.
@@ -89,7 +88,7 @@ impl App {
                     }
                     tx.pass_batch_line(&id, *number)?;
                 }
-                if reviewed.is_empty() && Counts::of(&lines).good == 0 {
+                if reviewed.is_empty() && Counts::read(tx, &id)?.good == 0 {
                     return Err(Problem::new(Rule::BatchEmpty));
                 }
                 tx.move_batch(&id, known.state, next, Some(&documents))?;
@@ -138,7 +137,7 @@ impl App {
                 let known = batch(tx, &id)?;
                 let next = known.state.transition(BatchCommand::Finish)?;
                 tx.move_batch(&id, known.state, next, known.documents.as_deref())?;
-                let counts = Counts::of(&tx.batch_lines(&id, 0, super::ALL)?);
+                let counts = Counts::read(tx, &id)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::SubmitBatch, "batch", &id);
                 let entry = entry.with("step", "finish").with("submitted", counts.submitted);
                 Ok(tx.append_audit(&entry.with("bad", counts.bad))?)

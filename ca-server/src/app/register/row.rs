@@ -198,9 +198,10 @@ mod tests {
         };
         assert_eq!(rules(good), [""; 0]);
         assert_eq!(rules(but(4, "鼓楼区社会保险经办机构")), [""; 0]);
-        assert_eq!(rules(["", "40001327-X", "32010001", "甲公司", "gulou", ""]), [""; 0]);
-        assert_eq!(rules(["", "40001327X", "32010001", "甲公司", "gulou", ""]), [""; 0]);
-        assert_eq!(rules(["", "400013270", "32010001", "甲公司", "gulou", ""]), ["org-code.form"]);
+        assert_eq!(rules(["", "D2143569-X", "32010001", "甲公司", "gulou", ""]), [""; 0]);
+        assert_eq!(rules(["", "D2143569X", "32010001", "甲公司", "gulou", ""]), [""; 0]);
+        assert_eq!(rules(["", "425006133", "32010001", "甲公司", "gulou", ""]), [""; 0]);
+        assert_eq!(rules(["", "425006134", "32010001", "甲公司", "gulou", ""]), ["org-code.form"]);
         assert_eq!(rules(but(0, "")), ["unit-code.missing"]);
         assert_eq!(rules(but(0, "91320104000000019A")), ["uscc.check-digit"]);
         assert_eq!(rules(but(0, "９1320104000000019U")), ["cell.full-width"]);

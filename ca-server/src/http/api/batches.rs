@@ -51,13 +51,13 @@ pub(super) struct BatchView {
 #[derive(Serialize, ToSchema)]
 pub(super) struct CountsView {
     /// They become, or are, applications.
-    good: usize,
+    good: i64,
     /// A clerk must look at them.
-    review: usize,
+    review: i64,
     /// They come back.
-    bad: usize,
+    bad: i64,
     /// They are applications.
-    submitted: usize,
+    submitted: i64,
 }
 
 impl From<Counts> for CountsView {
@@ -93,8 +93,7 @@ impl From<BatchLine> for LineView {
     }
 }
 
-fn view(record: BatchRecord, lines: Vec<BatchLine>, query: &LinesQuery) -> BatchView {
-    let counts = Counts::of(&lines);
+fn view(record: BatchRecord, counts: Counts, lines: Vec<BatchLine>, query: &LinesQuery) -> BatchView {
     let wanted = |line: &BatchLine| {
         line.line > query.after.unwrap_or(0)
             && query.verdict.as_deref().is_none_or(|verdict| verdict == line.verdict.name())
@@ -146,8 +145,10 @@ pub(super) async fn batch(
     Path(id): Path<String>,
     Query(query): Query<LinesQuery>,
 ) -> Result<Json<BatchView>, Problem> {
-    let (record, lines) = app.batch(&BatchId::parse(&id)?)?;
-    Ok(Json(view(record, lines, &query)))
+    let id = BatchId::parse(&id)?;
+    let (record, lines) = app.batch(&id)?;
+    let counts = app.store.read(|reader| Counts::read(reader, &id))?;
+    Ok(Json(view(record, counts, lines, &query)))
 }
 
 /// Lists, the latest first, without their lines; 100 at most.
@@ -156,12 +157,12 @@ pub(super) async fn batches(
     _permit: Permit<ReadRecords>,
     State(app): State<Arc<App>>,
 ) -> Result<Json<Vec<BatchView>>, Problem> {
-    let none = LinesQuery { after: Some(u32::MAX), verdict: None };
+    let none = LinesQuery { after: None, verdict: None };
     app.store.read(|reader| {
         let mut views = Vec::new();
         for record in reader.batches(100)? {
-            let lines = reader.batch_lines(&record.id, 0, i64::MAX)?;
-            views.push(view(record, lines, &none));
+            let counts = Counts::read(reader, &record.id)?;
+            views.push(view(record, counts, Vec::new(), &none));
         }
         Ok(Json(views))
     })

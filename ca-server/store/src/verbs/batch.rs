@@ -2,7 +2,10 @@
 
 use ca_core::{AgentId, ApplicationId, BatchId, BatchState, Document, StaffId, UnitId, Verdict};
 use ca_verifier::Time;
-use diesel::prelude::*;
+use diesel::{
+    dsl::{count, count_star},
+    prelude::*,
+};
 use serde_json::{Value, json};
 
 use super::{digest, intact};
@@ -136,6 +139,24 @@ impl Reader<'_> {
             .limit(limit);
         let rows = all!(self, LineRow, query)?;
         rows.into_iter().map(BatchLine::try_from).collect()
+    }
+
+    /// How many lines of a list there are of each verdict, and how many of them have an application.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn batch_counts(&mut self, id: &BatchId) -> Result<Vec<(Verdict, i64, i64)>, StoreError> {
+        let query = batch_line::table
+            .filter(batch_line::batch.eq(id.as_str()))
+            .group_by(batch_line::verdict)
+            .order(batch_line::verdict)
+            .select((batch_line::verdict, count_star(), count(batch_line::application)));
+        let rows: Vec<(String, i64, i64)> = run!(self, connection => query.load(connection))?;
+        let counted = rows.into_iter().map(|(verdict, all, submitted)| {
+            let verdict = intact(Verdict::from_name(&verdict), "batch_line", id)?;
+            Ok((verdict, all, submitted))
+        });
+        counted.collect()
     }
 
     /// The next good lines without an application, in their order.

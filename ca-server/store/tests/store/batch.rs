@@ -92,6 +92,8 @@ fn a_line_becomes_one_application() {
         assert_eq!(second, StoreError::Stale { what: "batch-line" });
         let shared = refused(store, |tx| tx.link_batch_line(&batch(1).id, 3, &application(1).id));
         assert_eq!(shared, StoreError::Conflict { what: "batch-application" });
+        let counts = read(store, |reader| reader.batch_counts(&batch(1).id));
+        assert_eq!(counts, [(Verdict::Bad, 1, 0), (Verdict::Good, 2, 1)]);
         write(store, |tx| tx.refuse_batch_line(&batch(1).id, 3, &json!(["late"])));
         let gone = refused(store, |tx| tx.refuse_batch_line(&batch(1).id, 2, &json!(["late"])));
         assert_eq!(gone, StoreError::Stale { what: "batch-line" });
