@@ -112,6 +112,12 @@ actions! {
     SubmitApplication = "submit-application",
     /// An application was put right, to be decided anew.
     CorrectApplication = "correct-application",
+    /// A list of units was checked, submitted or taken back.
+    SubmitBatch = "submit-batch",
+    /// An appointment was booked, moved, kept, missed or cancelled.
+    BookAppointment = "book-appointment",
+    /// A register of insured units was staged, activated or thrown away.
+    ImportRegister = "import-register",
     /// An application was approved.
     ApproveApplication = "approve-application",
     /// An application was rejected.

@@ -85,6 +85,10 @@ identifiers! {
     CardId,
     /// What opens one commitment of the log.
     OpeningId,
+    /// A list of units for new certificates.
+    BatchId,
+    /// An appointment at a counter.
+    AppointmentId,
 }
 
 impl AttemptId {

@@ -5,8 +5,10 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod application;
+mod appointment;
 mod attempt;
 mod audit;
+mod batch;
 mod certificate;
 mod contact;
 mod crl;
@@ -28,6 +30,7 @@ mod people;
 pub mod personal;
 pub mod policy;
 mod presented;
+mod register;
 mod retention;
 mod signature;
 mod subject;
@@ -36,8 +39,10 @@ mod unit_event;
 mod urls;
 
 pub use application::{ApplicationCommand, ApplicationState};
+pub use appointment::{Appointment, AppointmentCommand, AppointmentState, Purpose};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
+pub use batch::{BatchCommand, BatchState, Verdict};
 pub use certificate::{CertificateCommand, CertificateState};
 pub use contact::{Contact, MailAddress, Phone};
 pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
@@ -45,8 +50,8 @@ pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
 pub use id::{
-    AccountId, AgentId, ApplicationId, AttemptId, CardId, NoticeId, OpeningId, OrderId, PaymentId, SessionId,
-    StaffId, TrainingId, UnitEventId, UnitId,
+    AccountId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId, OpeningId,
+    OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -69,6 +74,7 @@ pub use people::{
 pub use personal::{BlindIndex, Ciphertext, Sealed, Vault};
 pub use policy::{Policies, PolicyError, Profile, Roles};
 pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
+pub use register::{ImportCommand, ImportState};
 pub use retention::{Kept, Ties};
 pub use signature::{SignError, SignatureAlgorithm};
 pub use subject::{Host, Subject};

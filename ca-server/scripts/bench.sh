@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Benchmarks: issuing on both databases beside the machine's limits, and OCSP beside nginx with the same octets as a
-# static file. Nothing here asserts a time; read the ratios. COUNT certificates a round, SECONDS_EACH of load.
+# Benchmarks: import of the register and issuing on both databases beside the machine's limits, and OCSP beside nginx with
+# the same octets as a static file. Nothing here asserts a time; read the ratios. REGISTER rows, COUNT certificates a
+# round, SECONDS_EACH of load.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cargo build --release --locked -q --bin ca-server --bin ukey --bin portal
@@ -12,7 +13,7 @@ chmod 755 "$WORK"
 . "$top/ca-server/scripts/postgres.sh"
 finish() { local status=$?; stop_all; stop_postgres; [ ! -s "$WORK/nginx.pid" ] || kill "$(cat "$WORK/nginx.pid")" 2>/dev/null || true; rm -rf "$WORK"; exit $status; }
 trap finish EXIT
-COUNT="${COUNT:-8000}" SECONDS_EACH="${SECONDS_EACH:-10}"
+COUNT="${COUNT:-8000}" SECONDS_EACH="${SECONDS_EACH:-10}" REGISTER="${REGISTER:-500000}"
 
 # Each rate beside what this machine can do: one fdatasync, and one signature with one verification by ring on one core.
 with_ratios() {
@@ -21,10 +22,11 @@ with_ratios() {
                     printf "%s   ratio to fdatasync %.2f, to ring sign+verify %.3f\n", $0, r / f, r * (1 / s + 1 / v) } { fflush() }'
 }
 
+echo "== register of insured units: $REGISTER lines, checked, staged 5,000 a transaction, then in force at once"
 echo "== issuing: CSR in, durable and audited certificate out (2 transactions and 1 C_Sign each)"
-"$BIN/ca-server" --lang en bench --dir "$WORK/sqlite" --policies "$POLICIES" --count "$COUNT" | with_ratios
+"$BIN/ca-server" --lang en bench --dir "$WORK/sqlite" --policies "$POLICIES" --count "$COUNT" --register "$REGISTER" | with_ratios
 start_postgres "$WORK/postgres"
-DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg" --policies "$POLICIES" --count "$COUNT" | with_ratios
+DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg" --policies "$POLICIES" --count "$COUNT" --register "$REGISTER" | with_ratios
 stop_postgres
 
 echo "== OCSP: answers from the server, and nginx with the same octets as a static file (wrk, $SECONDS_EACH s each, 32 connections)"

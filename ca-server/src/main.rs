@@ -20,6 +20,7 @@ mod problem;
 mod protocol;
 mod rule;
 mod serve;
+mod sheet;
 mod wire;
 
 use std::process::ExitCode;

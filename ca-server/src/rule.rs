@@ -66,6 +66,165 @@ rules! {
     IdempotencyKeyReused "idempotency-key.reused" 422
         "这个 Idempotency-Key 已用于另一个请求。" "请换一个新的值。"
         "This Idempotency-Key was used for another request." "Use a new value.";
+    MediaType "request.media-type" 415
+        "不支持 {found} 格式的文件。" "请发送 text/csv（CSV）或 XLSX 的媒体类型。"
+        "A file of type {found} is not taken." "Send text/csv, or the media type of XLSX.";
+    SheetForm "sheet.form" 422
+        "文件不是可读取的表格。" "请用电子表格软件另存为 CSV（UTF-8 或 GB18030）或 XLSX 后重试。"
+        "The file is no table that can be read." "Save it as CSV (UTF-8 or GB18030) or as XLSX and try again.";
+    SheetUtf16 "sheet.utf-16" 422
+        "文件使用 UTF-16 编码。" "请另存为 UTF-8 或 GB18030 编码的 CSV。"
+        "The file is in UTF-16." "Save it as CSV in UTF-8 or GB18030.";
+    SheetEncoding "sheet.encoding" 422
+        "第 {line} 行含有无法识别的字节。" "请另存为 UTF-8 或 GB18030 编码的 CSV 后重试。"
+        "Line {line} has octets that cannot be decoded." "Save the file as CSV in UTF-8 or GB18030 and try again.";
+    SheetChanged "sheet.changed" 409
+        "读取期间文件被更改。" "请等文件写完后重新运行。"
+        "The file was changed while it was read." "Wait until it is written, then run the command again.";
+    SheetEmpty "sheet.empty" 422
+        "表格没有内容。" "第一行应为列名，其后每行一个单位。"
+        "The table is empty." "The first line names the columns; each line after it is one unit.";
+    SheetTooLarge "sheet.too-large" 413
+        "表格过大：{what} 超过上限 {limit}。" "请拆分后分别提交。"
+        "The table is too large: {what}, more than {limit}." "Split it and send the parts.";
+    SheetCount "sheet.count" 422
+        "工作簿有 {found} 个工作表（含隐藏），只能有一个。" "请只保留名单所在的工作表。"
+        "The workbook has {found} sheets, hidden ones too; one is needed." "Keep the sheet with the list only.";
+    SheetFormula "sheet.formula" 422
+        "单元格 {cell} 是公式。" "请用“选择性粘贴：数值”替换公式后重新提交。"
+        "Cell {cell} is a formula." "Replace formulas by their values (paste special) and send it again.";
+    SheetMerged "sheet.merged" 422
+        "单元格 {cells} 被合并。" "请取消合并，每格填写后重新提交。"
+        "Cells {cells} are merged." "Unmerge them, fill in each cell and send it again.";
+    ColumnUnknown "sheet.column-unknown" 422
+        "不认识的列：{column}；可用的列：{known}。" "请更正第一行的列名。"
+        "Unknown column: {column}; the columns are {known}." "Correct the first line.";
+    ColumnDoubled "sheet.column-doubled" 422
+        "列 {column} 出现了两次。" "请删除多余的一列。"
+        "Column {column} is there twice." "Remove one of them.";
+    ColumnMissing "sheet.column-missing" 422
+        "缺少列 {column}。" "请在第一行补上该列。"
+        "Column {column} is missing." "Add it to the first line.";
+    LineCells "line.cells" 422
+        "该行有 {found} 格，应为 {expected} 格。" "请检查逗号和引号。"
+        "The line has {found} cells, {expected} are needed." "Check commas and quotation marks.";
+    LineDoubled "line.duplicate" 422
+        "与第 {line} 行重复（{column}）。" "请只保留其中一行。"
+        "The same as line {line} ({column})." "Keep one of them.";
+    CellEmpty "cell.empty" 422
+        "{column} 为空。" "请填写。"
+        "{column} is empty." "Fill it in.";
+    CellSpaces "cell.spaces" 422
+        "{column} 前后有空格。" "请删除空格。"
+        "{column} has spaces before or after it." "Remove them.";
+    CellHidden "cell.hidden-character" 422
+        "{column} 含有不可见或改变方向的字符 {character}。" "请删除后手工重新输入。"
+        "{column} has an invisible or direction-changing character, {character}." "Delete it and type the text again.";
+    CellFullWidth "cell.full-width" 422
+        "{column} 含有全角字符：{characters}" "请改为半角。"
+        "{column} has full-width characters: {characters}" "Type half-width ones.";
+    CellFormula "cell.formula" 422
+        "{column} 以 =、+、- 或 @ 开头，电子表格会当作公式。" "请更正。"
+        "{column} begins with =, +, - or @, which a spreadsheet takes for a formula." "Correct it.";
+    CellPrecision "cell.precision" 422
+        "{column} 是数值，电子表格已丢失末尾数字。" "请把该列设为文本格式后重新输入。"
+        "{column} is a number whose last digits the spreadsheet has lost." "Format the column as text and type it again.";
+    CellZeros "cell.leading-zeros" 422
+        "{column} 是数值 {found}，电子表格可能已丢失开头的 0。" "请把该列设为文本格式后重新输入。"
+        "{column} is the number {found}; the spreadsheet may have lost leading zeros." "Format the column as text and type it again.";
+    CellDate "cell.date" 422
+        "{column} 是日期。" "请把该列设为文本格式后重新输入。"
+        "{column} is a date." "Format the column as text and type it again.";
+    CellNumber "cell.number" 422
+        "{column} 不是正整数。" "请填写数字。"
+        "{column} is not a whole number." "Write it in digits.";
+    CellName "cell.name" 422
+        "{column} 过长。" "请填写 100 字以内的全称。"
+        "{column} is too long." "Write a name of at most 100 characters.";
+    CellLookAlike "cell.look-alike" 422
+        "{column} 含有与常用字形相似的字符：{characters}" "请对照营业执照核对；确认无误可由受理员放行。"
+        "{column} has characters that look like others: {characters}" "Compare it with the licence; a clerk can let it pass.";
+    LabourForm "labour-no.form" 422
+        "劳动保障证号应为 8 位数字。" "请更正。"
+        "A labour security number has eight digits." "Correct it.";
+    CodeNeeded "unit-code.missing" 422
+        "统一社会信用代码和组织机构代码都为空。" "请至少填写一个。"
+        "Neither a unified social credit code nor an organisation code is there." "Fill in one of them.";
+    AgencyUnknown "agency.unknown" 422
+        "不认识的参保经办机构。" "请填写 policies/eligibility.toml 中的代码或名称。"
+        "The insuring agency is unknown." "Write a code or Chinese name of policies/eligibility.toml.";
+    IdCardForm "id-card.form" 422
+        "居民身份证号码应为 17 位数字加校验码。" "请对照身份证重新输入。"
+        "An identity card number has 17 digits and a check character." "Type it again from the card.";
+    IdCardDate "id-card.date" 422
+        "居民身份证号码中的出生日期不存在。" "请对照身份证重新输入。"
+        "The date of birth in the identity card number does not exist." "Type it again from the card.";
+    IdCardCheck "id-card.check-digit" 422
+        "居民身份证号码的校验码不正确。" "请对照身份证重新输入。"
+        "The check digit of the identity card number is wrong." "Type it again from the card.";
+    UnitDiffers "unit.differs" 422
+        "{column} 与登记的单位信息不一致。" "请核对该行；登记有误的，先更正登记。"
+        "{column} differs from the registered unit's." "Check the line; if the registration is wrong, correct that first.";
+    UnitLooksAlike "unit.looks-alike" 422
+        "{column} 看起来与登记的名称相同，但字符不同。" "请按登记的名称重新输入。"
+        "{column} looks like the registered name and is written with other characters." "Type the registered name.";
+    ApplicationOpen "application.open" 409
+        "该单位已有未办结的新办申请 {application}。" "请办理已有的申请，不要重复申请。"
+        "The unit has an unfinished application for a new certificate, {application}." "Go on with that one.";
+    ReviewNeeded "batch.review" 422
+        "该行需要人工核对，提交时没有放行。" "请核对后随新名单重新提交。"
+        "The line is for review and was not let pass." "Check it and send it with a new list.";
+    BatchEmpty "batch.nothing-to-submit" 409
+        "名单中没有可以提交的行。" "请更正后重新发送名单。"
+        "No line of the list can be submitted." "Correct the list and send it again.";
+    BatchDocuments "batch.other-documents" 409
+        "该名单已用另一套材料开始提交。" "请用同一套材料继续。"
+        "The submission of this list began with other documents." "Go on with the same documents.";
+    RegisterDiffers "register.differs" 422
+        "与参保单位名册不一致：{fields}" "请核对；确认以申报为准的，填写 register_difference_reason 后重发。"
+        "It differs from the register of insured units: {fields}" "Check it; if the form is right, send it with register_difference_reason.";
+    RegisterNotInsured "register.not-insured" 422
+        "参保单位名册中没有劳动保障证号 {labour_no}。" "请核对证号；确属参保单位的，填写 register_difference_reason 后重发。"
+        "The register of insured units has no labour security number {labour_no}." "Check it; if the unit is insured, send it with register_difference_reason.";
+    RegisterQuery "register.query" 422
+        "请只用 labour_no、uscc、name 中的一个查询，名称至少 2 字。" "请更正查询条件。"
+        "Ask by one of labour_no, uscc and name; of a name at least 2 characters." "Correct the query.";
+    RegisterOtherFile "register.other-file" 409
+        "另一个文件的导入尚未完成（已处理 {lines} 行）。" "请用原文件继续，或先运行 import-register --abandon 放弃它。"
+        "The import of another file is not finished ({lines} lines are done)." "Go on with that file, or throw it away with import-register --abandon.";
+    RegisterInForce "register.in-force" 409
+        "该文件就是现行名册，没有再次导入。" "请确认文件。"
+        "This file is the register in force already; nothing was imported." "Check which file you mean.";
+    RegisterBad "register.too-many-bad" 422
+        "{bad} 行有问题，占 {lines} 行的比例超过 {limit}%，名册没有启用。" "请更正文件；确认可以接受的，加 --accept-bad 再次运行。"
+        "{bad} of {lines} lines are bad, more than {limit} %: the register was not activated." "Correct the file, or run it again with --accept-bad.";
+    RegisterShrinks "register.shrinks" 422
+        "新名册有 {rows} 个单位，不到现行名册 {before} 个的一半，没有启用。" "请核对文件是否完整；确认无误的，加 --accept-shrink 再次运行。"
+        "The new register has {rows} units, fewer than half of the {before} in force: it was not activated." "Check whether the file is complete, or run it again with --accept-shrink.";
+    RegisterNoRows "register.no-rows" 422
+        "文件中没有可用的单位，名册没有启用。" "请更正文件。"
+        "No line of the file is a unit: the register was not activated." "Correct the file.";
+    RegisterNothing "register.nothing-staged" 409
+        "没有未完成的导入。" "无须放弃。"
+        "No import is unfinished." "There is nothing to abandon.";
+    CounterUnknown "counter.unknown" 422
+        "不认识的窗口。" "请填写 policies/counters.toml 中的代码或名称：{known}"
+        "The counter is unknown." "Write a code of policies/counters.toml: {known}";
+    SlotUnknown "appointment.slot-unknown" 422
+        "该窗口没有 {slot} 这个时段。" "可用时段：{known}"
+        "The counter has no slot {slot}." "The slots are {known}";
+    DayClosed "appointment.day-closed" 422
+        "{day} 不是工作日。" "请选择工作日（policies/calendar.toml）。"
+        "{day} is not a working day." "Choose a working day (policies/calendar.toml).";
+    DayPast "appointment.day-past" 422
+        "{day} 已过去，或在一年之后。" "请选择今天起一年之内的日期。"
+        "{day} is over, or more than a year away." "Choose a day within a year from today.";
+    DayToCome "appointment.day-to-come" 409
+        "预约日 {day} 还没有到。" "请在当天或之后登记结果。"
+        "The day of the appointment, {day}, is still to come." "Record it on that day or later.";
+    SlotFull "appointment.full" 409
+        "{day} {slot} 的名额已满。" "请选择其他时段或日期。"
+        "{day} {slot} is full." "Choose another slot or day.";
     NoCertificate "auth.no-certificate" 401
         "没有出示证书。" "请插入您的 U-key 后重试。"
         "No certificate was presented." "Insert your U-key and try again.";

@@ -58,6 +58,12 @@ pub(crate) fn china_time(time: Time) -> String {
     local.map(|local| local.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()
 }
 
+/// The day on Nanjing's calendars.
+pub(crate) fn china_day(time: Time) -> Result<jiff::civil::Date, Failure> {
+    let moment = jiff::Timestamp::from_millisecond(time.millis()).map_err(Failure::inconsistent)?;
+    Ok(moment.in_tz("Asia/Shanghai").map_err(Failure::inconsistent)?.date())
+}
+
 /// IMF-fixdate (RFC 9110 §5.6.7).
 pub(crate) fn http_date(time: Time) -> String {
     jiff::Timestamp::from_second(time.secs())

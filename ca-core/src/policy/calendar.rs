@@ -73,6 +73,12 @@ impl Calendar {
         self.work.contains(&day) || !is_weekend(day)
     }
 
+    /// Whether a day's year has no published holidays yet: what is said of the day is an estimate.
+    #[must_use]
+    pub fn is_estimated(&self, day: Date) -> bool {
+        !self.years.contains(&day.year())
+    }
+
     /// SHA-256 of the file.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
@@ -198,6 +204,8 @@ mod tests {
         assert!(!deadline("2026-12-25").estimated);
         assert!(deadline("2026-12-30").estimated);
         assert!(deadline("2031-06-02").estimated);
+        assert!(calendar().is_estimated("2031-06-02".parse().unwrap()));
+        assert!(!calendar().is_estimated("2026-06-02".parse().unwrap()));
     }
 
     #[test]

@@ -78,6 +78,14 @@ impl EligibilityRules {
         self.agencies.keys().map(String::as_str)
     }
 
+    /// The code of the agency that has this code or Chinese name, be its rule over or not.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<&str> {
+        let named = |rules: &[AgencyRule]| rules.iter().any(|rule| rule.zh == text);
+        let found = self.agencies.iter().find(|(code, rules)| *code == text || named(rules));
+        found.map(|(code, _)| code.as_str())
+    }
+
     /// Whether there is an agency of this code, be its rule over or not.
     #[must_use]
     pub fn knows(&self, agency: &str) -> bool {
@@ -158,6 +166,10 @@ mod tests {
             assert!(on(agency, "2026-11-25").ends_with("原五县除外"), "{agency}");
         }
         assert_eq!(on("suzhou", "2026-11-25"), "no rule");
+        let policies = testing::policies();
+        let found =
+            ["gulou", "鼓楼区社会保险经办机构", "鼓楼区"].map(|text| policies.eligibility().find(text));
+        assert_eq!(found, [Some("gulou"), Some("gulou"), None]);
     }
 
     #[test]

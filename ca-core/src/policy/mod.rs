@@ -5,6 +5,7 @@
 
 mod applications;
 mod calendar;
+mod counters;
 mod documents;
 mod eligibility;
 mod fees;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 
 pub use applications::ApplicationRules;
 pub use calendar::{Calendar, Deadline};
+pub use counters::{Counter, Counters};
 pub use documents::{DocumentRule, DocumentRules, MissingDocument};
 pub use eligibility::{AgencyRule, Eligibility, EligibilityRules};
 pub use fees::Fees;
@@ -47,6 +49,7 @@ const CALENDAR: &str = "calendar.toml";
 const ELIGIBILITY: &str = "eligibility.toml";
 const APPLICATIONS: &str = "applications.toml";
 const RETENTION: &str = "retention.toml";
+const COUNTERS: &str = "counters.toml";
 const PROFILES: &str = "profiles/";
 
 /// The profiles that the path of a certificate and the ceremony need.
@@ -67,6 +70,7 @@ pub struct Policies {
     eligibility: EligibilityRules,
     applications: ApplicationRules,
     retention: RetentionRules,
+    counters: Counters,
     sha256: [u8; 32],
 }
 
@@ -96,6 +100,7 @@ impl Policies {
             ELIGIBILITY,
             APPLICATIONS,
             RETENTION,
+            COUNTERS,
         ]
         .map(&mut read);
         let needed = NEEDED_PROFILES.map(|name| format!("{PROFILES}{name}.toml"));
@@ -117,6 +122,7 @@ impl Policies {
             eligibility,
             applications,
             retention,
+            counters,
         ] = texts;
         let keys = keys::parse(&Reader::new(KEYS, keys), &Reader::new(KNOWN_BAD, known_bad));
         let fees = collect(&mut errors, fees::parse(&Reader::new(FEES, fees)));
@@ -129,6 +135,7 @@ impl Policies {
         let applications =
             collect(&mut errors, applications::parse(&Reader::new(APPLICATIONS, applications)));
         let retention = collect(&mut errors, retention::parse(&Reader::new(RETENTION, retention)));
+        let counters = collect(&mut errors, counters::parse(&Reader::new(COUNTERS, counters)));
         let keys = collect(&mut errors, keys);
         let mut profiles = BTreeMap::new();
         for (name, text) in
@@ -139,7 +146,19 @@ impl Policies {
             }
         }
         errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        match (keys, fees, roles, documents, tokens, status, calendar, eligibility, applications, retention) {
+        match (
+            keys,
+            fees,
+            roles,
+            documents,
+            tokens,
+            status,
+            calendar,
+            eligibility,
+            applications,
+            retention,
+            counters,
+        ) {
             (
                 Some(keys),
                 Some(fees),
@@ -151,6 +170,7 @@ impl Policies {
                 Some(eligibility),
                 Some(applications),
                 Some(retention),
+                Some(counters),
             ) if errors.is_empty() => Ok(Self {
                 profiles,
                 keys,
@@ -163,6 +183,7 @@ impl Policies {
                 eligibility,
                 applications,
                 retention,
+                counters,
                 sha256: digest_of(files),
             }),
             _ => Err(errors),
@@ -216,6 +237,12 @@ impl Policies {
     #[must_use]
     pub fn retention(&self) -> &RetentionRules {
         &self.retention
+    }
+
+    /// Where units are sent to.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Working days.
@@ -282,6 +309,7 @@ fn unknown_files(files: &BTreeMap<String, String>) -> Vec<PolicyError> {
         ELIGIBILITY,
         APPLICATIONS,
         RETENTION,
+        COUNTERS,
     ];
     let is_known = |name: &str| {
         known.contains(&name)

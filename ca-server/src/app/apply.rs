@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     App, Made, Once,
+    batch::unknown_counter,
     enroll::registered_unit,
     free_text,
     gate::{self, NewDocument},
@@ -46,7 +47,7 @@ pub(crate) struct NewApplication {
     pub(crate) years: u16,
     /// Version of the certification practice statement that was accepted (`/cps`).
     pub(crate) cps: String,
-    /// The counter that hands the token over.
+    /// The counter that hands the token over: a code or name of `policies/counters.toml`.
     #[serde(default)]
     pub(crate) counter: Option<String>,
     /// Whom to call about it.
@@ -63,7 +64,6 @@ fn new() -> String {
 
 const PROFILE: &str = "unit-sign";
 const DAY_SECS: i64 = 86_400;
-const COUNTER_MAX: usize = 40;
 const CONTACT_MAX: usize = 100;
 /// Applications that expire in one transaction.
 const EXPIRED_MOST: i64 = 100;
@@ -224,11 +224,7 @@ impl App {
         let documents = gate::documents(new.documents, &clerk, now)?;
         let mut missing = Vec::new();
         missing.extend(gate::missing_documents(self.policies.documents(), kind.operation(), &documents));
-        let current = self.policies.applications().cps();
-        if new.cps != current {
-            let accepted: String = new.cps.chars().take(40).collect();
-            missing.push(Problem::new(Rule::CpsOutdated).with("current", current).with("accepted", accepted));
-        }
+        missing.extend(gate::missing_statement(self.policies.applications(), &new.cps));
         let order = Order {
             id: OrderId::new(now, wire::random()?),
             application: id.clone(),
@@ -244,7 +240,7 @@ impl App {
             profile: PROFILE.to_owned(),
             years: new.years,
             cps: new.cps,
-            counter: new.counter.map(|text| free_text("counter", text, COUNTER_MAX)).transpose()?,
+            counter: new.counter.map(|text| self.counter(&text)).transpose()?,
             contact: new.contact.map(|text| free_text("contact", text, CONTACT_MAX)).transpose()?,
             documents,
             entered_by: clerk,
@@ -253,6 +249,11 @@ impl App {
             state: ApplicationState::Submitted,
         };
         Ok(Draft { code, agent, kind, missing, order, application })
+    }
+
+    fn counter(&self, text: &str) -> Result<String, Problem> {
+        let known = self.policies.counters().find(text);
+        known.map(str::to_owned).ok_or_else(|| unknown_counter(&self.policies))
     }
 
     fn days_max(&self) -> Result<u16, Problem> {

@@ -15,7 +15,7 @@ use crate::{
     permit::{ConfirmAgent, Permit, QualifyAgent, RegisterUnit, ReleaseAgent},
     problem::Problem,
     rule::Rule,
-    wire,
+    sheet, wire,
 };
 
 const UNIT_NAME_MAX: usize = 64;
@@ -49,6 +49,9 @@ pub(crate) struct NewUnit {
     /// What the counter saw (`policies/documents.toml`, `register-unit`).
     #[serde(default)]
     pub(crate) documents: Vec<NewDocument>,
+    /// Why the register of insured units is wrong or incomplete, when it says something else.
+    #[serde(default)]
+    pub(crate) register_difference_reason: Option<String>,
 }
 
 impl NewUnit {
@@ -108,6 +111,7 @@ impl App {
                     return Ok(Made::Before(UnitId::parse(&before)?));
                 }
                 refuse_second_code(tx, &unit.code)?;
+                super::register::admit(tx, &unit, new.register_difference_reason, permit.actor(), now)?;
                 tx.insert_unit(&unit)?;
                 tx.insert_unit_documents(&unit.id, &documents)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::RegisterUnit, "unit", &unit.id);
@@ -239,15 +243,7 @@ pub(super) fn unit_name(text: &str) -> Result<Name, Problem> {
 
 /// Why a person should look at a name: characters that look like others. They are allowed, as some names have them.
 pub(super) fn suspicion(name: &Name) -> Option<String> {
-    let odd: String = name.as_str().chars().filter(|c| !is_ordinary(*c)).collect();
-    if odd.is_empty() { None } else { Some(format!("unusual characters: {odd}")) }
-}
-
-/// Chinese characters in their usual code points, ASCII letters and digits, and the brackets and dots of Chinese names.
-fn is_ordinary(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{323af}')
-        || matches!(c, '（' | '）' | '(' | ')' | '·' | '、' | '-' | '&' | '.' | ' ' | '〇' | '“' | '”')
+    sheet::look_alike(name.as_str()).map(|characters| format!("look-alike characters: {characters}"))
 }
 
 /// A province or city as it stands in a subject: X.520 allows 128 characters, names of places need no more than 40.

@@ -3,7 +3,7 @@
 
 use ca_core::{
     AgentId, ApplicationKind, CertificateState, Document, DocumentForm, StaffId, Unit,
-    policy::{DocumentRules, Eligibility, EligibilityRules},
+    policy::{ApplicationRules, DocumentRules, Eligibility, EligibilityRules},
 };
 use ca_store::{CertificateStatus, Reader};
 use ca_verifier::{Reason, Serial, Time};
@@ -83,6 +83,14 @@ pub(super) fn missing_documents(
         })
         .collect();
     Some(Problem::new(Rule::DocumentMissing).with("documents", names.join(", ")))
+}
+
+/// Whether the statement in force was accepted (《电子签名法》 Art. 19).
+pub(super) fn missing_statement(rules: &ApplicationRules, accepted: &str) -> Option<Problem> {
+    let current = rules.cps();
+    let shown: String = accepted.chars().take(40).collect();
+    (accepted != current)
+        .then(|| Problem::new(Rule::CpsOutdated).with("current", current).with("accepted", shown))
 }
 
 /// Whether the unit may have a certificate at all.

@@ -5,6 +5,8 @@
 
 mod account;
 mod apply;
+pub(crate) mod appointment;
+pub(crate) mod batch;
 pub(crate) mod clock;
 mod contact;
 mod crl;
@@ -20,6 +22,7 @@ mod pay;
 mod person;
 mod personalise;
 mod recover;
+pub(crate) mod register;
 mod renew;
 pub(crate) mod root_crl;
 pub(crate) mod status;

@@ -52,6 +52,9 @@ pub(super) struct Bench {
     /// Units to be searched among by 200 clerks at once, in the place of issuing | 改测检索：登记这么多单位
     #[arg(long)]
     search: Option<usize>,
+    /// Rows of the register that is imported; 0: none | 导入名册的行数
+    #[arg(long, default_value_t = 500_000)]
+    register: u32,
 }
 
 impl Bench {
@@ -64,6 +67,9 @@ impl Bench {
         let kind = if app.config.database.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
         if let Some(units) = self.search {
             return bench_search::run(&app, units).await;
+        }
+        if self.register > 0 {
+            super::bench_register::run(&app, &self.dir, self.register, kind).await?;
         }
         limits(&self.dir)?;
         for clients in self.clients {

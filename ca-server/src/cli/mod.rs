@@ -1,11 +1,13 @@
 //! The command line. Exit status: 0 success, 1 refused or failed, 2 usage.
 
 mod bench;
+mod bench_register;
 mod bench_search;
 mod doctor;
 mod erase;
 mod export;
 mod import;
+mod import_register;
 mod init;
 mod log;
 mod revoke;
@@ -75,6 +77,8 @@ enum Command {
     },
     /// Import units and agents from a TOML file | 从文件导入单位和经办人
     Import(import::Import),
+    /// Import the register of insured units from a CSV file | 导入参保单位名册
+    ImportRegister(import_register::ImportRegister),
     /// Members of staff and their certificates | 工作人员及其证书
     #[command(subcommand)]
     Staff(staff::Staff),
@@ -199,6 +203,7 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
             Ok(())
         }
         Command::Import(import) => runtime.block_on(import.run(out)),
+        Command::ImportRegister(import) => runtime.block_on(import.run(out)),
         Command::Staff(staff) => runtime.block_on(staff.run(out)),
         Command::Revoke(revoke) => runtime.block_on(revoke.run(out)),
         Command::Hold(change) => runtime.block_on(change.hold(out)),

@@ -4,6 +4,7 @@ mod api;
 mod auth;
 mod problem;
 mod status;
+mod upload;
 
 use std::{sync::Arc, time::Duration};
 

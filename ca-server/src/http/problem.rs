@@ -117,6 +117,10 @@ impl FromRequestParts<Arc<App>> for IdempotencyKey {
 
 impl IdempotencyKey {
     pub(super) fn once<T>(self, body: &Body<T>) -> Once {
-        Once { key: self.0, request_sha256: body.sha256 }
+        self.once_for(body.sha256)
+    }
+
+    pub(super) fn once_for(self, request_sha256: [u8; 32]) -> Once {
+        Once { key: self.0, request_sha256 }
     }
 }

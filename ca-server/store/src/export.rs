@@ -94,6 +94,20 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "id",
         "id unit agent entered_by entered_at due_at due_estimated state decided_by reasons session",
     ),
+    (
+        "register_import",
+        "number",
+        "number file_sha256:hex state staged_lines good bad started_by started_at ended_at",
+    ),
+    ("register_row", "import, line", "import line uscc org_code labour_no name agency region"),
+    ("batch", "id", "id file_sha256:hex format header:json state documents:json entered_by entered_at"),
+    (
+        "batch_line",
+        "batch, line",
+        "batch line verdict unit agent years counter cells:json findings:json application",
+    ),
+    ("counter_day", "counter, day", "counter day"),
+    ("appointment", "id", "id counter day slot estimated purpose unit application made_by made_at state"),
     ("notice", "id", "id recipient template application created_at routed_at training certificate:hex step"),
     ("notice_delivery", "notice, channel", "notice channel state attempts next_at sent_at error"),
     ("unit_contact", "unit", "unit mail:mail phone:phone changed_at changed_by"),
@@ -101,8 +115,9 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
 
 #[derive(QueryableByName)]
 struct Line {
+    // A name that no column has: what rows are ordered by must be the column.
     #[diesel(sql_type = Text)]
-    line: String,
+    exported: String,
 }
 
 impl Store {
@@ -150,7 +165,7 @@ fn select(
         let (name, form) = column.split_once(':').unwrap_or((column, ""));
         members.push_str(&format!(", '{name}', {}", expression(name, form)));
     }
-    format!("SELECT CAST({object}({members}) AS TEXT) AS line FROM {table} ORDER BY {key}")
+    format!("SELECT CAST({object}({members}) AS TEXT) AS exported FROM {table} ORDER BY {key}")
 }
 
 fn in_postgres(name: &str, form: &str) -> String {
@@ -188,7 +203,7 @@ fn pour(
     for row in rows {
         let row = row?;
         // Read and written again: the databases differ in spaces and escapes.
-        let object: serde_json::Value = serde_json::from_str(&row.line)
+        let object: serde_json::Value = serde_json::from_str(&row.exported)
             .map_err(|_| StoreError::Corrupt { table, id: "a row that is not JSON".to_owned() })?;
         writeln!(sink, "{object}").map_err(StoreError::unavailable)?;
     }

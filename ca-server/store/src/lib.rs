@@ -34,7 +34,8 @@ pub use site::WriteSite;
 pub use store::Store;
 pub use tx::{Reader, Tx};
 pub use verbs::{
-    AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord,
-    CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource, DeliveryRecord, Expiring,
-    NoticeFilter, NoticeRecord, OpeningRecord, PairRecord, StatusRecord, TrainingFilter, UnitFilter,
+    AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine,
+    BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource,
+    DeliveryRecord, Expiring, NoticeFilter, NoticeRecord, OpeningRecord, PairRecord, Progress,
+    RegisterImport, RegisterRow, StatusRecord, TrainingFilter, UnitFilter,
 };

@@ -432,6 +432,84 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    register_import (number) {
+        number -> BigInt,
+        file_sha256 -> Binary,
+        state -> Text,
+        staged_lines -> BigInt,
+        good -> BigInt,
+        bad -> BigInt,
+        started_by -> Text,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    register_row (import, line) {
+        import -> BigInt,
+        line -> Integer,
+        uscc -> Nullable<Text>,
+        org_code -> Nullable<Text>,
+        labour_no -> Text,
+        name -> Text,
+        agency -> Text,
+        region -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    batch (id) {
+        id -> Text,
+        file_sha256 -> Binary,
+        format -> Text,
+        header -> Text,
+        state -> Text,
+        documents -> Nullable<Text>,
+        entered_by -> Text,
+        entered_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    batch_line (batch, line) {
+        batch -> Text,
+        line -> Integer,
+        verdict -> Text,
+        unit -> Nullable<Text>,
+        agent -> Nullable<Text>,
+        years -> Nullable<Integer>,
+        counter -> Nullable<Text>,
+        cells -> Text,
+        findings -> Text,
+        application -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    counter_day (counter, day) {
+        counter -> Text,
+        day -> Text,
+    }
+}
+
+diesel::table! {
+    appointment (id) {
+        id -> Text,
+        counter -> Text,
+        day -> Text,
+        slot -> Text,
+        estimated -> SmallInt,
+        purpose -> Text,
+        unit -> Text,
+        application -> Nullable<Text>,
+        made_by -> Text,
+        made_at -> BigInt,
+        state -> Text,
+    }
+}
+
 diesel::joinable!(open_intent -> intent (serial));
 diesel::allow_tables_to_appear_in_same_query!(intent, open_intent);
 diesel::allow_tables_to_appear_in_same_query!(unit, unit_name_part, agent_unit);
@@ -439,3 +517,8 @@ diesel::allow_tables_to_appear_in_same_query!(account, account_session);
 diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent_unit, application);
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);
+diesel::joinable!(batch_line -> application (application));
+diesel::joinable!(batch_line -> batch (batch));
+diesel::allow_tables_to_appear_in_same_query!(batch, batch_line, application, appointment);
+diesel::joinable!(register_row -> register_import (import));
+diesel::allow_tables_to_appear_in_same_query!(register_import, register_row);

@@ -33,7 +33,8 @@ const SQLITE_UNIQUE: &str = "
     WHERE m.type = 'table' AND l.\"unique\" AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'
     UNION
     SELECT m.name || '_' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c
-    WHERE m.type = 'table' AND c.pk = 1 AND c.type = 'INTEGER' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'";
+    WHERE m.type = 'table' AND c.pk = 1 AND c.type = 'INTEGER' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\'
+        AND (SELECT max(k.pk) FROM pragma_table_info(m.name) k) = 1";
 const POSTGRES_UNIQUE: &str = "
     SELECT t.relname || '_' || string_agg(a.attname, '_' ORDER BY k.place)
         || CASE WHEN i.indpred IS NULL THEN '' ELSE ' where' END AS line

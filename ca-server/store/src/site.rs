@@ -50,6 +50,16 @@ sites! {
     RegisterStaff = "register-staff",
     /// Step 2: an application with its order.
     SubmitApplication = "submit-application",
+    /// Step 2: a list of units, checked or taken back, and its end.
+    CheckBatch = "check-batch",
+    /// Step 2: applications of some lines of a list.
+    SubmitBatch = "submit-batch",
+    /// Appointments at a counter.
+    BookAppointment = "book-appointment",
+    /// Rows of a register that is not in force yet, or no longer.
+    StageRegister = "stage-register",
+    /// A register comes into force, or is thrown away.
+    ActivateRegister = "activate-register",
     /// Step 3: approval, rejection, withdrawal, expiry.
     DecideApplication = "decide-application",
     /// Step 4: a payment.

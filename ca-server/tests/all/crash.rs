@@ -47,15 +47,20 @@ const PATH: [WriteSite; 26] = [
 /// Writes of walks that go wrong: a signature whose outcome is unknown, a token that is not there, a clerk who gives up.
 const MENDING: [WriteSite; 4] =
     [WriteSite::BurnSerial, WriteSite::NoteAttempt, WriteSite::AbandonAttempt, WriteSite::ChangeStatus];
-/// Writes that other commands make: their crashes are in `ceremony_crash.rs`, `staff_crash.rs` and `person_crash.rs`;
-/// `Import` is the benchmark's seed.
-const ELSEWHERE: [WriteSite; 6] = [
+/// Writes that other walks make: their crashes are in `ceremony_crash.rs`, `staff_crash.rs`, `person_crash.rs`,
+/// `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
+const ELSEWHERE: [WriteSite; 11] = [
     WriteSite::Ceremony,
     WriteSite::RegisterStaff,
     WriteSite::Import,
     WriteSite::ChangeAgent,
     WriteSite::SealPersonal,
     WriteSite::ErasePersonal,
+    WriteSite::StageRegister,
+    WriteSite::ActivateRegister,
+    WriteSite::CheckBatch,
+    WriteSite::SubmitBatch,
+    WriteSite::BookAppointment,
 ];
 
 #[test]
@@ -370,7 +375,7 @@ fn assert_nothing_signed_twice(journal: &std::path::Path) {
 }
 
 /// A unified social credit code of the test's own (GB 32100-2015).
-fn uscc(number: u32) -> String {
+pub(crate) fn uscc(number: u32) -> String {
     let alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY";
     let body = format!("91320106{number:09}");
     let mut weight = 1;
@@ -383,7 +388,7 @@ fn uscc(number: u32) -> String {
 }
 
 /// An identity card number of the test's own (GB 11643-1999).
-fn id_card(number: u32) -> String {
+pub(crate) fn id_card(number: u32) -> String {
     let body = format!("11010519900101{number:03}");
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 =

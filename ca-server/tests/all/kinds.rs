@@ -39,7 +39,7 @@ fn body(ca: &Ca, kind: &str, certificate: &str) -> Value {
     let seen = |kind: &str, form: &str| json!({ "kind": kind, "form": form, "sha256": "44".repeat(32) });
     json!({
         "uscc": USCC, "agent": ca.agent, "kind": kind, "certificate": certificate, "cps": CPS,
-        "counter": "水西门", "contact": "025-86590921",
+        "counter": "municipal", "contact": "025-86590921",
         "documents": [
             seen("nanjing-hrss-application", "original"), seen("agent-card", "original"), seen("agent-card", "copy"),
             seen("business-licence", "copy"), seen("loss-statement", "original"),
@@ -100,7 +100,7 @@ fn refusals(ca: &Ca, serial: &str) {
         ("hold", "documents", json!([]), "document.missing"),
         ("hold", "cps", json!("2020-1"), "cps.outdated"),
         ("hold", "contact", json!("x".repeat(101)), "field.invalid"),
-        ("hold", "counter", json!(""), "field.invalid"),
+        ("hold", "counter", json!("nowhere"), "counter.unknown"),
     ] {
         assert_eq!(with(kind, name, value.clone()), rule, "{kind} with {name} {value}");
     }

@@ -2,6 +2,7 @@
 //! linked once.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod batch;
 mod ceremony;
 mod ceremony_crash;
 mod clients;
@@ -18,6 +19,7 @@ mod notice;
 mod person_crash;
 mod persons;
 mod refusals;
+mod register;
 mod renewal;
 mod roles;
 mod root_crl;

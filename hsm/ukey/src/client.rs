@@ -133,15 +133,32 @@ impl Client {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Error> {
+        let body = body.map(|value| ("application/json", Bytes::from(value.to_string())));
+        self.send(method, path, body, headers).await
+    }
+
+    /// As [`Client::request`], with a body of any media type.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Bytes)>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Error> {
         let mut builder = Request::builder().method(method).uri(path).header(HOST, &self.authority);
-        builder = builder.header(ACCEPT, "application/json, application/problem+json");
-        if body.is_some() {
-            builder = builder.header(CONTENT_TYPE, "application/json");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+            builder = builder.header(ACCEPT, "application/json, application/problem+json");
+        }
+        if let Some((media_type, _)) = &body {
+            builder = builder.header(CONTENT_TYPE, *media_type);
         }
         for (name, value) in headers {
             builder = builder.header(*name, *value);
         }
-        let octets = body.map(|value| Bytes::from(value.to_string())).unwrap_or_default();
+        let octets = body.map(|(_, octets)| octets).unwrap_or_default();
         let request = builder.body(Full::new(octets)).map_err(|_| Error::Url { url: path.to_owned() })?;
         let result = timeout(ANSWER_TIMEOUT, self.exchange(request)).await;
         result.unwrap_or_else(|_| {

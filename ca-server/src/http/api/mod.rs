@@ -3,11 +3,14 @@
 mod accounts;
 mod agents;
 mod applications;
+mod appointments;
+mod batches;
 mod certificates;
 mod log;
 mod notices;
 mod own;
 mod people;
+mod register;
 mod renewals;
 mod trainings;
 mod units;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -25,6 +29,7 @@ use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::log::LogView;
+use super::upload::UPLOAD_MAX;
 use crate::app::{App, Made};
 
 #[derive(OpenApi)]
@@ -34,6 +39,13 @@ use crate::app::{App, Made};
                        errors are problem documents (RFC 9457) in Chinese and English."
 ))]
 struct Document;
+
+/// Lists of units: files, with a limit of their own.
+fn uploads() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(batches::check, batches::batches))
+        .layer(DefaultBodyLimit::max(UPLOAD_MAX))
+}
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
@@ -61,6 +73,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(agents::change_card))
         .routes(routes!(agents::enter_id_card))
         .routes(routes!(agents::reveal))
+        .routes(routes!(register::register))
         .routes(routes!(people::qualify_agent))
         .routes(routes!(people::confirm_agent))
         .routes(routes!(people::release_agent))
@@ -90,6 +103,16 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(certificates::hold))
         .routes(routes!(certificates::release))
         .routes(routes!(certificates::revoke))
+        .merge(uploads())
+        .routes(routes!(batches::batch, batches::withdraw))
+        .routes(routes!(batches::submit))
+        .routes(routes!(batches::rejected))
+        .routes(routes!(batches::remainder))
+        .routes(routes!(batches::plan))
+        .routes(routes!(appointments::counters))
+        .routes(routes!(appointments::book, appointments::appointments))
+        .routes(routes!(appointments::move_to, appointments::cancel))
+        .routes(routes!(appointments::result))
         .routes(routes!(log::log))
 }
 

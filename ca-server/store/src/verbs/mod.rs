@@ -4,8 +4,10 @@
 mod account;
 mod agent;
 mod application;
+mod appointment;
 mod attempt;
 mod audit;
+mod batch;
 mod contact;
 mod crl;
 mod delivery;
@@ -16,6 +18,7 @@ mod material;
 mod money;
 mod notice;
 mod person;
+mod register;
 mod retention;
 mod staff;
 mod status;
@@ -33,12 +36,14 @@ pub use self::{
     application::ApplicationFilter,
     attempt::AttemptRecord,
     audit::{AuditFilter, AuditRecord},
+    batch::{BatchLine, BatchRecord, Progress},
     crl::CrlRecord,
     delivery::DeliveryRecord,
     idempotency::Claim,
     issuing::CertificateRecord,
     notice::{Expiring, NoticeFilter, NoticeRecord},
     person::{ClearAgent, OpeningRecord},
+    register::{RegisterImport, RegisterRow},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
     unit::UnitFilter,

@@ -2,11 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use ca_core::{Action, CertificateState, DeliveryState, NoticeChannel, Staff};
-use ca_store::{DeliveryRecord, Store, StoreError, testing::databases};
+use ca_core::{Action, CertificateState, DeliveryState, ImportState, NoticeChannel, Staff};
+use ca_store::{DeliveryRecord, RegisterRow, Store, StoreError, testing::databases};
 use serde_json::{Value, json};
 
 use crate::world::*;
+
+fn register_row(line: i32) -> RegisterRow {
+    RegisterRow {
+        line,
+        uscc: None,
+        org_code: Some("40001327X".into()),
+        labour_no: (30_000_000 + line).to_string(),
+        name: "甲".into(),
+        agency: "nanjing".into(),
+        region: None,
+    }
+}
 
 fn fill(store: &Store) {
     enroll(store);
@@ -31,6 +43,10 @@ fn fill(store: &Store) {
             state: DeliveryState::due(NOW),
         })?;
         tx.put_contact(&unit().id, &contact(), NOW, "staff:a")?;
+        let number = tx.insert_register_import(digest(4), "operator:root", NOW)?;
+        let import = tx.register_import(ImportState::Staging)?.filter(|import| import.number == number);
+        let rows = [10, 9].map(register_row).to_vec();
+        tx.stage_register_rows(&import.unwrap(), rows, (2, 2, 0))?;
         tx.append_audit(
             &entry(Action::RegisterUnit, "unit", "\"引号\" \\ \u{1}\n").with("名称", "签印\t\"x\""),
         )
@@ -67,6 +83,8 @@ fn both_databases_export_the_same_octets() {
             "registered_by": format!("staff:{}", clerk()), "registered_at": NOW.millis(), "agency": "nanjing", "region": "320104", "name_flag": null, "ended_at": null,
         })
     );
+    let lines = [&tables["register_row"][0]["line"], &tables["register_row"][1]["line"]];
+    assert_eq!(lines, [&json!(9), &json!(10)], "in the order of the number");
     assert_eq!(tables["certificate"][0]["der"], "30ff");
     assert_eq!(tables["attempt"][0]["serial"], Value::Null);
     assert_eq!(tables["staff"][0]["roles"], json!(["clerk"]));

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod append_only;
+mod batch;
 mod commit;
 mod connection;
 mod enrollment;
@@ -12,6 +13,7 @@ mod notice;
 mod person;
 mod race;
 mod refusal;
+mod register;
 mod retention;
 mod round_trip;
 mod status;

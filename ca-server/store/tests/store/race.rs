@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use ca_core::{ApplicationCommand, ApplicationState};
+use ca_core::{ApplicationCommand, ApplicationState, Appointment, AppointmentId, AppointmentState, Purpose};
 use ca_store::{AttemptRecord, Claim, Store, StoreError, WriteSite};
 
 use crate::world::*;
@@ -92,5 +92,40 @@ fn a_claim_that_fails_leaves_its_key_free() {
         });
         assert_eq!(error, StoreError::NotFound);
         assert_eq!(write(store, |tx| tx.claim_idempotency("a", "k", &digest(1), "y", NOW)), Claim::Fresh);
+    });
+}
+
+/// Seats are counted by whoever holds the counter's day: of 64 that ask at once, five have room.
+#[test]
+fn five_seats_go_to_five_of_64() {
+    const SEATS: usize = 5;
+    on_both(|store| {
+        enroll(store);
+        let outcomes = at_once(store, |store, number| {
+            store.write_blocking(WriteSite::BookAppointment, move |tx| {
+                tx.lock_counter_day("gulou", "2026-11-26")?;
+                if tx.appointments("gulou", "2026-11-26")?.len() >= SEATS {
+                    return Ok(false);
+                }
+                tx.insert_appointment(&Appointment {
+                    id: AppointmentId::new(NOW, octets(number)),
+                    counter: "gulou".into(),
+                    day: "2026-11-26".parse().unwrap(),
+                    slot: "09:00".into(),
+                    estimated: false,
+                    purpose: Purpose::Apply,
+                    unit: unit().id,
+                    application: None,
+                    made_by: clerk(),
+                    made_at: NOW,
+                    state: AppointmentState::Booked,
+                })?;
+                Ok::<_, StoreError>(true)
+            })
+        });
+        let seated = outcomes.iter().filter(|outcome| **outcome == Ok(true)).count();
+        let refused = outcomes.iter().filter(|outcome| **outcome == Ok(false)).count();
+        assert_eq!((seated, refused), (SEATS, outcomes.len() - SEATS), "{outcomes:?}");
+        assert_eq!(read(store, |reader| reader.appointments("gulou", "2026-11-26")).len(), SEATS);
     });
 }
