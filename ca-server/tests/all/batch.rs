@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use crate::{
     crash::{id_card, uscc},
-    support::{Ca, Database, USCC, root, wait},
+    support::{CPS, Ca, Database, USCC, root, wait},
 };
 use ca_store::WriteSite;
 use encoding_rs::GB18030;

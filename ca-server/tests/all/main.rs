@@ -11,6 +11,8 @@ mod crash;
 mod demo;
 mod docs;
 mod eligibility;
+mod guide;
+mod idempotency;
 mod interruptions;
 mod kills;
 mod kinds;

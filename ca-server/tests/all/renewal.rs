@@ -105,7 +105,7 @@ fn what_is_refused() {
     change("hold");
     let payment = json!({ "amount_fen": 15_000, "currency": "CNY", "method": "cash", "receipt_no": "R-0" });
     let refused = ca.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment);
-    assert_eq!(refused["title"], "auth.certificate-not-good", "{refused}");
+    assert_eq!(refused["title"], "certificate.unfit", "{refused}");
     change("release");
     approve_and_pay(&ca, &id);
 

@@ -83,7 +83,7 @@ fn registration(ca: &Ca) {
     assert!(odd["id"].is_string(), "{odd}");
     let flagged = ca.get("officer", "/api/v1/units?flagged=true");
     assert_eq!(flagged.as_array().unwrap().len(), 1);
-    assert!(flagged[0]["name_flag"].as_str().unwrap().contains("ＡＢＣ"), "{flagged}");
+    assert!(flagged[0]["name_flag"].as_str().unwrap().contains("Ａ U+FF21"), "{flagged}");
     // The agent came with the registration: the gate is open but for the papers of the application.
     let body = json!({ "uscc": "101623741", "agent": ca.agent, "years": 1, "cps": CPS, "documents": Ca::documents() });
     let entered = ca.post("clerk", "/api/v1/applications", &body);

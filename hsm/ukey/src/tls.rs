@@ -56,7 +56,8 @@ impl Identity {
             .filter_map(|object| certificate::read(&object.der).map(|fields| (fields, object)))
             .filter(|(fields, _)| !except.contains(&fields.serial_hex))
             .collect();
-        candidates.sort_by_key(|(fields, _)| std::cmp::Reverse(fields.not_after));
+        // A rekeyed certificate ends when the one before would have, and begins later.
+        candidates.sort_by_key(|(fields, _)| std::cmp::Reverse((fields.not_after, fields.not_before)));
         let session = token.session(&pin)?;
         let mut found = None;
         for (fields, object) in candidates {

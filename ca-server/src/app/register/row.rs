@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(rules(["", "D2143569-X", "32010001", "甲公司", "gulou", ""]), [""; 0]);
         assert_eq!(rules(["", "D2143569X", "32010001", "甲公司", "gulou", ""]), [""; 0]);
         assert_eq!(rules(["", "425006133", "32010001", "甲公司", "gulou", ""]), [""; 0]);
-        assert_eq!(rules(["", "425006134", "32010001", "甲公司", "gulou", ""]), ["org-code.form"]);
+        assert_eq!(rules(["", "425006134", "32010001", "甲公司", "gulou", ""]), ["org-code.check-digit"]);
         assert_eq!(rules(but(0, "")), ["unit-code.missing"]);
         assert_eq!(rules(but(0, "91320104000000019A")), ["uscc.check-digit"]);
         assert_eq!(rules(but(0, "９1320104000000019U")), ["cell.full-width"]);

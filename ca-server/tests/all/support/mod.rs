@@ -377,7 +377,7 @@ impl Ca {
     }
 
     /// `unit.pem`, as an auditor can fetch it.
-    fn write_certificate(&self, serial: &str) {
+    pub(crate) fn write_certificate(&self, serial: &str) {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let view = self.get("auditor", &format!("/api/v1/certificates/{serial}"));
         let der = STANDARD.decode(view["certificate"].as_str().unwrap()).unwrap();
