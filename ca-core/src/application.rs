@@ -297,4 +297,35 @@ mod tests {
             assert!(state.clone().transition(&[staff(1)], command).is_err());
         }
     }
+
+    proptest::proptest! {
+        /// Whatever is asked in whatever order: a certificate comes of an application only after somebody who did not
+        /// enter it approved it, after it was settled, and while an attempt held it.
+        #[test]
+        fn no_way_around_the_decision(commands in proptest::collection::vec(0..12_usize, 0..40)) {
+            let editors = [staff(1), staff(3)];
+            let mut state = ApplicationState::Submitted;
+            let (mut approved, mut settled, mut claimed) = (false, false, false);
+            for number in commands {
+                let command = every_command()[number].clone();
+                let Ok(next) = state.clone().transition(&editors, command.clone()) else { continue };
+                match &command {
+                    ApplicationCommand::Correct => (approved, settled, claimed) = (false, false, false),
+                    ApplicationCommand::Approve { by } => approved = !editors.contains(by),
+                    ApplicationCommand::Settle { .. } => settled = true,
+                    ApplicationCommand::Claim { .. } => claimed = true,
+                    ApplicationCommand::Abandon { .. } => claimed = false,
+                    _ => {}
+                }
+                let made = matches!(
+                    next,
+                    ApplicationState::Issued { .. } | ApplicationState::Delivered { .. } | ApplicationState::Active { .. }
+                );
+                proptest::prop_assert!(!made || (approved && settled && claimed), "{command:?} from {state:?}");
+                let done = matches!(next, ApplicationState::Done { .. });
+                proptest::prop_assert!(!done || approved);
+                state = next;
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use email_address::{EmailAddress, Options};
 
-use crate::Error;
+use crate::{Ciphertext, Error};
 
 /// RFC 5321 §4.5.3.1.3, without the angle brackets.
 const MAIL_OCTETS_MAX: usize = 254;
@@ -17,6 +17,15 @@ pub struct Contact {
     pub mail: Option<MailAddress>,
     /// Telephone.
     pub phone: Option<Phone>,
+}
+
+/// The same as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedContact {
+    /// Mail address.
+    pub mail: Option<Ciphertext>,
+    /// Telephone number.
+    pub phone: Option<Ciphertext>,
 }
 
 /// A mail address: `local@domain` in ASCII, without quotes, comments or address literals.

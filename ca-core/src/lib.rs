@@ -44,7 +44,7 @@ pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use batch::{BatchCommand, BatchState, Verdict};
 pub use certificate::{CertificateCommand, CertificateState};
-pub use contact::{Contact, MailAddress, Phone};
+pub use contact::{Contact, MailAddress, Phone, SealedContact};
 pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};

@@ -4,8 +4,8 @@ use ca_verifier::{Time, UnitCode};
 
 use crate::policy::Deadline;
 use crate::{
-    AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Error, Fen, OrderId, PaymentId,
-    Sealed, SessionId, StaffId, TrainingId, TrainingState, UnitId,
+    AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Ciphertext, Error, Fen, OrderId,
+    PaymentId, Sealed, SessionId, StaffId, TrainingId, TrainingState, UnitId,
 };
 
 const NAME_CHARS_MAX: usize = 100;
@@ -346,8 +346,8 @@ pub struct Application {
     pub cps: String,
     /// The counter that hands the token over.
     pub counter: Option<String>,
-    /// Whom to call about it.
-    pub contact: Option<String>,
+    /// Whom to call about it: personal data.
+    pub contact: Option<Ciphertext>,
     /// What lies with it.
     pub documents: Vec<Document>,
     /// Who entered it, or corrected it last.

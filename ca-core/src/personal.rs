@@ -10,7 +10,7 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
-use crate::{AgentId, CardId, CardNumber, Error, IdCard, Name, OpeningId};
+use crate::{AgentId, ApplicationId, CardId, CardNumber, Error, IdCard, Name, OpeningId, UnitId};
 
 /// The first octet of every ciphertext: which key sealed it.
 const KEY_VERSION: u8 = 1;
@@ -77,6 +77,24 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn card(id: &'a CardId) -> Self {
         Self { table: "agent_card", column: "number", row: id.as_str() }
+    }
+
+    /// A unit's mail address.
+    #[must_use]
+    pub fn mail(unit: &'a UnitId) -> Self {
+        Self { table: "unit_contact", column: "mail", row: unit.as_str() }
+    }
+
+    /// A unit's telephone number.
+    #[must_use]
+    pub fn phone(unit: &'a UnitId) -> Self {
+        Self { table: "unit_contact", column: "phone", row: unit.as_str() }
+    }
+
+    /// Whom to call about an application.
+    #[must_use]
+    pub fn application_contact(id: &'a ApplicationId) -> Self {
+        Self { table: "application", column: "contact", row: id.as_str() }
     }
 
     /// What opens a commitment.
@@ -264,6 +282,14 @@ impl Vault {
     ) -> Result<Ciphertext, Error> {
         let octets = Zeroizing::new([opening.salt.as_slice(), opening.value.as_bytes()].concat());
         self.encrypt(Place::opening(id), nonce, &octets)
+    }
+
+    /// Seals a text that nobody looks for by its value.
+    ///
+    /// # Errors
+    /// As [`Vault::new`].
+    pub fn seal_text(&self, place: Place<'_>, nonce: [u8; NONCE], clear: &str) -> Result<Ciphertext, Error> {
+        self.encrypt(place, nonce, clear.as_bytes())
     }
 
     /// Opens a text at its place.

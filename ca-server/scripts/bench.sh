@@ -29,6 +29,13 @@ start_postgres "$WORK/postgres"
 DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg" --policies "$POLICIES" --count "$COUNT" --register "$REGISTER" | with_ratios
 stop_postgres
 
+echo "== search: 200 clerks at once among UNITS registered units, each with a goal of 100 ms at the 99th percentile"
+UNITS="${UNITS:-500000}"
+"$BIN/ca-server" --lang en bench --dir "$WORK/search" --policies "$POLICIES" --search "$UNITS"
+start_postgres "$WORK/postgres-search"
+DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg-search" --policies "$POLICIES" --search "$UNITS"
+stop_postgres
+
 echo "== OCSP: answers from the server, and nginx with the same octets as a static file (wrk, $SECONDS_EACH s each, 32 connections)"
 mkdir -p "$DIR" "$WORK/www"
 make_ca >/dev/null

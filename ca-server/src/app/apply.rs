@@ -231,6 +231,8 @@ impl App {
             tariff: self.policies.tariff().version.clone(),
             total,
         };
+        let contact = new.contact.map(|text| free_text("contact", text, CONTACT_MAX)).transpose()?;
+        let contact = contact.map(|text| self.seal_application_contact(&id, &text)).transpose()?;
         let application = Application {
             id,
             kind,
@@ -241,7 +243,7 @@ impl App {
             years: new.years,
             cps: new.cps,
             counter: new.counter.map(|text| self.counter(&text)).transpose()?,
-            contact: new.contact.map(|text| free_text("contact", text, CONTACT_MAX)).transpose()?,
+            contact,
             documents,
             entered_by: clerk,
             entered_before: Vec::new(),

@@ -171,7 +171,7 @@ pub(super) fn certificate_fits(
         ApplicationKind::Release { .. } => matches!(state, S::Held { .. }),
     };
     let ended = wire::now() > status.not_after;
-    if fits && !(ended && !matches!(kind, ApplicationKind::Revoke { .. })) {
+    if fits && (!ended || matches!(kind, ApplicationKind::Revoke { .. })) {
         return Ok(());
     }
     let state = if ended { "expired" } else { state.name() };

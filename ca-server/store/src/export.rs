@@ -3,7 +3,7 @@
 //! Each object has the member `table` and one member a column: text as text, integers as integers, octets as
 //! lower-case hexadecimal, JSON as JSON, nothing as `null`. Tables come in the order of [`TABLES`], rows in the order
 //! of their keys: the same contents give the same octets on both databases. Personal data and secrets do not leave, sealed
-//! or not: whether there is some is all that the export says. Mail addresses and telephone numbers leave masked.
+//! or not: whether there is some is all that the export says.
 
 use std::io::Write;
 
@@ -14,8 +14,8 @@ use diesel::{
 
 use crate::{Reader, Store, StoreError, connection::AnyConnection};
 
-/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json`, `:mail`,
-/// `:phone` (masked) or `:withheld` follows. A test compares them with the schema.
+/// Every table of the CA: name, key, columns. A column's form is text or integer unless `:hex`, `:json` or
+/// `:withheld` follows. A test compares them with the schema.
 pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ("setting", "name", "name value"),
     ("ca_certificate", "name", "name der:hex at"),
@@ -50,7 +50,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "application",
         "id",
         "id unit agent profile years entered_by entered_at state decided_by reasons payment attempt serial:hex \
-         kind certificate:hex cause cps counter contact:withheld entered_before:json",
+         kind certificate:hex cause cps counter contact_sealed:withheld entered_before:json",
     ),
     (
         "application_document",
@@ -110,7 +110,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ("appointment", "id", "id counter day slot estimated purpose unit application made_by made_at state"),
     ("notice", "id", "id recipient template application created_at routed_at training certificate:hex step"),
     ("notice_delivery", "notice, channel", "notice channel state attempts next_at sent_at error"),
-    ("unit_contact", "unit", "unit mail:mail phone:phone changed_at changed_by"),
+    ("unit_contact", "unit", "unit mail_sealed:withheld phone_sealed:withheld changed_at changed_by"),
 ];
 
 #[derive(QueryableByName)]
@@ -172,7 +172,6 @@ fn in_postgres(name: &str, form: &str) -> String {
     match form {
         "hex" => format!("encode({name}, 'hex')"),
         "json" => format!("{name}::json"),
-        "mail" => format!("substr({name}, 1, 1) || '***' || substr({name}, strpos({name}, '@'))"),
         _ => in_both(name, form),
     }
 }
@@ -182,7 +181,6 @@ fn in_sqlite(name: &str, form: &str) -> String {
         // hex(NULL) is the empty string.
         "hex" => format!("iif({name} IS NULL, NULL, lower(hex({name})))"),
         "json" => format!("json({name})"),
-        "mail" => format!("substr({name}, 1, 1) || '***' || substr({name}, instr({name}, '@'))"),
         _ => in_both(name, form),
     }
 }
@@ -190,7 +188,6 @@ fn in_sqlite(name: &str, form: &str) -> String {
 fn in_both(name: &str, form: &str) -> String {
     match form {
         "withheld" => format!("CASE WHEN {name} IS NOT NULL THEN 'withheld' END"),
-        "phone" => format!("substr({name}, 1, 3) || '****' || substr({name}, length({name}) - 3)"),
         _ => name.to_owned(),
     }
 }

@@ -101,7 +101,7 @@ diesel::table! {
         cause -> Nullable<Text>,
         cps -> Text,
         counter -> Nullable<Text>,
-        contact -> Nullable<Text>,
+        contact_sealed -> Nullable<Binary>,
         entered_before -> Text,
     }
 }
@@ -323,8 +323,8 @@ diesel::table! {
 diesel::table! {
     unit_contact (unit) {
         unit -> Text,
-        mail -> Nullable<Text>,
-        phone -> Nullable<Text>,
+        mail_sealed -> Nullable<Binary>,
+        phone_sealed -> Nullable<Binary>,
         changed_at -> BigInt,
         changed_by -> Text,
     }

@@ -330,7 +330,7 @@ fn assert_one_certificate(ca: &Ca, number: u32) {
     let uscc = uscc(number);
     let rows = rows(ca);
     let of = |table: &str| rows.iter().filter(|row| row["table"] == table).cloned().collect::<Vec<_>>();
-    let unit = of("unit").into_iter().find(|unit| unit["uscc"] == *uscc).unwrap();
+    let unit = of("unit").into_iter().find(|unit| unit["code"] == *uscc).unwrap();
     let serials: Vec<Value> = of("certificate")
         .into_iter()
         .filter(|row| row["unit"] == unit["id"])

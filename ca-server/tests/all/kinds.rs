@@ -32,6 +32,10 @@ fn kinds(database: Database) {
     ca.stop_others();
     ca.stop_server();
     ca.assert_audit_is_clean();
+    for file in ["export.jsonl", "server.log", "ca.db", "ca.db-wal"] {
+        let octets = std::fs::read(ca.dir.join(file)).unwrap_or_default();
+        assert!(!octets.windows(8).any(|part| part == b"86590921"), "a contact in clear in {file}");
+    }
 }
 
 /// Papers of the kind, one seen for each that `policies/documents.toml` wants.
@@ -140,6 +144,9 @@ fn correction(ca: &Ca) {
 /// Hold and release happen as they are approved; the hotline's hold is a call of its own.
 fn standing(ca: &Ca, serial: &str) {
     let hold = enter(ca, &body(ca, "hold", serial));
+    assert_eq!(ca.application(&hold)["contact"], "025-86590921");
+    let listed = ca.get("clerk", "/api/v1/applications?state=submitted").to_string();
+    assert!(listed.contains(&hold) && !listed.contains("86590921"), "no contact in a list: {listed}");
     assert_eq!(standing_of(ca, serial), good(), "nothing happens before the decision");
     assert_eq!(approve(ca, &hold)["state"], "done");
     assert_eq!(standing_of(ca, serial).0, "held");

@@ -125,7 +125,7 @@ impl App {
         let (notice, unit, contact) = self.store.read(|reader| {
             let notice = reader.notice(id)?.ok_or_else(|| Problem::not_found("notice"))?;
             let unit = unit_of(reader, &notice)?;
-            let contact = reader.contact(&unit)?;
+            let contact = self.contact_of(reader, &unit)?;
             let unit = reader.unit(&unit)?.ok_or_else(|| Problem::not_found("unit"))?;
             Ok::<(NoticeRecord, Unit, Contact), Problem>((notice, unit, contact))
         })?;

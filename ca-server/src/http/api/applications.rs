@@ -43,7 +43,8 @@ pub(super) struct ApplicationView {
     /// The version of the certification practice statement that was accepted.
     cps: String,
     counter: Option<String>,
-    contact: Option<String>,
+    /// Whom to call about it; in lists left out.
+    pub(super) contact: Option<String>,
     state: &'static str,
     /// Why it was rejected.
     reasons: Option<String>,
@@ -135,7 +136,7 @@ pub(super) fn view(
         years: application.years,
         cps: application.cps,
         counter: application.counter,
-        contact: application.contact,
+        contact: None,
         reasons: match &application.state {
             ApplicationState::Rejected { reasons, .. } => Some(reasons.clone()),
             _ => None,
@@ -222,7 +223,10 @@ pub(super) async fn application(
     app.store.read(|reader| {
         let application = reader.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
         let fee = reader.order_of(&id)?.map(|order| order.total.get());
-        Ok(Json(view(application, fee, reader.live_attempt_of(&id)?)))
+        let contact = app.application_contact(&application)?;
+        let mut view = view(application, fee, reader.live_attempt_of(&id)?);
+        view.contact = contact;
+        Ok(Json(view))
     })
 }
 

@@ -72,9 +72,9 @@ struct Words {
     en: String,
 }
 
-fn view(reader: &mut Reader<'_>, notice: NoticeRecord) -> Result<NoticeView, Problem> {
+fn view(app: &App, reader: &mut Reader<'_>, notice: NoticeRecord) -> Result<NoticeView, Problem> {
     let unit = unit_of(reader, &notice)?;
-    let contact = reader.contact(&unit)?;
+    let contact = app.contact_of(reader, &unit)?;
     let unit = reader.unit(&unit)?.ok_or_else(|| Problem::not_found("unit"))?;
     let deliveries = reader.deliveries_of(&notice.id)?;
     let (about, about_id) = match &notice.about {
@@ -153,7 +153,7 @@ pub(super) async fn notices(
     let filter = NoticeFilter { state: query.state, after, limit: LIST_MAX };
     app.store.read(|reader| {
         let found = reader.notices(&filter)?;
-        found.into_iter().map(|notice| view(reader, notice)).collect::<Result<_, _>>().map(Json)
+        found.into_iter().map(|notice| view(&app, reader, notice)).collect::<Result<_, _>>().map(Json)
     })
 }
 

@@ -201,7 +201,10 @@ pub(super) async fn own_application(
         let found = reader.application(&id)?.filter(|application| application.unit == unit);
         let found = found.ok_or_else(|| Problem::not_found("application"))?;
         let fee = reader.order_of(&id)?.map(|order| order.total.get());
-        Ok(Json(application_view(found, fee, None)))
+        let contact = app.application_contact(&found)?;
+        let mut view = application_view(found, fee, None);
+        view.contact = contact;
+        Ok(Json(view))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Applications with their documents (steps 2 to 8). Columns after `state` hold what the state knows.
 
 use ca_core::{
-    AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Document,
+    AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Ciphertext, Document,
     DocumentForm, PaymentId, StaffId, UnitId,
 };
 use ca_verifier::{Serial, Time};
@@ -55,7 +55,7 @@ struct ContentColumns {
     years: i32,
     cps: String,
     counter: Option<String>,
-    contact: Option<String>,
+    contact_sealed: Option<Vec<u8>>,
     entered_by: String,
     entered_before: String,
     entered_at: i64,
@@ -288,7 +288,7 @@ fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreE
         years: intact(content.years.try_into(), "application", &id)?,
         cps: content.cps,
         counter: content.counter,
-        contact: content.contact,
+        contact: intact(content.contact_sealed.map(Ciphertext::from_stored).transpose(), "application", &id)?,
         entered_by: intact(StaffId::parse(&content.entered_by), "application", &id)?,
         entered_before: staff_list(&content.entered_before, &id)?,
         entered_at: Time::from_millis(content.entered_at),
@@ -309,7 +309,7 @@ impl From<&Application> for ContentColumns {
             years: i32::from(application.years),
             cps: application.cps.clone(),
             counter: application.counter.clone(),
-            contact: application.contact.clone(),
+            contact_sealed: application.contact.as_ref().map(|sealed| sealed.as_bytes().to_vec()),
             entered_by: application.entered_by.to_string(),
             entered_before: serde_json::json!(before).to_string(),
             entered_at: application.entered_at.millis(),

@@ -1,6 +1,6 @@
 //! How units are reached.
 
-use ca_core::{Contact, MailAddress, Phone, UnitId};
+use ca_core::{Ciphertext, SealedContact, UnitId};
 use ca_verifier::Time;
 use diesel::{prelude::*, upsert::excluded};
 
@@ -15,8 +15,8 @@ use crate::{
 #[diesel(table_name = unit_contact, treat_none_as_default_value = false)]
 struct Row {
     unit: String,
-    mail: Option<String>,
-    phone: Option<String>,
+    mail_sealed: Option<Vec<u8>>,
+    phone_sealed: Option<Vec<u8>>,
     changed_at: i64,
     changed_by: String,
 }
@@ -26,12 +26,12 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn contact(&mut self, unit: &UnitId) -> Result<Contact, StoreError> {
+    pub fn contact(&mut self, unit: &UnitId) -> Result<SealedContact, StoreError> {
         let row = one!(self, Row, unit_contact::table.find(unit.as_str()))?;
-        let Some(row) = row else { return Ok(Contact::default()) };
-        let mail = row.mail.as_deref().map(MailAddress::parse).transpose();
-        let phone = row.phone.as_deref().map(Phone::parse).transpose();
-        Ok(Contact {
+        let Some(row) = row else { return Ok(SealedContact::default()) };
+        let mail = row.mail_sealed.map(Ciphertext::from_stored).transpose();
+        let phone = row.phone_sealed.map(Ciphertext::from_stored).transpose();
+        Ok(SealedContact {
             mail: intact(mail, "unit_contact", &row.unit)?,
             phone: intact(phone, "unit_contact", &row.unit)?,
         })
@@ -46,14 +46,14 @@ impl Tx<'_> {
     pub fn put_contact(
         &mut self,
         unit: &UnitId,
-        new: &Contact,
+        new: &SealedContact,
         at: Time,
         by: &str,
     ) -> Result<(), StoreError> {
         let row = Row {
             unit: unit.to_string(),
-            mail: new.mail.as_ref().map(|mail| mail.reveal().to_owned()),
-            phone: new.phone.as_ref().map(|phone| phone.reveal().to_owned()),
+            mail_sealed: new.mail.as_ref().map(|mail| mail.as_bytes().to_vec()),
+            phone_sealed: new.phone.as_ref().map(|phone| phone.as_bytes().to_vec()),
             changed_at: at.millis(),
             changed_by: by.to_owned(),
         };
@@ -62,8 +62,8 @@ impl Tx<'_> {
             .on_conflict(unit_contact::unit)
             .do_update()
             .set((
-                unit_contact::mail.eq(excluded(unit_contact::mail)),
-                unit_contact::phone.eq(excluded(unit_contact::phone)),
+                unit_contact::mail_sealed.eq(excluded(unit_contact::mail_sealed)),
+                unit_contact::phone_sealed.eq(excluded(unit_contact::phone_sealed)),
                 unit_contact::changed_at.eq(excluded(unit_contact::changed_at)),
                 unit_contact::changed_by.eq(excluded(unit_contact::changed_by)),
             ));

@@ -1,8 +1,8 @@
 //! Notices, their deliveries, and how units are reached, on both databases.
 
 use ca_core::{
-    ApplicationId, CertificateState, Contact, DeliveryCommand, DeliveryState, Intent, NoticeAbout,
-    NoticeChannel, NoticeId, NoticeKind, TrainingId,
+    ApplicationId, CertificateState, DeliveryCommand, DeliveryState, Intent, NoticeAbout, NoticeChannel,
+    NoticeId, NoticeKind, SealedContact, TrainingId,
 };
 use ca_store::{DeliveryRecord, NoticeFilter, NoticeRecord, Store, StoreError};
 use ca_verifier::{Reason, Serial, Time};
@@ -104,10 +104,10 @@ fn what_is_due_is_found_by_channel_and_time() {
 fn contacts_are_replaced_whole() {
     on_both(|store| {
         enroll(store);
-        assert_eq!(read(store, |reader| reader.contact(&unit().id)), Contact::default());
+        assert_eq!(read(store, |reader| reader.contact(&unit().id)), SealedContact::default());
         write(store, |tx| tx.put_contact(&unit().id, &contact(), NOW, "staff:x"));
         assert_eq!(read(store, |reader| reader.contact(&unit().id)), contact());
-        let without = Contact { mail: None, ..contact() };
+        let without = SealedContact { mail: None, ..contact() };
         let new = without.clone();
         write(store, move |tx| tx.put_contact(&unit().id, &new, NOW, "staff:y"));
         assert_eq!(read(store, |reader| reader.contact(&unit().id)), without);

@@ -2,9 +2,9 @@
 
 use ca_core::{
     Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState,
-    AuditEntry, Contact, Document, DocumentForm, Fen, IdCard, Identity, Intent, MailAddress, Name,
-    NoticeAbout, NoticeId, NoticeKind, Order, OrderId, Payment, PaymentId, Phone, StaffId, Unit, UnitId,
-    Vault,
+    AuditEntry, Document, DocumentForm, Fen, IdCard, Identity, Intent, Name, NoticeAbout, NoticeId,
+    NoticeKind, Order, OrderId, Payment, PaymentId, SealedContact, StaffId, Unit, UnitId, Vault,
+    personal::Place,
 };
 use ca_store::{AttemptRecord, NoticeRecord, Reader, Store, StoreError, Tx, WriteSite, testing::databases};
 use ca_verifier::{Serial, Time, Uscc};
@@ -171,10 +171,12 @@ pub(crate) fn notice(number: u32) -> NoticeRecord {
     }
 }
 
-pub(crate) fn contact() -> Contact {
-    Contact {
-        mail: Some(MailAddress::parse("zhangsan@example.com").unwrap()),
-        phone: Some(Phone::parse("13800138000").unwrap()),
+pub(crate) fn contact() -> SealedContact {
+    let (vault, unit) = (vault(), unit().id);
+    let sealed = |place, text| Some(vault.seal_text(place, [3; 12], text).unwrap());
+    SealedContact {
+        mail: sealed(Place::mail(&unit), "zhangsan@example.com"),
+        phone: sealed(Place::phone(&unit), "13800138000"),
     }
 }
 

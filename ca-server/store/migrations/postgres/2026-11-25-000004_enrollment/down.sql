@@ -12,7 +12,7 @@ ALTER TABLE application DROP COLUMN kind;
 ALTER TABLE application DROP COLUMN cause;
 ALTER TABLE application DROP COLUMN cps;
 ALTER TABLE application DROP COLUMN counter;
-ALTER TABLE application DROP COLUMN contact;
+ALTER TABLE application DROP COLUMN contact_sealed;
 ALTER TABLE application DROP COLUMN entered_before;
 ALTER TABLE application DROP CONSTRAINT application_check;
 ALTER TABLE application DROP CONSTRAINT application_years_check;

@@ -18,7 +18,7 @@ ALTER TABLE application ADD COLUMN kind TEXT COLLATE "C" NOT NULL DEFAULT 'new';
 ALTER TABLE application ADD COLUMN cause TEXT COLLATE "C";
 ALTER TABLE application ADD COLUMN cps TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE application ADD COLUMN counter TEXT COLLATE "C";
-ALTER TABLE application ADD COLUMN contact TEXT COLLATE "C";
+ALTER TABLE application ADD COLUMN contact_sealed BYTEA;
 ALTER TABLE application ADD COLUMN entered_before TEXT COLLATE "C" NOT NULL DEFAULT '[]';
 UPDATE application SET kind = 'renew' WHERE certificate IS NOT NULL;
 ALTER TABLE application ALTER COLUMN kind DROP DEFAULT;

@@ -1,8 +1,8 @@
 -- How a unit is reached: personal data, which leaves this table masked only, and for sending.
 CREATE TABLE unit_contact (
     unit TEXT COLLATE "C" NOT NULL CONSTRAINT unit_contact_unit PRIMARY KEY REFERENCES unit (id),
-    mail TEXT COLLATE "C" CHECK (length(mail) BETWEEN 3 AND 254),
-    phone TEXT COLLATE "C" CHECK (length(phone) BETWEEN 11 AND 12),
+    mail_sealed BYTEA,
+    phone_sealed BYTEA,
     changed_at BIGINT NOT NULL,
     changed_by TEXT COLLATE "C" NOT NULL
 );

@@ -33,7 +33,7 @@ CREATE TABLE application_new (
     years INTEGER NOT NULL CHECK (years >= 0),
     cps TEXT NOT NULL,
     counter TEXT,
-    contact TEXT,
+    contact_sealed BLOB,
     entered_by TEXT NOT NULL,
     entered_before TEXT NOT NULL,
     entered_at INTEGER NOT NULL,

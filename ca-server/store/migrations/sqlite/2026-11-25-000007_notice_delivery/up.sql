@@ -1,8 +1,8 @@
 -- How a unit is reached: personal data, which leaves this table masked only, and for sending.
 CREATE TABLE unit_contact (
     unit TEXT NOT NULL CONSTRAINT unit_contact_unit PRIMARY KEY REFERENCES unit (id),
-    mail TEXT CHECK (length(mail) BETWEEN 3 AND 254),
-    phone TEXT CHECK (length(phone) BETWEEN 11 AND 12),
+    mail_sealed BLOB,
+    phone_sealed BLOB,
     changed_at INTEGER NOT NULL,
     changed_by TEXT NOT NULL
 ) STRICT;
