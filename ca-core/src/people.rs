@@ -336,6 +336,10 @@ pub struct Application {
     pub kind: ApplicationKind,
     /// For which unit.
     pub unit: UnitId,
+    /// The unit's name, as the certificate will have it: what is approved, whatever happens to the unit meanwhile.
+    pub unit_name: Name,
+    /// The unit's code, likewise.
+    pub unit_code: UnitCode,
     /// By which agent.
     pub agent: AgentId,
     /// Certificate profile, a file of `policies/profiles/`.

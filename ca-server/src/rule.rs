@@ -267,6 +267,9 @@ rules! {
     UnitEnded "unit.ended" 422
         "该单位已于 {since} 合并或注销。" "不能再办理新证书；在用证书请申请吊销。"
         "The unit was merged or dissolved on {since}." "Nothing new is made for it; have its certificates revoked.";
+    UnitChanged "unit.changed" 409
+        "单位名称或代码在录入后已变更，申请上的仍是旧的。" "请由受理员更正申请后再审核。"
+        "The unit's name or code has changed since the application was entered." "Have the application corrected, then decide it.";
     UnitCodeKnown "unit.code-known" 409
         "组织机构代码 {org_code} 的单位已以 {code} 登记。" "不要重复登记：请为该单位记录“换发代码”事项。"
         "The unit with organisation code {org_code} is registered as {code}." "Do not register it twice: record the event new-code for it.";

@@ -155,7 +155,10 @@ mod tests {
         let roles = policies.roles();
         let mut table = String::new();
         for action in Action::ALL {
-            let holders: Vec<&str> = roles.names().filter(|role| roles.allows(role, *action)).collect();
+            let scope =
+                |role: &str| if Roles::is_account(role) { format!("{role} (own)") } else { role.to_owned() };
+            let holders: Vec<String> =
+                roles.names().filter(|role| roles.allows(role, *action)).map(scope).collect();
             let holders = if holders.is_empty() { "system".to_owned() } else { holders.join(", ") };
             table.push_str(&format!("{}: {holders}\n", action.name()));
         }

@@ -1,6 +1,6 @@
 //! Step 1: accounts of units (user name and password) and of agents (card number and query password).
 //!
-//! A try is counted before the password is looked at, so that neither a crash nor many tries at once make more of them.
+//! A try is counted before anybody is told of it, so that neither a crash nor many tries at once make more of them.
 //! Whoever fails is told the same, in the same time, whether the account is unknown, locked, or has another password.
 
 use std::sync::OnceLock;
@@ -137,19 +137,19 @@ impl App {
         password: Password,
         now: Time,
     ) -> Result<Session, Problem> {
-        let counted = match &account {
-            Some(account) => {
-                let (id, until) = (account.id.clone(), now.plus_secs(LOCKED_SECS));
-                let work = move |tx: &mut Tx<'_>| tx.count_try(&id, TRIES, now, until).map_err(Problem::from);
-                self.store.write(WriteSite::Account, work).await?
-            }
-            None => false,
+        let id = account.as_ref().map(|account| account.id.clone());
+        let count = async {
+            let (Some(id), until) = (id, now.plus_secs(LOCKED_SECS)) else { return Ok(false) };
+            let work = move |tx: &mut Tx<'_>| tx.count_try(&id, TRIES, now, until).map_err(Problem::from);
+            self.store.write(WriteSite::Account, work).await
         };
         let stored = match &account {
             Some(account) => account.password.clone(),
             None => nobody()?,
         };
-        let right = self.hashing(move || password.is(&stored)).await?;
+        // Together: the write is hidden in the time that every password takes. No answer before both are done.
+        let (counted, right) = tokio::join!(count, self.hashing(move || password.is(&stored)));
+        let (counted, right) = (counted?, right?);
         let account = account.filter(|_| counted && right).ok_or_else(|| Problem::new(Rule::LogInFailed))?;
         let token = hex::encode(wire::random::<32>()?);
         let (sha256, expires_at) = (token_sha256(&token), now.plus_secs(SESSION_SECS));

@@ -2,7 +2,8 @@
 
 use ca_core::{
     Action, Actor, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind,
-    ApplicationState, AuditEntry, CertificateCommand, CertificateState, Loss, Order, OrderId, StaffId, Unit,
+    ApplicationState, AuditEntry, CertificateCommand, CertificateState, Ciphertext, Document, Loss, Order,
+    OrderId, StaffId, Unit,
 };
 use ca_store::{ApplicationFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::{Serial, Time, UnitCode};
@@ -70,13 +71,44 @@ const EXPIRED_MOST: i64 = 100;
 
 /// What was entered, read: all but what only the database knows.
 struct Draft {
+    id: ApplicationId,
     code: UnitCode,
     agent: AgentId,
     kind: ApplicationKind,
+    years: u16,
+    cps: String,
+    counter: Option<String>,
+    contact: Option<Ciphertext>,
+    documents: Vec<Document>,
+    clerk: StaffId,
+    now: Time,
+    order: Order,
     /// What the gate says of papers and statement.
     missing: Vec<Problem>,
-    order: Order,
-    application: Application,
+}
+
+impl Draft {
+    /// With the unit as it is now: what the certificate will say of it is what is approved.
+    fn of(self, unit: Unit, entered_before: Vec<StaffId>) -> Application {
+        Application {
+            id: self.id,
+            kind: self.kind,
+            unit: unit.id,
+            unit_name: unit.name,
+            unit_code: unit.code,
+            agent: self.agent,
+            profile: PROFILE.to_owned(),
+            years: self.years,
+            cps: self.cps,
+            counter: self.counter,
+            contact: self.contact,
+            documents: self.documents,
+            entered_by: self.clerk,
+            entered_before,
+            entered_at: self.now,
+            state: ApplicationState::Submitted,
+        }
+    }
 }
 
 impl App {
@@ -89,7 +121,7 @@ impl App {
         let now = wire::now();
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let id = ApplicationId::new(now, wire::random()?);
-        let draft = self.draft(id.clone(), new, clerk, now)?;
+        let mut draft = self.draft(id.clone(), new, clerk, now)?;
         let rules = self.policies.eligibility().clone();
         let days_max = self.days_max()?;
         self.store
@@ -97,19 +129,21 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(ApplicationId::parse(&before)?));
                 }
-                let Draft { code, agent, kind, mut missing, order, mut application } = draft;
-                let unit = registered_unit(tx, &code)?;
-                let mut closed = gate::missing(tx, &rules, kind, (&unit, &agent), now)?;
-                closed.append(&mut missing);
+                let (kind, order) = (draft.kind, draft.order.clone());
+                let unit = registered_unit(tx, &draft.code)?;
+                let mut closed = gate::missing(tx, &rules, kind, (&unit, &draft.agent), now)?;
+                closed.append(&mut draft.missing);
                 Problem::unless_empty(closed)?;
-                may_apply(tx, kind, &unit, (application.years, days_max), now)?;
-                application.unit = unit.id;
+                may_apply(tx, kind, &unit, (draft.years, days_max), now)?;
+                let application = draft.of(unit, Vec::new());
                 tx.insert_application(&application)?;
                 tx.insert_order(&order)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
                 tx.append_audit(
-                    &told(entry, &application).with("uscc", code).with("fee", order.total.get()),
+                    &told(entry, &application)
+                        .with("uscc", application.unit_code)
+                        .with("fee", order.total.get()),
                 )?;
                 if let ApplicationKind::Replace { of, cause: Loss::Lost } = kind {
                     hold_lost(tx, permit.actor(), of, now)?;
@@ -128,14 +162,14 @@ impl App {
     ) -> Result<ApplicationState, Problem> {
         let now = wire::now();
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        let draft = self.draft(id.clone(), new, clerk, now)?;
+        let mut draft = self.draft(id.clone(), new, clerk, now)?;
         let rules = self.policies.eligibility().clone();
         let days_max = self.days_max()?;
         self.store
             .write(WriteSite::SubmitApplication, move |tx| {
                 let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
-                let Draft { code, agent, kind, mut missing, order, application } = draft;
-                let unit = registered_unit(tx, &code)?;
+                let (kind, order) = (draft.kind, draft.order.clone());
+                let unit = registered_unit(tx, &draft.code)?;
                 if unit.id != known.unit || kind != known.kind {
                     return Err(Problem::field(
                         "kind",
@@ -143,13 +177,13 @@ impl App {
                     ));
                 }
                 let state = advance(tx, &id, ApplicationCommand::Correct)?;
-                let mut closed = gate::missing(tx, &rules, kind, (&unit, &agent), now)?;
-                closed.append(&mut missing);
+                let mut closed = gate::missing(tx, &rules, kind, (&unit, &draft.agent), now)?;
+                closed.append(&mut draft.missing);
                 Problem::unless_empty(closed)?;
-                lasts_not_too_long(tx, kind, (application.years, days_max), now)?;
+                lasts_not_too_long(tx, kind, (draft.years, days_max), now)?;
                 let mut entered_before = known.entered_before;
                 entered_before.push(known.entered_by);
-                let application = Application { unit: unit.id, entered_before, ..application };
+                let application = draft.of(unit, entered_before);
                 tx.correct_application(&application)?;
                 tx.quote_again(&id, &order.tariff, order.total)?;
                 let entry =
@@ -233,24 +267,23 @@ impl App {
         };
         let contact = new.contact.map(|text| free_text("contact", text, CONTACT_MAX)).transpose()?;
         let contact = contact.map(|text| self.seal_application_contact(&id, &text)).transpose()?;
-        let application = Application {
+        let counter = new.counter.map(|text| self.counter(&text)).transpose()?;
+        let (years, cps) = (new.years, new.cps);
+        Ok(Draft {
             id,
+            code,
+            agent,
             kind,
-            // Known once the unit is read.
-            unit: ca_core::UnitId::new(now, [0; 10]),
-            agent: agent.clone(),
-            profile: PROFILE.to_owned(),
-            years: new.years,
-            cps: new.cps,
-            counter: new.counter.map(|text| self.counter(&text)).transpose()?,
+            years,
+            cps,
+            counter,
             contact,
             documents,
-            entered_by: clerk,
-            entered_before: Vec::new(),
-            entered_at: now,
-            state: ApplicationState::Submitted,
-        };
-        Ok(Draft { code, agent, kind, missing, order, application })
+            clerk,
+            now,
+            order,
+            missing,
+        })
     }
 
     fn counter(&self, text: &str) -> Result<String, Problem> {

@@ -224,9 +224,15 @@ fn confirm(tx: &mut Tx<'_>, actor: &Actor, agent: &AgentId, unit: &Unit, now: Ti
 
 /// A unified code contains the organisation code: a unit that has both is one unit.
 fn refuse_second_code(reader: &mut Reader<'_>, code: &UnitCode) -> Result<(), Problem> {
-    let (UnitCode::Uscc(_), Some(org_code)) = (code, code.org_code()) else { return Ok(()) };
-    match reader.unit_by_code(&UnitCode::Org(org_code))? {
-        Some(_) => Err(Problem::new(Rule::UnitCodeKnown).with("org_code", org_code).with("code", org_code)),
+    let Some(org_code) = code.org_code() else { return Ok(()) };
+    let known = match code {
+        UnitCode::Uscc(_) => reader.unit_by_code(&UnitCode::Org(org_code))?,
+        UnitCode::Org(_) => reader.unit_by_org_code(&org_code)?.filter(|unit| unit.code != *code),
+    };
+    match known {
+        Some(unit) => {
+            Err(Problem::new(Rule::UnitCodeKnown).with("org_code", org_code).with("code", unit.code))
+        }
         None => Ok(()),
     }
 }

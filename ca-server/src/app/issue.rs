@@ -86,6 +86,8 @@ impl App {
             };
             Ok::<(Application, Unit, Option<CertificateRecord>), Problem>((application, unit, former))
         })?;
+        // As it was approved: an event of the unit since then is another application's.
+        let unit = Unit { name: application.unit_name.clone(), code: application.unit_code, ..unit };
         let profile = self.policies.profile(&application.profile).map_err(Failure::inconsistent)?;
         let not_before = Time::from_secs(now.secs());
         // A renewal is good at once, and its paid time begins where the other's ends: no paid day is lost. What buys no

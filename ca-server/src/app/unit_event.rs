@@ -2,7 +2,7 @@
 //! together with the certificates that it touches.
 
 use ca_core::{
-    Action, Actor, AuditEntry, CertificateState, UnitEvent, UnitEventId, UnitEventKind, UnitEventState,
+    Action, Actor, AuditEntry, CertificateState, Unit, UnitEvent, UnitEventId, UnitEventKind, UnitEventState,
     UnitId,
 };
 use ca_store::{CertificateStatus, Reader, Tx, WriteSite};
@@ -82,7 +82,7 @@ impl App {
                 }
                 let event = UnitEvent {
                     id: id.clone(),
-                    kind: kind(tx, &unit.id, &new)?,
+                    kind: kind(tx, &unit, &new)?,
                     unit: unit.id,
                     before: None,
                     basis,
@@ -145,11 +145,17 @@ impl App {
     }
 }
 
-fn kind(reader: &mut Reader<'_>, unit: &UnitId, new: &NewUnitEvent) -> Result<UnitEventKind, Problem> {
+fn kind(reader: &mut Reader<'_>, unit: &Unit, new: &NewUnitEvent) -> Result<UnitEventKind, Problem> {
     match (new.kind.as_str(), &new.name, &new.uscc, &new.successor) {
         ("rename", Some(name), None, None) => Ok(UnitEventKind::Rename { name: unit_name(name)? }),
         ("new-code", None, Some(uscc), None) => {
             let code = Uscc::parse(uscc)?;
+            // The organisation code stays within the unified one (GB 32100-2015 §4.5).
+            if let UnitCode::Org(own) = unit.code
+                && UnitCode::Uscc(code).org_code() != Some(own)
+            {
+                return Err(Problem::field("uscc", format!("characters 9 to 17 must be {own}")));
+            }
             match reader.unit_by_code(&code.into())? {
                 Some(_) => Err(Problem::new(Rule::Duplicate).with("object", "unit-code")),
                 None => Ok(UnitEventKind::NewCode { code }),
@@ -157,7 +163,7 @@ fn kind(reader: &mut Reader<'_>, unit: &UnitId, new: &NewUnitEvent) -> Result<Un
         }
         ("merger", None, None, Some(successor)) => {
             let successor = registered_unit(reader, &UnitCode::parse(successor)?)?;
-            if successor.id == *unit || successor.ended_at.is_some() {
+            if successor.id == unit.id || successor.ended_at.is_some() {
                 return Err(Problem::field("successor", "another unit that has not ended is needed"));
             }
             Ok(UnitEventKind::Merger { successor: successor.id })

@@ -151,7 +151,7 @@ async fn seed(app: &Arc<App>, count: usize) -> Result<Vec<IssueOrder>, Stop> {
     Ok(orders)
 }
 
-async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId), Problem> {
+async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(Unit, AgentId), Problem> {
     let uscc = Uscc::parse("91320104000000019U")?;
     let card = IdCard::parse("11010519491231002X")?;
     let now = wire::now();
@@ -179,11 +179,11 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
         .write(WriteSite::Import, move |tx| {
             if let (Some(unit), Some(agent)) = (tx.unit_by_code(&uscc.into())?, tx.agent_by_id_card(&index)?)
             {
-                return Ok((unit.id, agent.id));
+                return Ok((unit, agent.id));
             }
             tx.insert_unit(&unit)?;
             tx.insert_agent(&agent)?;
-            Ok((unit.id, agent.id))
+            Ok((unit, agent.id))
         })
         .await
 }
@@ -191,7 +191,7 @@ async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(UnitId, AgentId
 fn seed_one(
     tx: &mut Tx<'_>,
     order: &IssueOrder,
-    unit: &UnitId,
+    unit: &Unit,
     agent: &AgentId,
     staff: &StaffId,
 ) -> Result<(), Problem> {
@@ -207,7 +207,9 @@ fn seed_one(
     tx.insert_application(&Application {
         id: order.application.clone(),
         kind: ca_core::ApplicationKind::New,
-        unit: unit.clone(),
+        unit: unit.id.clone(),
+        unit_name: unit.name.clone(),
+        unit_code: unit.code,
         agent: agent.clone(),
         profile: "unit-sign".to_owned(),
         years: 1,

@@ -50,7 +50,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "application",
         "id",
         "id unit agent profile years entered_by entered_at state decided_by reasons payment attempt serial:hex \
-         kind certificate:hex cause cps counter contact_sealed:withheld entered_before:json",
+         unit_name unit_code kind certificate:hex cause cps counter contact_sealed:withheld entered_before:json",
     ),
     (
         "application_document",

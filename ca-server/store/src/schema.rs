@@ -96,6 +96,8 @@ diesel::table! {
         payment -> Nullable<Text>,
         attempt -> Nullable<Text>,
         serial -> Nullable<Binary>,
+        unit_name -> Text,
+        unit_code -> Text,
         kind -> Text,
         certificate -> Nullable<Binary>,
         cause -> Nullable<Text>,

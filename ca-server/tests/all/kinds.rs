@@ -162,8 +162,7 @@ fn standing(ca: &Ca, serial: &str) {
 
 /// The unit has a new name: its certificate says so, for the rest of the paid time, free of charge.
 fn change(ca: &Ca, old: &str, token: &str) -> String {
-    let event = json!({ "kind": "rename", "name": "南京签印认证有限公司", "effective_on": "2026-01-05", "basis": "变更通知书", "sha256": "33".repeat(32) });
-    let recorded = ca.post("clerk", &format!("/api/v1/units/{USCC}/events"), &event);
+    let recorded = rename(ca, "南京签印认证有限公司");
     assert_eq!(
         (&recorded["certificates"][0]["serial"], &recorded["certificates"][0]["remedy"]),
         (&json!(old), &json!("change")),
@@ -174,6 +173,11 @@ fn change(ca: &Ca, old: &str, token: &str) -> String {
     let output = subject(ca, &new);
     assert!(output.contains("南京签印认证有限公司"), "{output}");
     new
+}
+
+fn rename(ca: &Ca, name: &str) -> Value {
+    let event = json!({ "kind": "rename", "name": name, "effective_on": "2026-01-05", "basis": "变更通知书", "sha256": "33".repeat(32) });
+    ca.post("clerk", &format!("/api/v1/units/{USCC}/events"), &event)
 }
 
 fn rekey(ca: &Ca, old: &str, token: &str) -> String {
@@ -205,7 +209,14 @@ fn damaged(ca: &Ca, old: &str) -> (String, String) {
     let mut asked = body(ca, "replace", old);
     asked["cause"] = json!("damaged");
     let id = enter(ca, &asked);
+    // What the officer sees is what the certificate will say: a name that changed since is entered again.
+    rename(ca, "南京签印数字认证有限公司");
+    assert_eq!(approve(ca, &id)["title"], "unit.changed");
+    let path = format!("/api/v1/applications/{id}");
+    assert_eq!(ca.call("clerk", "PUT", &path, Some(&asked), None).unwrap()["state"], "submitted");
+    assert_eq!(ca.application(&id)["unit_name"], "南京签印数字认证有限公司");
     let (new, token) = replaced(ca, &id, old, || assert_eq!(standing_of(ca, old), good()));
+    assert!(subject(ca, &new).contains("南京签印数字认证有限公司"), "{}", subject(ca, &new));
     assert_eq!(standing_of(ca, old), revoked("superseded"));
     (new, token)
 }
@@ -232,12 +243,16 @@ fn replaced(ca: &Ca, id: &str, old: &str, before_activation: impl Fn()) -> (Stri
     let payment =
         json!({ "amount_fen": 5_000, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{id}") });
     ca.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment);
+    // Whatever is recorded after the approval: nobody approved that name for this certificate.
+    let later = format!("南京更名{}有限公司", &id[26..]);
+    assert_eq!(rename(ca, &later)["event"]["state"], "applied");
     let token = ca.blank_token();
     ca.claim(id, &token);
     wait(60, "personalisation", || ca.application(id)["personalisation"]["state"] == "proved");
     let handed = ca.post("clerk", &format!("/api/v1/applications/{id}/hand-over"), &Value::Null);
     let new = handed["serial"].as_str().unwrap_or_else(|| panic!("{handed}")).to_owned();
     before_activation();
+    assert!(!subject(ca, &new).contains(&later), "{}", subject(ca, &new));
     let output = ca.activate(id, &token);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(standing_of(ca, &new), good());

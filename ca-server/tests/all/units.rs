@@ -78,6 +78,11 @@ fn registration(ca: &Ca) {
     // The same organisation, with the unified code that contains the old one.
     let twin = register(&Ca::unit_body("91110000101623741K", "30000002", "南京老字号印刷厂"));
     assert_eq!(twin["title"], "unit.code-known", "{twin}");
+    // And the other way round: USCC is registered with the unified code that contains this one.
+    let mut twin = old();
+    (twin["org_code"], twin["labour_no"]) = (json!("000000019"), json!("30000009"));
+    let twin = register(&twin);
+    assert_eq!(twin["title"], "unit.code-known", "{twin}");
     // Full-width letters: allowed, as some names have them, and looked at by a person.
     let odd = register(&Ca::unit_body("91350100M000100Y43", "30000003", "南京ＡＢＣ商贸有限公司"));
     assert!(odd["id"].is_string(), "{odd}");
@@ -264,7 +269,9 @@ fn events(ca: &Ca) {
     ] {
         assert_eq!(event("101623741", change.clone())["title"], "field.invalid", "{change}");
     }
-    let taken = event("101623741", json!({ "kind": "new-code", "uscc": USCC }));
+    let foreign = event("101623741", json!({ "kind": "new-code", "uscc": "91350100M000100Y43" }));
+    assert_eq!(foreign["title"], "field.invalid", "another organisation's code: {foreign}");
+    let taken = event(OTHER, json!({ "kind": "new-code", "uscc": USCC }));
     assert_eq!(taken["title"], "duplicate", "{taken}");
 
     // A day to come: nothing changes, and it can be cancelled once.

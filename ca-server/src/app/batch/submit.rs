@@ -187,12 +187,15 @@ impl Template {
         let incomplete = || Failure::inconsistent("a good line without its unit, agent or years");
         let (unit, agent) = line.unit.clone().zip(line.agent.clone()).ok_or_else(incomplete)?;
         let years = line.years.ok_or_else(incomplete)?;
+        let known = tx.unit(&unit)?.ok_or_else(|| Problem::not_found("unit"))?;
         let (_, total) = policies.tariff().quote(KIND, years)?;
         let id = ApplicationId::new(self.now, wire::random()?);
         tx.insert_application(&Application {
             id: id.clone(),
             kind: KIND,
             unit,
+            unit_name: known.name,
+            unit_code: known.code,
             agent,
             profile: PROFILE.to_owned(),
             years,

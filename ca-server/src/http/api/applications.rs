@@ -31,6 +31,9 @@ use crate::{
 pub(super) struct ApplicationView {
     id: String,
     unit: String,
+    /// What the certificate will say of the unit.
+    unit_name: String,
+    unit_code: String,
     agent: String,
     profile: String,
     /// `new`, `renew`, `rekey`, `replace`, `change`, `revoke`, `hold`, `release` or `unlock`.
@@ -128,6 +131,8 @@ pub(super) fn view(
     ApplicationView {
         id: application.id.to_string(),
         unit: application.unit.to_string(),
+        unit_name: application.unit_name.as_str().to_owned(),
+        unit_code: application.unit_code.to_string(),
         agent: application.agent.to_string(),
         profile: application.profile,
         kind: application.kind.name(),

@@ -2,9 +2,9 @@
 
 use ca_core::{
     AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Ciphertext, Document,
-    DocumentForm, PaymentId, StaffId, UnitId,
+    DocumentForm, Name, PaymentId, StaffId, UnitId,
 };
-use ca_verifier::{Serial, Time};
+use ca_verifier::{Serial, Time, UnitCode};
 use diesel::prelude::*;
 
 use super::{digest, intact, serial};
@@ -47,6 +47,8 @@ struct Row {
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = application, treat_none_as_default_value = false, treat_none_as_null = true)]
 struct ContentColumns {
+    unit_name: String,
+    unit_code: String,
     agent: String,
     kind: String,
     certificate: Option<Vec<u8>>,
@@ -283,6 +285,8 @@ fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreE
         kind: kind(&content.kind, content.certificate, content.cause.as_deref(), &id)?,
         documents: documents.collect::<Result<_, StoreError>>()?,
         unit: intact(UnitId::parse(&row.unit), "application", &id)?,
+        unit_name: intact(Name::parse(&content.unit_name), "application", &id)?,
+        unit_code: intact(UnitCode::parse(&content.unit_code), "application", &id)?,
         agent: intact(AgentId::parse(&content.agent), "application", &id)?,
         profile: content.profile,
         years: intact(content.years.try_into(), "application", &id)?,
@@ -301,6 +305,8 @@ impl From<&Application> for ContentColumns {
     fn from(application: &Application) -> Self {
         let before: Vec<&str> = application.entered_before.iter().map(StaffId::as_str).collect();
         Self {
+            unit_name: application.unit_name.as_str().to_owned(),
+            unit_code: application.unit_code.to_string(),
             agent: application.agent.to_string(),
             kind: application.kind.name().to_owned(),
             certificate: application.kind.certificate().map(|serial| serial.as_bytes().to_vec()),

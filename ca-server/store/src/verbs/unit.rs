@@ -1,7 +1,7 @@
 //! Units, the papers seen at their registration, and the search among them (step 1).
 
 use ca_core::{AgentId, Document, DocumentForm, Name, StaffId, Unit, UnitId};
-use ca_verifier::{Time, UnitCode};
+use ca_verifier::{OrgCode, Time, UnitCode};
 use diesel::{
     dsl::count_star,
     prelude::*,
@@ -118,6 +118,18 @@ impl Reader<'_> {
     /// [`StoreError`].
     pub fn unit_by_code(&mut self, code: &UnitCode) -> Result<Option<Unit>, StoreError> {
         let row = one!(self, Row, unit::table.filter(unit::code.eq(code.as_str())))?;
+        row.map(Unit::try_from).transpose()
+    }
+
+    /// A unit whose code is, or contains, this organisation code. Looks at every unit: for the few that have no other.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn unit_by_org_code(&mut self, code: &OrgCode) -> Result<Option<Unit>, StoreError> {
+        let within = format!("________{code}_");
+        let either = unit::code.like(within).or(unit::code.eq(code.as_str()));
+        let query = unit::table.filter(either).order(unit::id).limit(1);
+        let row = one!(self, Row, query)?;
         row.map(Unit::try_from).transpose()
     }
 

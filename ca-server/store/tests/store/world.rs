@@ -89,6 +89,8 @@ pub(crate) fn application(number: u32) -> Application {
         kind: ca_core::ApplicationKind::New,
         id: ApplicationId::new(NOW, octets(number)),
         unit: unit().id,
+        unit_name: unit().name,
+        unit_code: unit().code,
         agent: agent().id,
         profile: "unit-sign".into(),
         years: 3,

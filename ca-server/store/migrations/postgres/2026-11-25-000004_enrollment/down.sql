@@ -8,6 +8,8 @@ ALTER TABLE application_document DROP COLUMN seen_at;
 ALTER TABLE application_document DROP COLUMN form;
 DROP INDEX application_certificate;
 DROP INDEX application_by_agent;
+ALTER TABLE application DROP COLUMN unit_name;
+ALTER TABLE application DROP COLUMN unit_code;
 ALTER TABLE application DROP COLUMN kind;
 ALTER TABLE application DROP COLUMN cause;
 ALTER TABLE application DROP COLUMN cps;

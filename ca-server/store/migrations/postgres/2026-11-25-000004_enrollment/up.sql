@@ -7,6 +7,7 @@ ALTER TABLE unit ADD COLUMN region TEXT COLLATE "C" CHECK (length(region) = 6);
 ALTER TABLE unit ADD COLUMN name_flag TEXT COLLATE "C";
 ALTER TABLE unit ADD COLUMN ended_at BIGINT;
 
+-- unit_name, unit_code: what the certificate will say of the unit, as it was entered and approved.
 -- kind with what it needs: the certificate that it is about, why it is replaced or revoked, years that are bought.
 -- entered_before: who entered it before it was corrected, a JSON array. cps: version that was accepted.
 DROP INDEX application_renews;
@@ -14,6 +15,11 @@ ALTER TABLE application RENAME COLUMN renews TO certificate;
 ALTER TABLE application DROP CONSTRAINT application_check;
 ALTER TABLE application DROP CONSTRAINT application_years_check;
 ALTER TABLE application ADD CHECK (years >= 0);
+ALTER TABLE application ADD COLUMN unit_name TEXT COLLATE "C";
+ALTER TABLE application ADD COLUMN unit_code TEXT COLLATE "C";
+UPDATE application SET unit_name = unit.name, unit_code = unit.code FROM unit WHERE unit.id = application.unit;
+ALTER TABLE application ALTER COLUMN unit_name SET NOT NULL;
+ALTER TABLE application ALTER COLUMN unit_code SET NOT NULL;
 ALTER TABLE application ADD COLUMN kind TEXT COLLATE "C" NOT NULL DEFAULT 'new';
 ALTER TABLE application ADD COLUMN cause TEXT COLLATE "C";
 ALTER TABLE application ADD COLUMN cps TEXT COLLATE "C" NOT NULL DEFAULT '';

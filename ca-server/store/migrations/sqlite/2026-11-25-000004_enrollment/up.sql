@@ -20,11 +20,14 @@ SELECT id, uscc, labour_no, name, province, city, agency, registered_by, registe
 DROP TABLE unit;
 ALTER TABLE unit_new RENAME TO unit;
 
+-- unit_name, unit_code: what the certificate will say of the unit, as it was entered and approved.
 -- kind with what it needs: the certificate that it is about, why it is replaced or revoked, years that are bought.
 -- entered_before: who entered it before it was corrected, a JSON array. cps: version that was accepted.
 CREATE TABLE application_new (
     id TEXT NOT NULL CONSTRAINT application_id PRIMARY KEY,
     unit TEXT NOT NULL REFERENCES unit (id),
+    unit_name TEXT NOT NULL,
+    unit_code TEXT NOT NULL,
     agent TEXT NOT NULL REFERENCES agent (id),
     kind TEXT NOT NULL,
     certificate BLOB REFERENCES intent (serial) CHECK (length(certificate) BETWEEN 1 AND 20),
@@ -75,10 +78,10 @@ CREATE TABLE application_new (
         END
     )
 ) STRICT;
-INSERT INTO application_new (id, unit, agent, kind, certificate, profile, years, cps, entered_by, entered_before,
+INSERT INTO application_new (id, unit, unit_name, unit_code, agent, kind, certificate, profile, years, cps, entered_by, entered_before,
     entered_at, state, decided_by, reasons, payment, attempt, serial)
-SELECT id, unit, agent, iif(renews IS NULL, 'new', 'renew'), renews, profile, years, '', entered_by, '[]', entered_at,
-    state, decided_by, reasons, payment, attempt, serial FROM application;
+SELECT a.id, unit, u.name, u.code, agent, iif(renews IS NULL, 'new', 'renew'), renews, profile, years, '', entered_by, '[]',
+    entered_at, state, decided_by, reasons, payment, attempt, serial FROM application a JOIN unit u ON u.id = a.unit;
 DROP TABLE application;
 ALTER TABLE application_new RENAME TO application;
 CREATE INDEX application_by_state ON application (state, id);
