@@ -378,6 +378,9 @@ rules! {
     RenewalByHolder "renewal.by-holder" 409
         "续期、换钥和变更由持证单位在自己的 U-key 上执行。" "请单位运行 ukey renew；不要在柜台制证。"
         "Renewal, rekey and change are executed by the holder, on the holder's own token." "Let the unit run ukey renew; nothing is made at the counter.";
+    MakesNoCertificate "application.makes-no-certificate" 409
+        "“{kind}”申请不产生证书，不能制证。" "需要证书时请另提新办或补办申请。"
+        "Nothing is made of an application of kind {kind}." "For a certificate, apply for a new one or a replacement.";
     CertificateOfOther "certificate.of-other-unit" 422
         "证书 {serial} 不属于该单位。" "请核对单位和证书序列号。"
         "Certificate {serial} is not this unit's." "Check the unit and the certificate's serial number.";

@@ -20,7 +20,7 @@ use super::{
     apply::advance,
     decide::end_once,
     notice::{notice_id, notify},
-    personalise::refuse_renewal,
+    personalise::check_made_at_counter,
 };
 use crate::{
     permit::{DeliverToken, Permit, RenewActivationCode},
@@ -53,7 +53,7 @@ impl App {
         self.store
             .write(WriteSite::DeliverToken, move |tx| {
                 let now = wire::now();
-                refuse_renewal(tx, &application)?;
+                check_made_at_counter(tx, &application)?;
                 let attempt =
                     tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
                 let next = attempt.state.clone().transition(AttemptCommand::Deliver)?;

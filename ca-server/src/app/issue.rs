@@ -79,6 +79,9 @@ impl App {
         let (application, unit, former) = self.store.read(|reader| {
             let application =
                 reader.application(&order.application)?.ok_or_else(|| Problem::not_found("application"))?;
+            if !application.kind.makes_certificate() {
+                return Err(Failure::inconsistent("an attempt for what makes no certificate").into());
+            }
             let unit = reader.unit(&application.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
             let former = match application.kind.certificate() {
                 None => None,

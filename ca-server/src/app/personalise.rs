@@ -97,7 +97,7 @@ impl App {
                 if tx.token_in_use(&claim.token)? {
                     return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
                 }
-                refuse_renewal(tx, &application)?;
+                check_made_at_counter(tx, &application)?;
                 advance(tx, &application, ApplicationCommand::Claim { attempt: id.clone() })?;
                 tx.insert_attempt(&AttemptRecord {
                     id: id.clone(),
@@ -489,10 +489,17 @@ fn check_workstation(name: &str) -> Result<(), Problem> {
     }
 }
 
-/// A renewal, rekey or change happens on the holder's own token, with a PIN that nobody at the counter knows.
-pub(super) fn refuse_renewal(tx: &mut ca_store::Tx<'_>, application: &ApplicationId) -> Result<(), Problem> {
+/// A renewal, rekey or change happens on the holder's own token, with a PIN that nobody at the counter knows; of a hold
+/// or an unlock no certificate may come, whoever claims it.
+pub(super) fn check_made_at_counter(
+    tx: &mut ca_store::Tx<'_>,
+    application: &ApplicationId,
+) -> Result<(), Problem> {
     match tx.application_kind(application)? {
         Some(kind) if kind.by_holder() => Err(Problem::new(Rule::RenewalByHolder)),
+        Some(kind) if !kind.makes_certificate() => {
+            Err(Problem::new(Rule::MakesNoCertificate).with("kind", kind.name()))
+        }
         _ => Ok(()),
     }
 }

@@ -105,10 +105,10 @@ fn unit(number: usize) -> Result<Unit, Problem> {
         city: "南京市".to_owned(),
         region: None,
         agency: Some("nanjing".to_owned()),
-        name_flag: None,
+        name_flag: number.is_multiple_of(9_000).then(|| "look".to_owned()),
         registered_by: "system:bench".to_owned(),
         registered_at: now,
-        ended_at: None,
+        ended_at: number.is_multiple_of(10_000).then_some(now),
     })
 }
 
@@ -141,7 +141,8 @@ fn questions(known: &[(String, String)]) -> Vec<(&'static str, Vec<String>)> {
         ("by district and name", texts(&|n| format!("{}{}", district(n), trade_name(n)))),
         ("by what nobody has", texts(&|n| format!("{}人民公社", trade_name(n)))),
         ("first page", vec!["/api/v1/units".to_owned()]),
-        ("applications by state", vec!["/api/v1/applications?state=submitted".to_owned()]),
+        ("those that ended", vec!["/api/v1/units?state=ended".to_owned()]),
+        ("those to look at", vec!["/api/v1/units?flagged=true".to_owned()]),
     ]
 }
 

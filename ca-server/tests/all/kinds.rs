@@ -24,6 +24,7 @@ fn kinds(database: Database) {
     refusals(&ca, &first);
     correction(&ca);
     standing(&ca, &first);
+    unlock(&ca, &first);
     let second = change(&ca, &first, &token);
     let third = rekey(&ca, &second, &token);
     let (fourth, _) = damaged(&ca, &third);
@@ -158,6 +159,15 @@ fn standing(ca: &Ca, serial: &str) {
     assert_eq!(standing_of(ca, serial), good());
     let withdrawn = ca.post("clerk", &format!("/api/v1/applications/{release}/withdrawal"), &Value::Null);
     assert_eq!(withdrawn["title"], "wrong-state");
+}
+
+/// Fewer papers, a smaller gate, no fee: no certificate may come of it.
+fn unlock(ca: &Ca, serial: &str) {
+    let id = enter(ca, &body(ca, "unlock", serial));
+    assert_eq!(approve(ca, &id)["state"], "paid");
+    let claimed = ca.claim(&id, &ca.blank_token());
+    assert_eq!(claimed["title"], "application.makes-no-certificate", "{claimed}");
+    assert_eq!(ca.application(&id)["state"], "paid");
 }
 
 /// The unit has a new name: its certificate says so, for the rest of the paid time, free of charge.

@@ -193,6 +193,9 @@ impl Reader<'_> {
 
     fn rarest_part(&mut self, name: &str) -> Result<Option<String>, StoreError> {
         let parts: Vec<String> = parts(name).into_iter().take(COUNTED).collect();
+        if parts.len() < 2 {
+            return Ok(parts.into_iter().next());
+        }
         let mut rarest: Option<(i64, String)> = None;
         for part in parts {
             let query = sql_query(COUNT_PART).bind::<Text, _>(&part).bind::<BigInt, _>(COMMON);

@@ -40,6 +40,8 @@ ALTER TABLE application ADD
 ALTER TABLE application RENAME COLUMN certificate TO renews;
 CREATE UNIQUE INDEX application_renews ON application (renews)
     WHERE renews IS NOT NULL AND state <> 'rejected' AND state <> 'withdrawn';
+DROP INDEX unit_ended;
+DROP INDEX unit_flagged;
 ALTER TABLE unit DROP COLUMN ended_at;
 ALTER TABLE unit DROP COLUMN name_flag;
 ALTER TABLE unit DROP COLUMN region;

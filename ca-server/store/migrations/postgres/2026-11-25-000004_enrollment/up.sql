@@ -6,6 +6,9 @@ ALTER TABLE unit ADD CHECK (length(code) = 18 OR length(code) = 9);
 ALTER TABLE unit ADD COLUMN region TEXT COLLATE "C" CHECK (length(region) = 6);
 ALTER TABLE unit ADD COLUMN name_flag TEXT COLLATE "C";
 ALTER TABLE unit ADD COLUMN ended_at BIGINT;
+-- The few that somebody asks for among all.
+CREATE INDEX unit_ended ON unit (id) WHERE ended_at IS NOT NULL;
+CREATE INDEX unit_flagged ON unit (id) WHERE name_flag IS NOT NULL;
 
 -- unit_name, unit_code: what the certificate will say of the unit, as it was entered and approved.
 -- kind with what it needs: the certificate that it is about, why it is replaced or revoked, years that are bought.

@@ -19,6 +19,9 @@ INSERT INTO unit_new (id, code, labour_no, name, province, city, agency, registe
 SELECT id, uscc, labour_no, name, province, city, agency, registered_by, registered_at FROM unit;
 DROP TABLE unit;
 ALTER TABLE unit_new RENAME TO unit;
+-- The few that somebody asks for among all.
+CREATE INDEX unit_ended ON unit (id) WHERE ended_at IS NOT NULL;
+CREATE INDEX unit_flagged ON unit (id) WHERE name_flag IS NOT NULL;
 
 -- unit_name, unit_code: what the certificate will say of the unit, as it was entered and approved.
 -- kind with what it needs: the certificate that it is about, why it is replaced or revoked, years that are bought.
