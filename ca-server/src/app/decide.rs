@@ -46,12 +46,13 @@ impl App {
                 }
                 let approved = advance(tx, &id, ApplicationCommand::Approve { by })?;
                 let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-                // What the officer saw is what the certificate will say.
-                if (&unit.name, unit.code) != (&known.unit_name, known.unit_code) {
-                    return Err(Problem::new(Rule::UnitChanged));
-                }
                 Problem::unless_empty(gate::missing(tx, &rules, known.kind, (&unit, &known.agent), now)?)?;
                 gate::certificate_fits(tx, known.kind, &unit)?;
+                // What the officer saw is what the certificate will say.
+                let same = (&unit.name, unit.code) == (&known.unit_name, known.unit_code);
+                if known.kind.makes_certificate() && !same {
+                    return Err(Problem::new(Rule::UnitChanged));
+                }
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
                 tx.append_audit(&entry.with("kind", known.kind.name()))?;

@@ -96,7 +96,7 @@ fn states_need_their_columns() {
     for (table, given) in [
         (
             "application",
-            "id, unit, agent, kind, profile, years, cps, entered_by, entered_before, entered_at, state",
+            "id, unit, unit_name, unit_code, agent, kind, profile, years, cps, entered_by, entered_before, entered_at, state",
         ),
         ("attempt", "id, application, workstation, clerk, created_at, lease_until, note, state"),
     ] {
@@ -130,8 +130,8 @@ fn states_need_their_columns() {
         ("'replace'", ", cause", ", 'lost'"),
     ] {
         bad.push(format!(
-            "INSERT INTO application (id, unit, agent, kind, profile, years, cps, entered_by, entered_before, entered_at, \
-             state{more}) VALUES ('x', 'x', 'x', {kind}, 'x', 1, 'x', 'x', '[]', 1, 'submitted'{value})"
+            "INSERT INTO application (id, unit, unit_name, unit_code, agent, kind, profile, years, cps, entered_by, \
+             entered_before, entered_at, state{more}) VALUES ('x', 'x', 'x', 'x', 'x', {kind}, 'x', 1, 'x', 'x', '[]', 1, 'submitted'{value})"
         ));
     }
     for held in ["NULL, NULL", "'x', NULL", "'y', 'x'", "NULL, 'x'"] {
