@@ -247,7 +247,12 @@ fn end_what_was_refunded(
         ApplicationState::Paid { .. } if !whole => return Ok(()),
         ApplicationState::Delivered { serial } | ApplicationState::Active { serial } => serial,
         // While a token is being made for it, somebody has to give that up first.
-        _ => return advance(tx, &asked.application, ApplicationCommand::Refund).map(drop),
+        _ => {
+            advance(tx, &asked.application, ApplicationCommand::Refund)?;
+            let (action, id) = (Action::WithdrawApplication, &asked.application);
+            let entry = AuditEntry::done(now, actor, action, "application", id);
+            return Ok(tx.append_audit(&entry.with("refund", &asked.id))?);
+        }
     };
     match tx.status(&serial)?.map(|status| status.state) {
         Some(

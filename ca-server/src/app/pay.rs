@@ -155,9 +155,9 @@ pub(super) fn receive(
     before: &Bill,
     payment: &Payment,
 ) -> Result<Bill, Problem> {
-    tx.insert_payment(payment)?;
     let command = BillCommand::Receive { method: payment.method, amount: payment.amount };
     let after = bill::change(tx, before, &command, (payment.id.as_str(), Some(&payment.id)), payment.at)?;
+    tx.insert_payment(payment)?;
     let entry = AuditEntry::done(payment.at, actor, Action::RecordPayment, "payment", &payment.id);
     let entry = entry.with("order", &after.order.id).with("amount", payment.amount.get());
     let entry = entry.with("method", payment.method.name()).with("receipt", &payment.reference);
