@@ -99,7 +99,7 @@ fn finish(desk: &Mutex<Ca>, application: &str) {
 
 fn one_certificate_each(ca: &Ca, applications: &[Value]) {
     let (certificates, statuses) = (ca.rows("certificate"), ca.rows("status"));
-    let (orders, payments) = (ca.rows("fee_order"), ca.rows("payment"));
+    let (charges, payments) = (ca.rows("charge"), ca.rows("payment"));
     for application in applications {
         let id = &application["id"];
         let issued = certificates.iter().filter(|row| row["application"] == *id).map(|row| &row["serial"]);
@@ -109,7 +109,7 @@ fn one_certificate_each(ca: &Ca, applications: &[Value]) {
             .collect();
         assert_eq!(states.len(), 1, "{id}: {states:?}");
         assert_eq!(states[0], "not-activated", "{id}");
-        let order = orders.iter().find(|row| row["application"] == *id).unwrap();
-        assert_eq!(payments.iter().filter(|row| row["fee_order"] == order["id"]).count(), 1, "{id}");
+        let charge = charges.iter().find(|row| row["application"] == *id).unwrap();
+        assert_eq!(payments.iter().filter(|row| row["fee_order"] == charge["fee_order"]).count(), 1, "{id}");
     }
 }

@@ -214,7 +214,7 @@ fn executed(ca: &Ca, kind: &str, old: &str, token: &str) -> String {
     new
 }
 
-/// A new token for 50 yuan; the old certificate serves until the new one is activated.
+/// A token that broke within its first year is exchanged free; the old certificate serves until the new one is activated.
 fn damaged(ca: &Ca, old: &str) -> (String, String) {
     let mut asked = body(ca, "replace", old);
     asked["cause"] = json!("damaged");
@@ -225,7 +225,9 @@ fn damaged(ca: &Ca, old: &str) -> (String, String) {
     let path = format!("/api/v1/applications/{id}");
     assert_eq!(ca.call("clerk", "PUT", &path, Some(&asked), None).unwrap()["state"], "submitted");
     assert_eq!(ca.application(&id)["unit_name"], "南京签印数字认证有限公司");
-    let (new, token) = replaced(ca, &id, old, || assert_eq!(standing_of(ca, old), good()));
+    assert_eq!(approve(ca, &id)["state"], "paid", "there is nothing to pay");
+    let (new, token) = replaced(ca, &id, || assert_eq!(standing_of(ca, old), good()));
+    assert_eq!(certificate(ca, &new)["not_after"], certificate(ca, old)["not_after"], "the paid time");
     assert!(subject(ca, &new).contains("南京签印数字认证有限公司"), "{}", subject(ca, &new));
     assert_eq!(standing_of(ca, old), revoked("superseded"));
     (new, token)
@@ -243,16 +245,18 @@ fn lost(ca: &Ca, old: &str) -> String {
     asked["cause"] = json!("lost");
     let id = enter(ca, &asked);
     assert_eq!(standing_of(ca, old).0, "held");
-    let (new, _) = replaced(ca, &id, old, || assert_eq!(standing_of(ca, old), revoked("keyCompromise")));
-    new
-}
-
-fn replaced(ca: &Ca, id: &str, old: &str, before_activation: impl Fn()) -> (String, String) {
-    assert_eq!(approve(ca, id)["state"], "approved");
-    assert_eq!(ca.application(id)["fee_fen"], 5_000);
+    // A new token for 50 yuan.
+    assert_eq!(approve(ca, &id)["state"], "approved");
+    assert_eq!(ca.application(&id)["fee_fen"], 5_000);
     let payment =
         json!({ "amount_fen": 5_000, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{id}") });
     ca.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment);
+    let (new, _) = replaced(ca, &id, || assert_eq!(standing_of(ca, old), revoked("keyCompromise")));
+    assert_eq!(certificate(ca, &new)["not_after"], certificate(ca, old)["not_after"], "the paid time");
+    new
+}
+
+fn replaced(ca: &Ca, id: &str, before_activation: impl Fn()) -> (String, String) {
     // Whatever is recorded after the approval: nobody approved that name for this certificate.
     let later = format!("南京更名{}有限公司", &id[26..]);
     assert_eq!(rename(ca, &later)["event"]["state"], "applied");
@@ -266,7 +270,6 @@ fn replaced(ca: &Ca, id: &str, old: &str, before_activation: impl Fn()) -> (Stri
     let output = ca.activate(id, &token);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(standing_of(ca, &new), good());
-    assert_eq!(certificate(ca, &new)["not_after"], certificate(ca, old)["not_after"], "the paid time");
     (new, token)
 }
 
