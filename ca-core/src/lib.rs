@@ -8,7 +8,9 @@ mod application;
 mod appointment;
 mod attempt;
 mod audit;
+mod bank_statement;
 mod batch;
+mod callback;
 mod certificate;
 mod contact;
 mod crl;
@@ -26,6 +28,7 @@ mod lint;
 mod money;
 mod notice;
 mod ocsp;
+mod online_payment;
 mod people;
 pub mod personal;
 pub mod policy;
@@ -42,7 +45,16 @@ pub use application::{ApplicationCommand, ApplicationState};
 pub use appointment::{Appointment, AppointmentCommand, AppointmentState, Purpose};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
+pub use bank_statement::{
+    BankRow, BankRowCells, BankRowError, Candidate, MatchedBy, OpenOrder, StatementVerdict, UnmatchedReason,
+    match_statement,
+};
 pub use batch::{BatchCommand, BatchState, Verdict};
+pub use callback::{
+    AuthenticBody, ConfirmedPayment, Expected, GatewayAlgorithm, GatewayKey, GatewayNotice, GatewayStanding,
+    KeyUnfit, MerchantKey, Mismatch, NoticeForm, NoticeState, SIGNATURE_HEADER, SignatureRefusal,
+    gateway_text,
+};
 pub use certificate::{CertificateCommand, CertificateState};
 pub use contact::{Contact, MailAddress, Phone, SealedContact};
 pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
@@ -67,6 +79,7 @@ pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
     PreparedOcsp, Responder, ocsp_error,
 };
+pub use online_payment::{OnlinePaymentCommand, OnlinePaymentState};
 pub use people::{
     Agent, AgentCard, Application, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard, Identity,
     Name, Order, Payment, Staff, Training, TrainingSession, Unit,
