@@ -10,6 +10,7 @@ mod attempt;
 mod audit;
 mod bank_statement;
 mod batch;
+pub mod billing;
 mod callback;
 mod certificate;
 mod contact;
@@ -62,8 +63,8 @@ pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
 pub use id::{
-    AccountId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId, OpeningId,
-    OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
+    AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId,
+    OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -73,7 +74,7 @@ pub use issuer::Issuer;
 pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
 pub use kind::{ApplicationKind, Loss};
 pub use lint::{Finding, LintContext, lint};
-pub use money::{Fen, QuoteLine, Tariff};
+pub use money::Fen;
 pub use notice::{DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeKind};
 pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
@@ -82,7 +83,7 @@ pub use ocsp::{
 pub use online_payment::{OnlinePaymentCommand, OnlinePaymentState};
 pub use people::{
     Agent, AgentCard, Application, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard, Identity,
-    Name, Order, Payment, Staff, Training, TrainingSession, Unit,
+    Name, Staff, Training, TrainingSession, Unit,
 };
 pub use personal::{BlindIndex, Ciphertext, Sealed, Vault};
 pub use policy::{Policies, PolicyError, Profile, Roles};
