@@ -74,9 +74,11 @@ pub(crate) fn read_key(path: &Path, least: usize, most: usize) -> Result<Zeroizi
     // Its room is there from the beginning: a vector that grows leaves copies behind.
     let mut octets = Zeroizing::new(Vec::with_capacity(most + 3));
     file.take(u64::try_from(most + 3).unwrap_or(u64::MAX)).read_to_end(&mut octets).map_err(failed)?;
+    // A longer file was not read to its end: what looks like the end is none.
+    let whole = octets.len() < most + 3;
     let end = octets.iter().rposition(|octet| !matches!(octet, b'\r' | b'\n')).map_or(0, |last| last + 1);
     octets.truncate(end);
-    if !(least..=most).contains(&octets.len()) || !octets.iter().all(u8::is_ascii_graphic) {
+    if !whole || !(least..=most).contains(&octets.len()) || !octets.iter().all(u8::is_ascii_graphic) {
         return Err(Failure::Refused(format!(
             "密钥文件 {} 应为一行 {least} 至 {most} 个可见 ASCII 字符，例如 openssl rand -hex 32 的输出。\n\
              The key file {} must be one line of {least} to {most} visible ASCII characters, as openssl rand -hex 32 \
@@ -123,10 +125,17 @@ mod tests {
         for content in [&b"12345678"[..], b"12345678\n", b"12345678\r\n"] {
             assert_eq!(read(content).unwrap().as_slice(), b"12345678");
         }
-        for content in
-            [&b""[..], b"123", b"123\n", b"123456789", b"1234 678", b"1234\n678", b"\xff2345678", b"12345678\n\n\n\nX"]
-        {
-            let refusal = read(content).unwrap_err();
+        for content in [
+            &b""[..],
+            b"123",
+            b"123\n",
+            b"123456789",
+            b"1234 678",
+            b"1234\n678",
+            b"\xff2345678",
+            b"12345678\n\n\n\nX",
+        ] {
+            let refusal = read(content).unwrap_err().replace(&*file.to_string_lossy(), "FILE");
             assert!(refusal.contains("4 to 8 visible ASCII") && !refusal.contains("123"), "{refusal}");
         }
         for mode in [0o640, 0o604, 0o620, 0o666] {

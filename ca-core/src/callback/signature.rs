@@ -380,9 +380,9 @@ mod tests {
         assert_eq!(GatewayKey::rsa(&ec.subject_public_key_info()).unwrap_err(), KeyUnfit::NotRsa);
         assert_eq!(GatewayKey::rsa(b"").unwrap_err(), KeyUnfit::NotRsa);
         for (bits, fits) in
-            [(1024, false), (2047, false), (2048, true), (4096, true), (8192, true), (8200, false)]
+            [(1024_usize, false), (2047, false), (2048, true), (4096, true), (8192, true), (8200, false)]
         {
-            let mut modulus = vec![0xff_u8; (bits + 7) / 8];
+            let mut modulus = vec![0xff_u8; bits.div_ceil(8)];
             modulus[0] = 0xff >> (modulus.len() * 8 - bits);
             let spki = crate::spki_from_rsa(&modulus, &[1, 0, 1]);
             match GatewayKey::rsa(&spki) {

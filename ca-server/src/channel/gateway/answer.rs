@@ -80,7 +80,8 @@ impl Asked<'_> {
     /// Where the payer pays.
     pub(super) fn created(&self, nonce: &str, body: AuthenticBody<'_>) -> Option<PayLink> {
         let said: Created = object(body)?;
-        let mine = self.is(&said.operation, &said.request, &said.merchant, &said.order) && said.nonce == nonce;
+        let mine =
+            self.is(&said.operation, &said.request, &said.merchant, &said.order) && said.nonce == nonce;
         (mine && is_page(&said.url)).then_some(PayLink { url: said.url })
     }
 
@@ -139,13 +140,26 @@ mod tests {
 
     #[test]
     fn browsers_are_sent_to_pages_only() {
-        for good in ["https://pay.example.org/p/1?x=y", "http://127.0.0.1:8080/pay/1", "http://localhost/", "http://[::1]:1/"] {
+        for good in [
+            "https://pay.example.org/p/1?x=y",
+            "http://127.0.0.1:8080/pay/1",
+            "http://localhost/",
+            "http://[::1]:1/",
+        ] {
             assert!(is_page(good), "{good}");
         }
         let long = format!("https://pay.example.org/{}", "x".repeat(URL_MAX));
         for bad in [
-            "", "javascript:alert(1)", "http://pay.example.org/", "//pay.example.org/", "/pay/1", "ftp://localhost/", "https://",
-            "https://pay.example.org/a b", "https://pay.example.org/\n", long.as_str(),
+            "",
+            "javascript:alert(1)",
+            "http://pay.example.org/",
+            "//pay.example.org/",
+            "/pay/1",
+            "ftp://localhost/",
+            "https://",
+            "https://pay.example.org/a b",
+            "https://pay.example.org/\n",
+            long.as_str(),
         ] {
             assert!(!is_page(bad), "{bad}");
         }

@@ -25,11 +25,10 @@ pub(super) fn read(config: &GatewayConfig) -> Result<(GatewayKey, MerchantKey), 
             }
             GatewayKey::shared(&shared)
         }
-        GatewaySigns::RsaSha256 => {
-            GatewayKey::rsa(&files::read_pem_or_der(&config.key_file, "PUBLIC KEY")?)
-        }
+        GatewaySigns::RsaSha256 => GatewayKey::rsa(&files::read_pem_or_der(&config.key_file, "PUBLIC KEY")?),
     };
     let gateway = gateway.map_err(|error| wrong(&section("key_file"), error))?;
-    let merchant = MerchantKey::new(&merchant).map_err(|error| wrong(&section("merchant_key_file"), error))?;
+    let merchant =
+        MerchantKey::new(&merchant).map_err(|error| wrong(&section("merchant_key_file"), error))?;
     Ok((gateway, merchant))
 }
