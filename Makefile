@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SCRIPTS := ca-server/scripts
 # With cargo's own progress: the first build takes minutes.
-BUILD := cargo build --release --locked --bin ca-server --bin ukey --bin portal --bin ca-audit
+BUILD := cargo build --release --locked --bin ca-server --bin ukey --bin portal --bin ca-audit --bin test-gateway
 
 .PHONY: help run demo test bench lint fuzz setup packages
 

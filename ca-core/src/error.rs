@@ -113,6 +113,16 @@ pub enum Refusal {
     /// I6: revoked stays revoked.
     #[error("the certificate is revoked, for ever")]
     Revoked,
+    /// Money came twice for one online payment: a person must look, and give one of the two back.
+    #[error(
+        "paid by transaction {first} already; transaction {second} is a second payment, a person must look"
+    )]
+    PaidTwice {
+        /// The gateway's number of the payment that counts.
+        first: String,
+        /// The gateway's number of the other one.
+        second: String,
+    },
 }
 
 impl Refusal {
@@ -123,6 +133,7 @@ impl Refusal {
             Self::WrongState { .. } => "wrong-state",
             Self::SamePerson => "same-person",
             Self::Revoked => "revoked-for-ever",
+            Self::PaidTwice { .. } => "paid-twice",
         }
     }
 }

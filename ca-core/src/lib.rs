@@ -8,8 +8,10 @@ mod application;
 mod appointment;
 mod attempt;
 mod audit;
+mod bank_statement;
 mod batch;
 pub mod billing;
+mod callback;
 mod certificate;
 mod contact;
 mod crl;
@@ -27,6 +29,7 @@ mod lint;
 mod money;
 mod notice;
 mod ocsp;
+mod online_payment;
 mod people;
 pub mod personal;
 pub mod policy;
@@ -43,7 +46,16 @@ pub use application::{ApplicationCommand, ApplicationState};
 pub use appointment::{Appointment, AppointmentCommand, AppointmentState, Purpose};
 pub use attempt::{AttemptCommand, AttemptState};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
+pub use bank_statement::{
+    BankRow, BankRowCells, BankRowError, Candidate, MatchedBy, OpenOrder, StatementVerdict, UnmatchedReason,
+    match_statement,
+};
 pub use batch::{BatchCommand, BatchState, Verdict};
+pub use callback::{
+    AuthenticBody, ConfirmedPayment, Expected, GatewayAlgorithm, GatewayKey, GatewayNotice, GatewayStanding,
+    KeyUnfit, MerchantKey, Mismatch, NoticeForm, NoticeState, SIGNATURE_HEADER, SignatureRefusal,
+    gateway_text,
+};
 pub use certificate::{CertificateCommand, CertificateState};
 pub use contact::{Contact, MailAddress, Phone, SealedContact};
 pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl, SignedCrl};
@@ -68,6 +80,7 @@ pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
     PreparedOcsp, Responder, ocsp_error,
 };
+pub use online_payment::{OnlinePaymentCommand, OnlinePaymentState};
 pub use people::{
     Agent, AgentCard, Application, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard, Identity,
     Name, Staff, Training, TrainingSession, Unit,

@@ -28,6 +28,9 @@ pub(crate) struct Config {
     pub(crate) hsm: HsmConfig,
     pub(crate) tls: TlsConfig,
     pub(crate) notices: Notices,
+    /// Where online payments go; none: nobody pays online.
+    #[serde(default, rename = "gateway", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gateways: Vec<GatewayConfig>,
 }
 
 /// Where the server listens.
@@ -143,6 +146,63 @@ pub(crate) struct WebhookConfig {
     pub(crate) activation_code: bool,
 }
 
+/// A payment gateway.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewayConfig {
+    /// Ours for it, in URLs and records: `[a-z0-9-]{1,32}`. Never changed once a payment went through it.
+    pub(crate) name: String,
+    /// The gateway's number for us.
+    pub(crate) merchant: String,
+    /// How the gateway signs. What it sends may not choose.
+    pub(crate) algorithm: GatewaySigns,
+    /// What its signatures are checked with: the shared key, mode 0600, or its public key in PEM.
+    pub(crate) key_file: PathBuf,
+    /// What our requests are signed with (HMAC-SHA-256), mode 0600; another key than `key_file`.
+    pub(crate) merchant_key_file: PathBuf,
+    /// Base of its operations: `https://…`, or `http://…` on this machine.
+    pub(crate) url: String,
+    /// PEM: whom to trust instead of the machine's own list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How a gateway signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum GatewaySigns {
+    /// With a key that both sides know.
+    #[serde(rename = "hmac-sha256")]
+    HmacSha256,
+    /// With its own RSA key, PKCS#1 v1.5.
+    #[serde(rename = "rsa-sha256")]
+    RsaSha256,
+}
+
+/// Each has a form, and each name stands once.
+fn check_gateways(gateways: &[GatewayConfig]) -> Result<(), String> {
+    let named = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let mut names = std::collections::BTreeSet::new();
+    for GatewayConfig { name, merchant, .. } in gateways {
+        if !(1..=32).contains(&name.len()) || !name.bytes().all(named) {
+            return Err(format!("gateway.name: 1 to 32 of a-z, 0-9 and - are needed, found {name:?}"));
+        }
+        if !names.insert(name) {
+            return Err(format!("gateway.name: {name} stands twice"));
+        }
+        if !ca_core::gateway_text(merchant) {
+            let detail = "1 to 64 visible ASCII characters are needed";
+            return Err(format!("gateway.merchant of {name}: {detail}, found {merchant:?}"));
+        }
+    }
+    Ok(())
+}
+
+impl GatewayConfig {
+    fn files_named(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.key_file, &mut self.merchant_key_file].into_iter().chain(&mut self.ca_file)
+    }
+}
+
 impl Notices {
     /// The outbox and nothing else.
     pub(crate) fn files(outbox: impl Into<PathBuf>) -> Self {
@@ -194,6 +254,7 @@ impl Config {
         ]
         .into_iter()
         .chain(config.notices.files_named())
+        .chain(config.gateways.iter_mut().flat_map(GatewayConfig::files_named))
         {
             *file = base.join(&file);
         }
@@ -207,6 +268,8 @@ impl Config {
             let detail = format!("serial_prefix must be 1 to 127, found {}", config.serial_prefix);
             return Err(Failure::Config { file: path.to_owned(), detail });
         }
+        check_gateways(&config.gateways)
+            .map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;
         Ok(config)
     }
 }
@@ -221,4 +284,91 @@ pub(crate) fn enter(environment: &BTreeMap<String, String>) -> Result<(), Failur
     Err(Failure::Io(
         std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(environment).exec(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GATEWAY: &str = r#"
+[[gateway]]
+name = "unionpay-1"
+merchant = "M001"
+algorithm = "rsa-sha256"
+key_file = "gateway.pem"
+merchant_key_file = "merchant.key"
+url = "https://pay.example.org/v1"
+"#;
+
+    /// A configuration as `init` writes it, with something more at its end.
+    fn load(more: &str) -> Result<Config, String> {
+        let config = r#"
+            database = "sqlite:ca.db"
+            organization = "O"
+            policies = "policies"
+            serial_prefix = 1
+            [listen]
+            http = "127.0.0.1:0"
+            https = "127.0.0.1:0"
+            [urls]
+            status = "http://localhost"
+            cps = "http://localhost/cps"
+            [hsm]
+            module = "/m.so"
+            issuing_token = "t"
+            issuing_pin_file = "pin"
+            [tls]
+            chain = "server.pem"
+            key = "server.key"
+            [notices]
+            outbox = "outbox"
+        "#;
+        let number = crate::wire::random::<8>().unwrap();
+        let file = std::env::temp_dir().join(format!("qianyin-config-{}.toml", hex::encode(number)));
+        std::fs::write(&file, format!("{config}{more}")).unwrap();
+        let loaded = Config::load(&file).map_err(|failure| failure.to_string());
+        std::fs::remove_file(&file).unwrap();
+        loaded
+    }
+
+    #[test]
+    fn gateways_are_read_and_written_back() {
+        assert!(load("").unwrap().gateways.is_empty());
+        let other = GATEWAY.replace("unionpay-1", "b").replace("rsa", "hmac");
+        let config = load(&format!("{GATEWAY}ca_file = \"ca.pem\"\n{other}")).unwrap();
+        let [first, second] = &config.gateways[..] else { panic!("{:?}", config.gateways) };
+        assert_eq!((first.algorithm, second.algorithm), (GatewaySigns::RsaSha256, GatewaySigns::HmacSha256));
+        for file in [&first.key_file, &first.merchant_key_file, first.ca_file.as_ref().unwrap()] {
+            assert_eq!(file.parent(), Some(std::env::temp_dir().as_path()), "relative to the configuration");
+        }
+        let written: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        assert_eq!(written.gateways.len(), 2);
+    }
+
+    #[test]
+    fn gateways_that_cannot_be_are_refused() {
+        let long = "a".repeat(33);
+        for (from, to, said) in [
+            ("unionpay-1", "", "gateway.name"),
+            ("unionpay-1", "UnionPay", "gateway.name"),
+            ("unionpay-1", "a/b", "gateway.name"),
+            ("unionpay-1", "银联", "gateway.name"),
+            ("unionpay-1", long.as_str(), "gateway.name"),
+            ("M001", "", "gateway.merchant"),
+            ("M001", "M 1", "gateway.merchant"),
+            ("rsa-sha256", "rsa-sha1", "unknown variant"),
+            ("rsa-sha256", "none", "unknown variant"),
+            ("algorithm = \"rsa-sha256\"\n", "", "missing field `algorithm`"),
+            ("key_file = \"gateway.pem\"\n", "", "missing field `key_file`"),
+            ("merchant_key_file = \"merchant.key\"\n", "", "missing field `merchant_key_file`"),
+            ("url =", "secret = \"s\"\nurl =", "unknown field `secret`"),
+        ] {
+            let text = GATEWAY.replacen(from, to, 1);
+            assert_ne!(text, GATEWAY);
+            let refusal = load(&text).unwrap_err();
+            assert!(refusal.contains(said), "{to:?}: {refusal}");
+        }
+        let twice = load(&format!("{GATEWAY}{GATEWAY}")).unwrap_err();
+        assert!(twice.contains("stands twice"), "{twice}");
+    }
 }

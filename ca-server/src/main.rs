@@ -21,6 +21,7 @@ mod protocol;
 mod rule;
 mod serve;
 mod sheet;
+mod statement;
 mod wire;
 
 use std::process::ExitCode;

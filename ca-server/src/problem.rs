@@ -202,6 +202,9 @@ impl From<Refusal> for Problem {
             Refusal::WrongState { state, command } => {
                 Self::new(Rule::WrongState).with("state", state).with("command", command)
             }
+            Refusal::PaidTwice { first, second } => {
+                Self::new(Rule::PaidTwice).with("first", first).with("second", second)
+            }
             other => Self::new(Rule::WrongState).with("state", "?").with("command", other),
         }
     }

@@ -144,6 +144,18 @@ rules! {
     CellLookAlike "cell.look-alike" 422
         "{column} 含有与常用字形相似的字符：{characters}" "请对照营业执照核对；确认无误可由受理员放行。"
         "{column} has characters that look like others: {characters}" "Compare it with the licence; a clerk can let it pass.";
+    StatementDate "statement.date" 422
+        "{column} 不是日期。" "请按 2026-11-23 的格式填写。"
+        "{column} is no day." "Write it as 2026-11-23.";
+    StatementTransaction "statement.transaction" 422
+        "{column} 应为 1 至 64 个可见 ASCII 字符。" "请填写银行的交易流水号。"
+        "{column} is not 1 to 64 visible ASCII characters." "Take the bank's number of the transaction.";
+    StatementAmount "statement.amount" 422
+        "{column} 不是金额。" "请以元填写两位小数，如 200.00，不加逗号，支出为负数，不能为 0.00。"
+        "{column} is no amount." "Write yuan with two decimals, as 200.00, without commas, negative when it went out, and not 0.00.";
+    StatementLength "statement.length" 422
+        "{column} 过长。" "户名最多 200 字，账号 64 字，摘要 500 字；请核对列是否错位。"
+        "{column} is too long." "A payer has at most 200 characters, an account 64, a remark 500; check whether columns are shifted.";
     LabourForm "labour-no.form" 422
         "劳动保障证号应为 8 位数字。" "请更正。"
         "A labour security number has eight digits." "Correct it.";
@@ -411,6 +423,21 @@ rules! {
     PaidAlready "payment.doubled" 409
         "该申请已经付清，或收据号已用过。" "请勿重复收款；核对收据号。"
         "It is paid already, or the receipt number was used." "Do not take money twice; check the receipt number.";
+    PaidTwice "online-payment.paid-twice" 409
+        "这笔在线支付已由交易 {first} 付清，又收到交易 {second}。" "请人工核对两笔交易，退还多收的一笔。"
+        "This online payment was paid by transaction {first}; transaction {second} came as well." "Let a person compare the two and give one back.";
+    GatewayUnknown "gateway.unknown" 404
+        "没有配置名为 {gateway} 的支付网关。" "请核对名称，或由管理员在 [[gateway]] 中配置。"
+        "No gateway named {gateway} is configured." "Check the name, or let the administrator configure it under [[gateway]].";
+    GatewaySignature "gateway.signature" 401
+        "支付网关的签名无效（{rule}）：{detail}" "没有记账；请管理员核对 [[gateway]] 的密钥、算法和双方时钟。"
+        "The gateway's signature does not count ({rule}): {detail}" "Nothing was recorded; check the key and algorithm under [[gateway]] and both clocks.";
+    GatewayNotice "gateway.notice" 400
+        "支付网关的通知无法读取：{detail}" "没有记账；请支付网关按接口约定更正。"
+        "The gateway's notice cannot be read: {detail}" "Nothing was recorded; let the gateway keep to the protocol.";
+    GatewayMismatch "gateway.mismatch" 409
+        "支付网关的通知与支付单不符（{field}）：{detail}" "没有记账；请人工与支付网关核对。"
+        "The gateway's notice does not fit the payment ({field}): {detail}" "Nothing was recorded; let a person ask the gateway.";
     TokenMissing "token.absent" 409
         "工作站上没有序列号为 {token} 的 U-key。" "请插入该 U-key。"
         "The token with serial number {token} is not at the workstation." "Insert that token.";

@@ -180,6 +180,7 @@ impl Plan {
             },
             tls: TlsConfig { chain: "server.pem".into(), key: "server.key".into() },
             notices: Notices::files("outbox"),
+            gateways: Vec::new(),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The ways on which notices leave this machine: mail and webhook. Neither stores or logs what a message says or to
-//! which address it goes; what the other side answers is never repeated, for it may say either.
+//! The ways out of this machine: notices by mail and webhook, and payment gateways. None stores or logs what a
+//! message says or to which address it goes; what the other side answers is never repeated, for it may say either.
 
+mod endpoint;
+pub(crate) mod gateway;
 mod smtp;
 mod webhook;
 

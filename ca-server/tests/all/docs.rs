@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::{program, root, text};
 
-const PROGRAMS: [&str; 4] = ["ca-server", "ukey", "ca-audit", "portal"];
+const PROGRAMS: [&str; 5] = ["ca-server", "ukey", "ca-audit", "portal", "test-gateway"];
 
 fn documents() -> Vec<(String, String)> {
     let mut files = vec![root().join("README.md"), root().join("ARCHITECTURE.md")];

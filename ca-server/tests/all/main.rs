@@ -12,6 +12,7 @@ mod demo;
 mod docs;
 mod eligibility;
 mod gate;
+mod gateway;
 mod guide;
 mod idempotency;
 mod interruptions;

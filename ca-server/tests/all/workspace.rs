@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hsm", &[]),
     ("p11-fault", &[]),
     ("portal", &["ca-verifier"]),
+    ("test-gateway", &[]),
     ("ukey", &["ca-core", "ca-verifier", "hsm"]),
 ];
 
@@ -26,7 +27,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("cryptoki", &["hsm"]),
     ("cryptoki-sys", &["p11-fault"]),
     ("diesel", &["ca-store"]),
-    ("tokio", &["ca-server", "ca-store", "portal", "ukey"]),
+    ("tokio", &["ca-server", "ca-store", "portal", "test-gateway", "ukey"]),
 ];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

@@ -3,6 +3,7 @@
 
 mod account;
 mod engine;
+pub(crate) mod gateway;
 mod mail;
 mod notices;
 mod postgres;
