@@ -10,6 +10,7 @@ mod attempt;
 mod audit;
 mod batch;
 pub mod billing;
+mod capital;
 mod certificate;
 mod contact;
 mod crl;

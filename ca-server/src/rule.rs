@@ -411,6 +411,12 @@ rules! {
     PaidAlready "payment.doubled" 409
         "该申请已经付清，或收据号已用过。" "请勿重复收款；核对收据号。"
         "It is paid already, or the receipt number was used." "Do not take money twice; check the receipt number.";
+    ReceiptFont "receipt.font" 503
+        "收据字体不可用：{detail}" "请安装软件包 fonts-wqy-microhei，或在 [receipts] 的 font 中填写字体文件。"
+        "The font of receipts cannot be used: {detail}" "Install the package fonts-wqy-microhei, or name a font file in font under [receipts].";
+    ReceiptGlyph "receipt.character" 422
+        "收据字体中没有字符 {character}（{code_point}），没有生成收据。" "请在 [receipts] 的 font 中填写含有该字符的字体文件。"
+        "The font of receipts has no character {character} ({code_point}); no receipt was made." "Name a font file that has it in font under [receipts].";
     TokenMissing "token.absent" 409
         "工作站上没有序列号为 {token} 的 U-key。" "请插入该 U-key。"
         "The token with serial number {token} is not at the workstation." "Insert that token.";
