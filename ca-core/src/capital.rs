@@ -63,7 +63,7 @@ fn whole(yuan: u64) -> String {
         if four > 0 || (group == 0 && !text.is_empty()) {
             text.push_str(unit);
             // 壹拾万伍仟元: a zero that ends a group is not said.
-            gap &= four % 10 != 0 || four == 0;
+            gap &= !four.is_multiple_of(10) || four == 0;
         }
     }
     text
