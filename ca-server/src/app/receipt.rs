@@ -152,7 +152,7 @@ impl App {
     }
 
     /// Read once. Where that fails it is tried again at the next receipt, so that installing the font is enough.
-    fn receipt_font(&self) -> Result<&ReceiptFont, Problem> {
+    pub(crate) fn receipt_font(&self) -> Result<&ReceiptFont, Problem> {
         if let Some(font) = self.receipt_font.get() {
             return Ok(font);
         }

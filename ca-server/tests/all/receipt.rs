@@ -230,7 +230,11 @@ fn a_payment_that_cannot_be_printed(ca: &mut Ca, staff: &[&str], payment: &str) 
     let told = String::from_utf8(body).unwrap();
     assert!(told.contains("nowhere.ttf") && told.contains("fonts-wqy-microhei"), "{told}");
     assert_eq!(document(ca, &code)["state"], "refunded");
+    let doctor = text(&ca.ca_server(&["doctor"]));
+    assert!(doctor.contains("警告：收据字体不可用") && doctor.contains("nowhere.ttf"), "{doctor}");
     // Installing it is enough.
     std::fs::copy("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc", ca.dir.join("nowhere.ttf")).unwrap();
     assert!(printed(ca, staff, payment).contains(&format!("https://ca.example.org/receipts/{code}")));
+    let doctor = text(&ca.ca_server(&["doctor"]));
+    assert!(doctor.contains("收据字体正常"), "{doctor}");
 }
