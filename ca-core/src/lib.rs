@@ -12,6 +12,7 @@ mod bank_statement;
 mod batch;
 pub mod billing;
 mod callback;
+mod capital;
 mod certificate;
 mod contact;
 mod crl;

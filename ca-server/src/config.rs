@@ -31,6 +31,8 @@ pub(crate) struct Config {
     /// Where online payments go; none: nobody pays online.
     #[serde(default, rename = "gateway", skip_serializing_if = "Vec::is_empty")]
     pub(crate) gateways: Vec<GatewayConfig>,
+    #[serde(default)]
+    pub(crate) receipts: Receipts,
 }
 
 /// Where the server listens.
@@ -203,6 +205,54 @@ impl GatewayConfig {
     }
 }
 
+/// Receipts for payments.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Receipts {
+    /// TrueType or OpenType font that has the characters of names.
+    #[serde(default = "font_default")]
+    pub(crate) font: PathBuf,
+    /// Which font of a collection.
+    #[serde(default)]
+    pub(crate) font_index: u32,
+    /// Base of the public pages that the QR codes name, without a slash at the end. They are served over HTTPS: without
+    /// this, the address where the API listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+}
+
+impl Default for Receipts {
+    fn default() -> Self {
+        Self { font: font_default(), font_index: 0, url: None }
+    }
+}
+
+impl Receipts {
+    /// QR codes hold it, and people type it.
+    const URL_MAX: usize = 128;
+
+    fn check(&self) -> Result<(), String> {
+        match &self.url {
+            Some(url)
+                if !url.starts_with("https://")
+                    || url.ends_with('/')
+                    || url.len() > Self::URL_MAX
+                    || !url.bytes().all(|c| c.is_ascii_graphic()) =>
+            {
+                Err(format!(
+                    "[receipts] url must be https://…, of at most 128 characters, without / at the end: {url}"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Debian's fonts-wqy-microhei (Apache-2.0).
+fn font_default() -> PathBuf {
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc".into()
+}
+
 impl Notices {
     /// The outbox and nothing else.
     pub(crate) fn files(outbox: impl Into<PathBuf>) -> Self {
@@ -251,6 +301,7 @@ impl Config {
             &mut config.hsm.issuing_pin_file,
             &mut config.tls.chain,
             &mut config.tls.key,
+            &mut config.receipts.font,
         ]
         .into_iter()
         .chain(config.notices.files_named())
@@ -270,6 +321,7 @@ impl Config {
         }
         check_gateways(&config.gateways)
             .map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;
+        config.receipts.check().map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;
         Ok(config)
     }
 }
@@ -370,5 +422,25 @@ url = "https://pay.example.org/v1"
         }
         let twice = load(&format!("{GATEWAY}{GATEWAY}")).unwrap_err();
         assert!(twice.contains("stands twice"), "{twice}");
+    }
+
+    #[test]
+    fn the_address_of_receipts() {
+        let check =
+            |url: Option<&str>| Receipts { url: url.map(str::to_owned), ..Receipts::default() }.check();
+        for good in [None, Some("https://ca.example.org"), Some("https://ca.example.org/ca")] {
+            assert!(check(good).is_ok(), "{good:?}");
+        }
+        let long = format!("https://{}", "a".repeat(121));
+        for bad in [
+            "",
+            "ca.example.org",
+            "http://ca.example.org",
+            "https://ca.example.org/",
+            "https://签印.cn",
+            &long,
+        ] {
+            assert!(check(Some(bad)).is_err(), "{bad}");
+        }
     }
 }

@@ -18,6 +18,7 @@ mod personal;
 mod policies;
 mod problem;
 mod protocol;
+mod receipt;
 mod rule;
 mod serve;
 mod sheet;

@@ -438,6 +438,12 @@ rules! {
     GatewayMismatch "gateway.mismatch" 409
         "支付网关的通知与支付单不符（{field}）：{detail}" "没有记账；请人工与支付网关核对。"
         "The gateway's notice does not fit the payment ({field}): {detail}" "Nothing was recorded; let a person ask the gateway.";
+    ReceiptFont "receipt.font" 503
+        "收据字体不可用：{detail}" "请安装软件包 fonts-wqy-microhei，或在 [receipts] 的 font 中填写字体文件。"
+        "The font of receipts cannot be used: {detail}" "Install the package fonts-wqy-microhei, or name a font file in font under [receipts].";
+    ReceiptGlyph "receipt.character" 422
+        "收据字体中没有字符 {character}（{code_point}），没有生成收据。" "请在 [receipts] 的 font 中填写含有该字符的字体文件。"
+        "The font of receipts has no character {character} ({code_point}); no receipt was made." "Name a font file that has it in font under [receipts].";
     TokenMissing "token.absent" 409
         "工作站上没有序列号为 {token} 的 U-key。" "请插入该 U-key。"
         "The token with serial number {token} is not at the workstation." "Insert that token.";

@@ -6,6 +6,9 @@
 
 mod account;
 mod bill;
+mod invoice;
+mod invoice_error;
+mod invoice_form;
 #[cfg(test)]
 mod model;
 mod order;
@@ -14,6 +17,11 @@ mod tariff;
 
 pub use account::{Account, Booked, Payer, PaymentMethod, Posting};
 pub use bill::{Bill, BillCommand, BillRefusal};
+pub use invoice::{
+    InvoiceCommand, InvoiceNumber, InvoiceState, check_invoice_amount, invoice_due, invoiceable,
+};
+pub use invoice_error::InvoiceError;
+pub use invoice_form::{Buyer, InvoiceForm, InvoiceKind, InvoicePayer, InvoiceRequest, Particulars};
 pub use order::{Charge, Order, OrderState};
 pub use payment::{Adjustment, AdjustmentCommand, AdjustmentKind, AdjustmentState, Payment};
 pub use tariff::{FeeItem, Item, Quote, QuoteLine, Tariff};

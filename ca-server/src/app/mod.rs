@@ -24,6 +24,7 @@ mod ocsp;
 mod pay;
 mod person;
 mod personalise;
+mod receipt;
 mod recover;
 pub(crate) mod register;
 mod renew;
@@ -35,7 +36,7 @@ pub(crate) mod unit_event;
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{Arc, Mutex, atomic::AtomicI64},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicI64},
     time::Instant,
 };
 
@@ -60,11 +61,12 @@ pub(crate) use self::{
     pay::{Due, NewPayment},
     person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::{Claim, Exchange},
+    receipt::{ReceiptState, ReceiptStatus},
     renew::Renewal,
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,
 };
-use crate::{ca::Ca, channel::Channels, config::Config, problem::Problem, wire};
+use crate::{ca::Ca, channel::Channels, config::Config, problem::Problem, receipt::ReceiptFont, wire};
 
 /// Passwords hashed at once.
 const HASHING: usize = 2;
@@ -81,6 +83,8 @@ pub(crate) struct App {
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
+    /// Read when the first receipt is asked for.
+    receipt_font: OnceLock<ReceiptFont>,
     /// Turns for passwords to be hashed.
     hashing: Semaphore,
     /// Since when the served CRL lists a certificate that waits to be written to its token.
@@ -106,6 +110,7 @@ impl App {
             vault,
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),
+            receipt_font: OnceLock::new(),
             hashing: Semaphore::new(HASHING),
             listed: Mutex::default(),
             latest_intent: AtomicI64::new(0),

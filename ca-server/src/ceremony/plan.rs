@@ -10,7 +10,7 @@ use hsm::KeyAlgorithm;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Config, HsmConfig, Listen, Notices, TlsConfig, UrlConfig},
+    config::{Config, HsmConfig, Listen, Notices, Receipts, TlsConfig, UrlConfig},
     problem::Failure,
 };
 
@@ -181,6 +181,7 @@ impl Plan {
             tls: TlsConfig { chain: "server.pem".into(), key: "server.key".into() },
             notices: Notices::files("outbox"),
             gateways: Vec::new(),
+            receipts: Receipts::default(),
         }
     }
 }

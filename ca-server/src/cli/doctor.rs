@@ -8,6 +8,7 @@ use crate::{
     ca::label,
     config::{self, Config},
     problem::Failure,
+    rule::Language,
     serve, wire,
 };
 
@@ -22,6 +23,7 @@ pub(super) async fn doctor(server: &Server, out: &Out) -> Result<(), Stop> {
     let app = serve::open(config).await?;
     out.say("策略、数据库、密码卡正常", "policies, database, token: ok");
     say_notices(&app, out)?;
+    say_receipts(&app, out);
     let (epoch, crl, root_crl) = app.store.read(|reader| {
         let crls = (reader.latest_crl(label::ISSUING, 0)?, reader.latest_crl(label::ROOT, 0)?);
         Ok::<_, Failure>((reader.epoch()?, crls.0, crls.1))
@@ -63,6 +65,20 @@ fn say_notices(app: &App, out: &Out) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Without a font no receipt is printed, and money is taken all the same.
+fn say_receipts(app: &App, out: &Out) {
+    match app.receipt_font() {
+        Ok(_) => out.say("收据字体正常", "font of receipts: ok"),
+        Err(problem) => {
+            let text = |language| {
+                let (situation, remedy) = problem.texts(language);
+                format!("{situation} {remedy}")
+            };
+            out.say(&format!("警告：{}", text(Language::Zh)), &format!("WARNING: {}", text(Language::En)));
+        }
+    }
 }
 
 /// Refuses one that is not there or has run out.

@@ -3,6 +3,7 @@
 mod api;
 mod auth;
 mod problem;
+mod receipts;
 mod status;
 mod upload;
 
@@ -45,6 +46,7 @@ pub(crate) fn api_router(app: Arc<App>) -> Router {
     router
         .route("/api/openapi.json", axum::routing::get(serve_openapi))
         .merge(status::probes())
+        .merge(receipts::router())
         .with_state(app)
         .fallback(problem::no_such_path)
         .layer(DefaultBodyLimit::max(API_BODY_MAX))
@@ -57,8 +59,11 @@ pub(crate) fn api_router(app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::new())
 }
 
-/// What the trace says of a request: no query, and no number of a person that somebody wrote into the path.
+/// What the trace says of a request: no query, no number of a person that somebody wrote into the path, and not what
+/// opens a receipt's page.
 fn span(request: &Request) -> tracing::Span {
-    let path = masked_id_cards(request.uri().path());
+    let path = request.uri().path();
+    let path =
+        if path.starts_with(receipts::PATH) { receipts::PATH.to_owned() } else { masked_id_cards(path) };
     tracing::debug_span!("request", method = %request.method(), path)
 }

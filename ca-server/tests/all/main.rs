@@ -23,6 +23,7 @@ mod money;
 mod notice;
 mod person_crash;
 mod persons;
+mod receipt;
 mod refusals;
 mod register;
 mod renewal;

@@ -90,6 +90,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/orders/{id}", Staff("read-records")),
     ("POST", "/api/v1/orders/{id}/payments", Staff("record-payment")),
     ("POST", "/api/v1/orders/{id}/credit", Staff("spend-credit")),
+    ("GET", "/api/v1/payments/{id}/receipt", Staff("read-records")),
     ("GET", "/api/v1/units/{uscc}/statement", Staff("read-records")),
     ("GET", "/api/v1/adjustments", Staff("read-records")),
     ("GET", "/api/v1/adjustments/{id}", Staff("read-records")),
@@ -220,7 +221,7 @@ fn assert_routes_are_those_of_the_interface(ca: &Ca) {
 }
 
 /// A member of staff whose roles change; the key is a file, so that hundreds of calls take seconds.
-fn probe(ca: &Ca) -> (String, String, String) {
+pub(crate) fn probe(ca: &Ca) -> (String, String, String) {
     let (key, csr, certificate) = (ca.path("probe.key"), ca.path("probe.csr"), ca.path("probe.pem"));
     let made = openssl(&[
         "req",

@@ -100,6 +100,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(orders::order_of))
         .routes(routes!(orders::pay))
         .routes(routes!(orders::spend_credit))
+        .routes(routes!(orders::receipt))
         .routes(routes!(orders::statement))
         .routes(routes!(adjustments::request))
         .routes(routes!(adjustments::adjustments))

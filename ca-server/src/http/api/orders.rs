@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, Query, State},
-    response::Response,
+    http::header,
+    response::{IntoResponse, Response},
 };
 use ca_core::{
-    Action, AgentId, ApplicationId, ApplicationKind, OrderId, UnitId,
-    billing::{Account, Bill, Booked, Charge, Item, Order, Payer, Payment, Quote, QuoteLine},
+    Action, AgentId, ApplicationId, ApplicationKind, OrderId, PaymentId, UnitId,
+    billing::{Account, Bill, Booked, Charge, Order, Payer, Payment, Quote, QuoteLine},
 };
 use ca_store::{OrderFilter, Reader};
 use ca_verifier::{Serial, UnitCode};
@@ -22,6 +23,7 @@ use crate::{
     http::problem::{Body, IdempotencyKey},
     permit::{CollectOrders, Permit, ReadRecords, RecordPayment, SpendCredit},
     problem::Problem,
+    receipt::item_words,
     wire,
 };
 
@@ -48,13 +50,7 @@ pub(super) struct LineView {
 
 impl LineView {
     fn of(line: QuoteLine) -> Result<Self, Problem> {
-        let (zh, en) = match line.item {
-            Item::Token => ("U-key", "U-key"),
-            Item::CertificateYear => {
-                ("证书（含电子签章）服务费，每年", "Certificate with electronic seal, a year")
-            }
-            Item::Service => ("服务费", "Service"),
-        };
+        let (zh, en) = item_words(line.item);
         let amount_fen = line.amount()?.get();
         let (item, quantity, price_fen) = (line.item.name(), line.quantity, line.price.get());
         Ok(Self { item, zh, en, quantity, price_fen, amount_fen, note: line.note })
@@ -344,6 +340,22 @@ pub(super) async fn pay(
         app.record_payment(permit.clone(), due, body.value, once).await
     };
     app.audited(about, work).await.map(made)
+}
+
+/// The receipt of a payment, to be printed or sent.
+#[utoipa::path(get, path = "/api/v1/payments/{id}/receipt", params(("id" = String, Path)),
+    responses((status = 200, description = "the receipt", content_type = "application/pdf"),
+        (status = 422, description = "a character that the font has not"),
+        (status = 503, description = "no font")))]
+pub(super) async fn receipt(
+    _permit: Permit<ReadRecords>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = PaymentId::parse(&id)?;
+    let name = format!("inline; filename=\"receipt-{id}.pdf\"");
+    let headers = [(header::CONTENT_TYPE, "application/pdf".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, app.receipt_pdf(&id)?).into_response())
 }
 
 /// Spend the payer's credit on an order, as far as it goes.
