@@ -126,7 +126,9 @@ impl AttemptState {
             (S::Intended { token, serial: held }, C::Sign { serial }) if held == serial => {
                 Ok(S::Signed { token, serial })
             }
-            (S::Signed { token, serial }, C::Write) if token != UNATTESTED => Ok(S::Written { token, serial }),
+            (S::Signed { token, serial }, C::Write) if token != UNATTESTED => {
+                Ok(S::Written { token, serial })
+            }
             (S::Signed { token, serial }, C::Answer) if token == UNATTESTED => {
                 Ok(S::Delivered { token, serial })
             }
@@ -253,7 +255,8 @@ mod tests {
                     Ok(next) => next.name().to_owned(),
                     Err(refusal) => format!("refused: {refusal}"),
                 };
-                let state = format!("{}{}", state.name(), if state.is_attested() { "" } else { " unattested" });
+                let state =
+                    format!("{}{}", state.name(), if state.is_attested() { "" } else { " unattested" });
                 table.push_str(&format!("{state:<22} {:<10} {outcome}\n", command.name()));
             }
         }

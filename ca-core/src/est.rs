@@ -77,17 +77,11 @@ mod tests {
     #[test]
     fn the_first_kind_of_key_is_asked_for() {
         let ec = csr_attributes(testing::hierarchy().policies.profile("unit-sign").unwrap());
-        assert_eq!(
-            hex::encode(ec),
-            "3021301506072a8648ce3d0201310a06082a8648ce3d03010706082a8648ce3d040302"
-        );
+        assert_eq!(hex::encode(ec), "3021301506072a8648ce3d0201310a06082a8648ce3d03010706082a8648ce3d040302");
         let mut files = crate::policy::testing::files();
         let (file, old) = ("profiles/unit-sign.toml", "[\"ec-p256\", \"rsa-2048\", \"rsa-3072\"]");
         crate::policy::testing::replace(&mut files, file, old, "[\"rsa-3072\"]");
         let rsa = csr_attributes(Policies::parse(&files).unwrap().profile("unit-sign").unwrap());
-        assert_eq!(
-            hex::encode(rsa),
-            "301e301106092a864886f70d010101310402020c0006092a864886f70d01010b"
-        );
+        assert_eq!(hex::encode(rsa), "301e301106092a864886f70d010101310402020c0006092a864886f70d01010b");
     }
 }

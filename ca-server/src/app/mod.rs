@@ -22,6 +22,7 @@ mod pay;
 mod person;
 mod personalise;
 mod recover;
+mod reenroll;
 pub(crate) mod register;
 mod renew;
 pub(crate) mod root_crl;
@@ -55,6 +56,7 @@ pub(crate) use self::{
     pay::NewPayment,
     person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::{Claim, Exchange},
+    reenroll::Reenrolled,
     renew::Renewal,
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,

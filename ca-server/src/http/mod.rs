@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod est;
 mod problem;
 mod status;
 mod upload;
@@ -45,6 +46,7 @@ pub(crate) fn api_router(app: Arc<App>) -> Router {
     router
         .route("/api/openapi.json", axum::routing::get(serve_openapi))
         .merge(status::probes())
+        .merge(est::router())
         .with_state(app)
         .fallback(problem::no_such_path)
         .layer(DefaultBodyLimit::max(API_BODY_MAX))
