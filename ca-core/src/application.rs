@@ -7,6 +7,7 @@
 //!  │  ├─withdraw, expire   │          └─execute─▶ done
 //!  └──┴──────correct───────┘
 //! ```
+//! What is paid and given back in full before it is claimed is withdrawn (refund).
 //! A free application is settled without a payment as it is approved. One that only changes a certificate's standing is
 //! executed as it is approved.
 
@@ -101,6 +102,8 @@ pub enum ApplicationCommand {
         /// The payment; `None` when nothing was due.
         payment: Option<PaymentId>,
     },
+    /// All that was paid for it went back before anything was made.
+    Refund,
     /// A workstation starts.
     Claim {
         /// Its attempt.
@@ -167,6 +170,7 @@ impl ApplicationState {
             (S::Submitted | S::Approved { .. }, C::Expire) => Ok(S::Expired),
             (S::Approved { by }, C::Execute) => Ok(S::Done { by }),
             (S::Approved { .. }, C::Settle { payment }) => Ok(S::Paid { payment }),
+            (S::Paid { .. }, C::Refund) => Ok(S::Withdrawn),
             (S::Paid { payment }, C::Claim { attempt }) => Ok(S::Personalising { payment, attempt }),
             (S::Personalising { payment, attempt: held }, C::Issue { attempt, serial })
                 if held == attempt =>
@@ -200,6 +204,7 @@ impl ApplicationCommand {
             Self::Expire => "expire",
             Self::Execute => "execute",
             Self::Settle { .. } => "settle",
+            Self::Refund => "refund",
             Self::Claim { .. } => "claim",
             Self::Issue { .. } => "issue",
             Self::Abandon { .. } => "abandon",
@@ -246,6 +251,7 @@ mod tests {
             ApplicationCommand::Expire,
             ApplicationCommand::Execute,
             ApplicationCommand::Settle { payment: Some(payment) },
+            ApplicationCommand::Refund,
             ApplicationCommand::Claim { attempt: attempt.clone() },
             ApplicationCommand::Issue { attempt: attempt.clone(), serial },
             ApplicationCommand::Abandon { attempt: attempt.clone() },
@@ -302,7 +308,7 @@ mod tests {
         /// Whatever is asked in whatever order: a certificate comes of an application only after somebody who did not
         /// enter it approved it, after it was settled, and while an attempt held it.
         #[test]
-        fn no_way_around_the_decision(commands in proptest::collection::vec(0..12_usize, 0..40)) {
+        fn no_way_around_the_decision(commands in proptest::collection::vec(0..13_usize, 0..40)) {
             let editors = [staff(1), staff(3)];
             let mut state = ApplicationState::Submitted;
             let (mut approved, mut settled, mut claimed) = (false, false, false);

@@ -128,6 +128,16 @@ actions! {
     ExpireApplication = "expire-application",
     /// A payment was recorded.
     RecordPayment = "record-payment",
+    /// A payer's credit was spent on an order.
+    SpendCredit = "spend-credit",
+    /// Somebody asks that a fee be waived or money be given back, or takes that back.
+    RequestAdjustment = "request-adjustment",
+    /// Another person decides it.
+    DecideAdjustment = "decide-adjustment",
+    /// The money of a refund leaves our hands.
+    PayOutRefund = "pay-out-refund",
+    /// Several orders become one.
+    CollectOrders = "collect-orders",
     /// A workstation claimed an application.
     ClaimApplication = "claim-application",
     /// A step of personalisation.

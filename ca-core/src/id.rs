@@ -67,6 +67,8 @@ identifiers! {
     OrderId,
     /// A payment.
     PaymentId,
+    /// A waiver or a refund.
+    AdjustmentId,
     /// One attempt at personalising a token for an application. Its 16 octets are the CKA_ID of the key pair.
     AttemptId,
     /// A member of staff.

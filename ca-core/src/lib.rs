@@ -9,6 +9,7 @@ mod appointment;
 mod attempt;
 mod audit;
 mod batch;
+pub mod billing;
 mod certificate;
 mod contact;
 mod crl;
@@ -52,8 +53,8 @@ pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_fro
 pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
 pub use id::{
-    AccountId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId, OpeningId,
-    OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
+    AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId,
+    OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -63,7 +64,7 @@ pub use issuer::Issuer;
 pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
 pub use kind::{ApplicationKind, Loss};
 pub use lint::{Finding, LintContext, lint};
-pub use money::{Fen, QuoteLine, Tariff};
+pub use money::Fen;
 pub use notice::{DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeKind};
 pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
@@ -71,7 +72,7 @@ pub use ocsp::{
 };
 pub use people::{
     Agent, AgentCard, Application, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard, Identity,
-    Name, Order, Payment, Staff, Training, TrainingSession, Unit,
+    Name, Staff, Training, TrainingSession, Unit,
 };
 pub use personal::{BlindIndex, Ciphertext, Sealed, Vault};
 pub use policy::{Policies, PolicyError, Profile, Roles};

@@ -4,8 +4,8 @@ use ca_verifier::{Time, UnitCode};
 
 use crate::policy::Deadline;
 use crate::{
-    AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Ciphertext, Error, Fen, OrderId,
-    PaymentId, Sealed, SessionId, StaffId, TrainingId, TrainingState, UnitId,
+    AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Ciphertext, Error, Sealed, SessionId,
+    StaffId, TrainingId, TrainingState, UnitId,
 };
 
 const NAME_CHARS_MAX: usize = 100;
@@ -437,38 +437,6 @@ pub struct TrainingSession {
     pub planned_by: StaffId,
     /// When it was planned.
     pub planned_at: Time,
-}
-
-/// What an application costs, fixed when it was quoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// Our identifier.
-    pub id: OrderId,
-    /// For which application.
-    pub application: ApplicationId,
-    /// The tariff that was quoted.
-    pub tariff: String,
-    /// The sum, in CNY.
-    pub total: Fen,
-}
-
-/// A payment at the counter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payment {
-    /// Our identifier.
-    pub id: PaymentId,
-    /// For which order.
-    pub order: OrderId,
-    /// Number of the paper receipt: used once, for ever.
-    pub receipt_no: String,
-    /// How much, in CNY.
-    pub amount: Fen,
-    /// `cash`, `card` or `transfer`.
-    pub method: String,
-    /// Who took it.
-    pub cashier: StaffId,
-    /// When.
-    pub at: Time,
 }
 
 /// A member of staff: known by the certificate on their own token.

@@ -187,7 +187,7 @@ impl From<StoreError> for Problem {
 
 fn conflict(what: &str) -> Rule {
     match what {
-        "payment-receipt" | "payment-order" => Rule::PaidAlready,
+        "payment-reference" => Rule::PaidAlready,
         "public-key" => Rule::KeyUsed,
         "live-attempt" | "workstation" => Rule::WorkstationBusy,
         _ => Rule::Duplicate,

@@ -432,6 +432,21 @@ rules! {
     CertificateOfOther "certificate.of-other-unit" 422
         "证书 {serial} 不属于该单位。" "请核对单位和证书序列号。"
         "Certificate {serial} is not this unit's." "Check the unit and the certificate's serial number.";
+    OrderState "order.state" 409
+        "订单状态为 {state}，不能执行 {command}。" "请查询订单的最新状态后再办理。"
+        "The order is {state}: {command} is not possible." "Look the order up again, then act.";
+    OrderPayers "order.payers" 422
+        "订单 {order} 的状态为 {state}，不能合并。" "只能合并尚未收款的应付订单。"
+        "Order {order} is {state}: it cannot be collected." "Collect orders that are due and of which nothing was paid.";
+    AmountTooMuch "amount.too-much" 422
+        "金额 {asked} 超过可办理的上限 {most}。" "请按不超过上限的金额办理。"
+        "{asked} is more than what is possible: {most}." "Take an amount within the limit.";
+    CreditNone "credit.none" 422
+        "付款人 {payer} 没有可用余额。" "请收款后再办理。"
+        "The payer {payer} has no credit." "Take a payment instead.";
+    TariffNone "tariff.none" 503
+        "当前没有生效的收费标准。" "请管理员核对 policies/fees.toml 的生效日期。"
+        "No tariff is in force." "Have the administrator check valid-from in policies/fees.toml.";
     Currency "payment.currency" 422
         "币种为 {found}，只收人民币（CNY）。" "请按人民币收款。"
         "The currency is {found}; only CNY is taken." "Take the payment in yuan.";

@@ -29,8 +29,12 @@ pub(crate) struct Book {
     pub(crate) former_codes: BTreeSet<(String, String)>,
     pub(crate) applications: BTreeMap<String, row::Application>,
     pub(crate) orders: BTreeMap<String, row::FeeOrder>,
+    /// By application.
+    pub(crate) charges: BTreeMap<String, row::Charge>,
     pub(crate) payments: BTreeMap<String, row::Payment>,
     pub(crate) postings: BTreeMap<i64, row::Posting>,
+    pub(crate) ledger_accounts: BTreeMap<String, row::LedgerAccount>,
+    pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
     pub(crate) attempts: BTreeMap<String, row::Attempt>,
     pub(crate) keys: BTreeMap<Octets, row::PublicKey>,
     pub(crate) intents: BTreeMap<Octets, row::Intent>,
@@ -101,7 +105,12 @@ impl Reading {
     fn take(&mut self, row: Row) {
         match row {
             Row::Unit(_) | Row::UnitEvent(_) | Row::Application(_) | Row::Attempt(_) => self.take_paper(row),
-            Row::FeeOrder(_) | Row::Payment(_) | Row::Posting(_) => self.take_money(row),
+            Row::FeeOrder(_)
+            | Row::Charge(_)
+            | Row::Payment(_)
+            | Row::Posting(_)
+            | Row::LedgerAccount(_)
+            | Row::Adjustment(_) => self.take_money(row),
             Row::StatusEpoch(_) | Row::CrlNumber(_) | Row::Crl(_) => self.take_crl(row),
             Row::PublicKey(row) => {
                 let key = row.spki_sha256.clone();
@@ -174,6 +183,24 @@ impl Reading {
                 let id = row.id.clone();
                 self.unique(Rule::Money, "payment", &id, |book| {
                     book.payments.insert(row.id.clone(), row).is_none()
+                });
+            }
+            Row::Charge(row) => {
+                let id = row.application.clone();
+                self.unique(Rule::Money, "charge", &id, |book| {
+                    book.charges.insert(row.application.clone(), row).is_none()
+                });
+            }
+            Row::LedgerAccount(row) => {
+                let id = row.name.clone();
+                self.unique(Rule::Money, "ledger_account", &id, |book| {
+                    book.ledger_accounts.insert(row.name.clone(), row).is_none()
+                });
+            }
+            Row::Adjustment(row) => {
+                let id = row.id.clone();
+                self.unique(Rule::Money, "adjustment", &id, |book| {
+                    book.adjustments.insert(row.id.clone(), row).is_none()
                 });
             }
             Row::Posting(row) => {

@@ -15,8 +15,11 @@ pub(crate) enum Row {
     UnitEvent(UnitEvent),
     Application(Application),
     FeeOrder(FeeOrder),
+    Charge(Charge),
     Payment(Payment),
     Posting(Posting),
+    LedgerAccount(LedgerAccount),
+    Adjustment(Adjustment),
     Attempt(Attempt),
     PublicKey(PublicKey),
     Intent(Intent),
@@ -63,22 +66,61 @@ pub(crate) struct Application {
 #[derive(Debug, Deserialize)]
 pub(crate) struct FeeOrder {
     pub(crate) id: String,
-    pub(crate) application: String,
+    pub(crate) payer: String,
+    pub(crate) state: String,
     pub(crate) total_fen: i64,
+    pub(crate) waived_fen: i64,
+    pub(crate) received_fen: i64,
+    pub(crate) refunded_fen: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Charge {
+    pub(crate) application: String,
+    pub(crate) fee_order: String,
+    pub(crate) total_fen: i64,
+    pub(crate) waived_fen: i64,
+    pub(crate) refunded_fen: i64,
+    pub(crate) earned_fen: i64,
+    pub(crate) live: i64,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Payment {
     pub(crate) id: String,
-    pub(crate) fee_order: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) fee_order: Option<String>,
+    pub(crate) method: String,
     pub(crate) amount_fen: i64,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Posting {
     pub(crate) id: i64,
-    pub(crate) payment: String,
+    pub(crate) reason: String,
+    pub(crate) cause: String,
+    pub(crate) debit: String,
+    pub(crate) credit: String,
     pub(crate) amount_fen: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct LedgerAccount {
+    pub(crate) name: String,
+    pub(crate) balance_fen: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Adjustment {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) application: String,
+    pub(crate) amount_fen: i64,
+    pub(crate) into_credit: i64,
+    pub(crate) requested_by: String,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) decided_by: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -174,13 +174,31 @@ impl Export {
             "table": "application", "id": application, "unit": unit, "profile": "unit-sign", "years": 1,
             "kind": "new", "entered_by": CLERK, "entered_before": [], "state": "active", "decided_by": null, "payment": null,
         }));
-        self.add(
-            json!({ "table": "fee_order", "id": "01", "application": application, "total_fen": 20_000 }),
-        );
-        self.add(json!({ "table": "payment", "id": payment, "fee_order": "01", "amount_fen": 20_000 }));
+        let payer = format!("unit:{unit}");
         self.add(json!({
-            "table": "posting", "id": 1, "payment": payment, "debit": "cash", "credit": "order:01", "amount_fen": 20_000,
+            "table": "fee_order", "id": "01", "payer": payer, "state": "paid", "total_fen": 20_000, "waived_fen": 0,
+            "received_fen": 20_000, "refunded_fen": 0,
         }));
+        self.add(json!({
+            "table": "charge", "application": application, "fee_order": "01", "total_fen": 20_000, "waived_fen": 0,
+            "refunded_fen": 0, "earned_fen": 20_000, "live": 1,
+        }));
+        self.add(json!({
+            "table": "payment", "id": payment, "fee_order": "01", "method": "cash", "amount_fen": 20_000,
+        }));
+        for (id, reason, cause, debit, credit) in [
+            (1, "payment", payment.as_str(), "cash", payer.as_str()),
+            (2, "payment", payment.as_str(), payer.as_str(), "order:01"),
+            (3, "delivery", application.as_str(), "order:01", "revenue:new"),
+        ] {
+            self.add(json!({
+                "table": "posting", "id": id, "reason": reason, "cause": cause, "debit": debit, "credit": credit,
+                "amount_fen": 20_000,
+            }));
+        }
+        for name in [payer.as_str(), "order:01"] {
+            self.add(json!({ "table": "ledger_account", "name": name, "balance_fen": 0 }));
+        }
         let attempt = self.attempt.clone();
         self.add(
             json!({ "table": "attempt", "id": attempt, "application": application, "state": "delivered" }),
@@ -188,7 +206,7 @@ impl Export {
         self.log("submit-application", &application, json!({}));
         let approval = self.log("approve-application", &application, json!({}));
         self.change("audit", "id", &approval.to_string(), "actor", json!(format!("staff:{OFFICER}")));
-        self.log("record-payment", &application, json!({ "amount": "20000", "receipt": "R1" }));
+        self.log("record-payment", &payment, json!({ "amount": "20000", "receipt": "R1" }));
     }
 
     /// Key, intent, certificate, status and log entries of one certificate; its serial number.
@@ -280,6 +298,11 @@ impl Export {
         let row = found.next().unwrap().clone();
         assert!(found.next().is_none(), "{table}.{column} = {value} is not one row");
         row
+    }
+
+    /// All rows of a table.
+    pub(crate) fn rows_of(&self, table: &str) -> Vec<&Value> {
+        self.rows.iter().filter(|row| row["table"] == table).collect()
     }
 
     pub(crate) fn remove(&mut self, table: &str, column: &str, value: &str) {

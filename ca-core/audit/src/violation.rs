@@ -123,9 +123,12 @@ violations! {
     /// I9: due, but not there.
     PaymentMissing "payment-missing" { state: String }
         "状态为 {state}，但没有收款" "is {state}, but nothing was paid";
-    /// I9: paid more than once.
-    PaidTwice "paid-twice" { first: String, second: String }
-        "收款两次：{first}、{second}" "was paid twice: {first}, {second}";
+    /// I9: sums that the state does not have.
+    SumsAndState "sums-and-state" { state: String }
+        "金额与状态 {state} 不符" "has sums that do not fit the state {state}";
+    /// I9: more was spent than there was.
+    Overdrawn "overdrawn" { fen: i128 }
+        "余额为 {fen} 分，少于零" "has a balance of {fen} fen, less than nothing";
     /// I9: nothing is due in this state.
     NotDue "not-due" { application: String, state: String }
         "申请 {application} 状态为 {state}，不应收款" "was taken for application {application}, which is {state}";

@@ -9,6 +9,7 @@ const DAYS_MAX: i64 = 3650;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplicationRules {
     cps: String,
+    project: String,
     expire_after_days: u16,
     sha256: [u8; 32],
 }
@@ -18,6 +19,12 @@ impl ApplicationRules {
     #[must_use]
     pub fn cps(&self) -> &str {
         &self.cps
+    }
+
+    /// The project whose tariff is quoted.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        &self.project
     }
 
     /// Days after which an application that nobody decided or paid for expires.
@@ -35,10 +42,11 @@ impl ApplicationRules {
 
 pub(super) fn parse(reader: &Reader<'_>) -> Result<ApplicationRules, Vec<PolicyError>> {
     reader.read(|section| {
-        let cps = section.text("cps");
+        let (cps, project) = (section.text("cps"), section.text("project"));
         let expire_after_days = section.integer("expire-after-days", 1..=DAYS_MAX);
         Some(ApplicationRules {
             cps: cps?.to_owned(),
+            project: project?.to_owned(),
             expire_after_days: u16::try_from(expire_after_days?).ok()?,
             sha256: reader.sha256(),
         })

@@ -35,7 +35,9 @@ pub use roles::{AGENT_ACCOUNT, Roles, UNIT_ACCOUNT};
 pub use status::StatusRules;
 pub use tokens::TokenRules;
 
-use crate::{Error, Tariff};
+use ca_verifier::Time;
+
+use crate::{Error, billing::Tariff};
 use reader::Reader;
 
 const KEYS: &str = "keys.toml";
@@ -209,16 +211,16 @@ impl Policies {
         &self.keys
     }
 
-    /// What a certificate costs, and from when.
+    /// What things cost, and from when.
     #[must_use]
     pub fn fees(&self) -> &Fees {
         &self.fees
     }
 
-    /// The tariff of [`Self::fees`].
+    /// The tariff that is quoted at a moment; `None` before the first one begins.
     #[must_use]
-    pub fn tariff(&self) -> &Tariff {
-        self.fees.tariff()
+    pub fn tariff(&self, now: Time) -> Option<&Tariff> {
+        self.fees.at(self.applications.project(), now)
     }
 
     /// Which units may have a certificate.

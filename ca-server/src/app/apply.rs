@@ -2,8 +2,8 @@
 
 use ca_core::{
     Action, Actor, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind,
-    ApplicationState, AuditEntry, CertificateCommand, CertificateState, Ciphertext, Document, Loss, Order,
-    OrderId, StaffId, Unit,
+    ApplicationState, AuditEntry, CertificateCommand, CertificateState, Ciphertext, Document, Loss, StaffId,
+    Unit,
 };
 use ca_store::{ApplicationFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::{Serial, Time, UnitCode};
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::{
     App, Made, Once,
     batch::unknown_counter,
+    bill,
     enroll::registered_unit,
     free_text,
     gate::{self, NewDocument},
@@ -82,7 +83,6 @@ struct Draft {
     documents: Vec<Document>,
     clerk: StaffId,
     now: Time,
-    order: Order,
     /// What the gate says of papers and statement.
     missing: Vec<Problem>,
 }
@@ -122,6 +122,7 @@ impl App {
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let id = ApplicationId::new(now, wire::random()?);
         let mut draft = self.draft(id.clone(), new, clerk, now)?;
+        let tariff = self.tariff(now)?;
         let rules = self.policies.eligibility().clone();
         let days_max = self.days_max()?;
         self.store
@@ -129,7 +130,7 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(ApplicationId::parse(&before)?));
                 }
-                let (kind, order) = (draft.kind, draft.order.clone());
+                let kind = draft.kind;
                 let unit = registered_unit(tx, &draft.code)?;
                 let mut closed = gate::missing(tx, &rules, kind, (&unit, &draft.agent), now)?;
                 closed.append(&mut draft.missing);
@@ -137,13 +138,14 @@ impl App {
                 may_apply(tx, kind, &unit, (draft.years, days_max), now)?;
                 let application = draft.of(unit, Vec::new());
                 tx.insert_application(&application)?;
-                tx.insert_order(&order)?;
+                let quote = bill::quote(tx, &tariff, kind, application.years, now)?;
+                bill::quoted(tx, &application, &quote, now)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::SubmitApplication, "application", &id);
                 tx.append_audit(
                     &told(entry, &application)
                         .with("uscc", application.unit_code)
-                        .with("fee", order.total.get()),
+                        .with("fee", quote.total.get()),
                 )?;
                 if let ApplicationKind::Replace { of, cause: Loss::Lost } = kind {
                     hold_lost(tx, permit.actor(), of, now)?;
@@ -163,12 +165,13 @@ impl App {
         let now = wire::now();
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let mut draft = self.draft(id.clone(), new, clerk, now)?;
+        let tariff = self.tariff(now)?;
         let rules = self.policies.eligibility().clone();
         let days_max = self.days_max()?;
         self.store
             .write(WriteSite::SubmitApplication, move |tx| {
                 let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
-                let (kind, order) = (draft.kind, draft.order.clone());
+                let kind = draft.kind;
                 let unit = registered_unit(tx, &draft.code)?;
                 if unit.id != known.unit || kind != known.kind {
                     return Err(Problem::field(
@@ -185,10 +188,12 @@ impl App {
                 entered_before.push(known.entered_by);
                 let application = draft.of(unit, entered_before);
                 tx.correct_application(&application)?;
-                tx.quote_again(&id, &order.tariff, order.total)?;
+                let quote = bill::quote(tx, &tariff, kind, application.years, now)?;
+                let before = bill::bill_of(tx, &id)?;
+                bill::requote(tx, &before, &id, &quote, now)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::CorrectApplication, "application", &id);
-                tx.append_audit(&told(entry, &application).with("fee", order.total.get()))?;
+                tx.append_audit(&told(entry, &application).with("fee", quote.total.get()))?;
                 Ok(state)
             })
             .await
@@ -206,6 +211,7 @@ impl App {
                 let known = tx.application(&id)?.filter(|known| permit.owns(&known.unit));
                 known.ok_or_else(|| Problem::not_found("application"))?;
                 let state = advance(tx, &id, ApplicationCommand::Withdraw)?;
+                bill::cancel(tx, &id, now)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::WithdrawApplication, "application", &id);
                 tx.append_audit(&entry)?;
@@ -230,6 +236,7 @@ impl App {
                     };
                     for application in tx.applications(&filter)? {
                         advance(tx, &application.id, ApplicationCommand::Expire)?;
+                        bill::cancel(tx, &application.id, now)?;
                         let (actor, action) = (Actor::System("applications"), Action::ExpireApplication);
                         let entry = AuditEntry::done(now, &actor, action, "application", &application.id);
                         tx.append_audit(&entry.with("days", days))?;
@@ -254,39 +261,20 @@ impl App {
         let certificate = new.certificate.as_deref().map(Serial::from_hex).transpose();
         let certificate = certificate.map_err(|_| Problem::not_found("certificate"))?;
         let kind = ApplicationKind::from_parts(&new.kind, certificate, new.cause.as_deref())?;
-        let (_, total) = self.policies.tariff().quote(kind, new.years)?;
+        // The sum needs the database, whether years can be bought does not.
+        self.tariff(now)?.quote(kind, new.years, None, now)?;
         let documents = gate::documents(new.documents, &clerk, now)?;
         let mut missing = Vec::new();
         missing.extend(gate::missing_documents(self.policies.documents(), kind.operation(), &documents));
         missing.extend(gate::missing_statement(self.policies.applications(), &new.cps));
-        let order = Order {
-            id: OrderId::new(now, wire::random()?),
-            application: id.clone(),
-            tariff: self.policies.tariff().version.clone(),
-            total,
-        };
         let contact = new.contact.map(|text| free_text("contact", text, CONTACT_MAX)).transpose()?;
         let contact = contact.map(|text| self.seal_application_contact(&id, &text)).transpose()?;
         let counter = new.counter.map(|text| self.counter(&text)).transpose()?;
         let (years, cps) = (new.years, new.cps);
-        Ok(Draft {
-            id,
-            code,
-            agent,
-            kind,
-            years,
-            cps,
-            counter,
-            contact,
-            documents,
-            clerk,
-            now,
-            order,
-            missing,
-        })
+        Ok(Draft { id, code, agent, kind, years, cps, counter, contact, documents, clerk, now, missing })
     }
 
-    fn counter(&self, text: &str) -> Result<String, Problem> {
+    pub(super) fn counter(&self, text: &str) -> Result<String, Problem> {
         let known = self.policies.counters().find(text);
         known.map(str::to_owned).ok_or_else(|| unknown_counter(&self.policies))
     }

@@ -5,7 +5,7 @@
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, CertificateCommand, CertificateState, Fen, Loss, NoticeAbout, NoticeKind,
+    AuditEntry, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind,
 };
 use ca_store::{CertificateStatus, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
@@ -13,7 +13,7 @@ use ca_verifier::{Reason, Serial, Time};
 use super::{
     App,
     apply::advance,
-    free_text, gate,
+    bill, free_text, gate,
     notice::{notice_id, notify},
     status::change_status,
 };
@@ -113,13 +113,10 @@ fn carry_on(
         _ => {}
     }
     if application.kind.changes_status() {
+        bill::cancel(tx, &application.id, now)?;
         return advance(tx, &application.id, ApplicationCommand::Execute).map(Some);
     }
-    let order = tx.order_of(&application.id)?.ok_or_else(|| Problem::not_found("order"))?;
-    match order.total {
-        Fen::ZERO => advance(tx, &application.id, ApplicationCommand::Settle { payment: None }).map(Some),
-        _ => Ok(None),
-    }
+    bill::open(tx, &application.id, now)
 }
 
 /// Revokes a certificate that is not revoked yet.

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::{
     App,
     apply::advance,
+    bill,
     decide::end_once,
     notice::{notice_id, notify},
     personalise::check_made_at_counter,
@@ -62,6 +63,7 @@ impl App {
                 tx.move_attempt(&attempt.id, &attempt.state, &next)?;
                 let command = ApplicationCommand::Deliver { attempt: attempt.id.clone() };
                 advance(tx, &application, command)?;
+                bill::deliver(tx, &application, now)?;
                 let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
                 let about = NoticeAbout::Application(application.clone());
                 notify(tx, notice, NoticeKind::Activation, about, &known.agent)?;

@@ -4,10 +4,13 @@
 //! transaction. What a rule refuses is logged too, by [`App::audited`].
 
 mod account;
+mod adjustment;
 mod apply;
 pub(crate) mod appointment;
 pub(crate) mod batch;
+mod bill;
 pub(crate) mod clock;
+mod collect;
 mod contact;
 mod crl;
 mod decide;
@@ -45,7 +48,9 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::{
     account::{LogIn, NewPassword, Opened},
+    adjustment::{NewAdjustment, PayOut},
     apply::NewApplication,
+    collect::Collection,
     contact::ContactForm,
     crl::PublishedCrl,
     deliver::Activation,
@@ -53,7 +58,7 @@ pub(crate) use self::{
     issue::IssueOrder,
     notice::unit_of,
     ocsp::AnswerCache,
-    pay::NewPayment,
+    pay::{Due, NewPayment},
     person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::{Claim, Exchange},
     reenroll::Reenrolled,

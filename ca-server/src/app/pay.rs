@@ -1,21 +1,26 @@
-//! Step 4: the fee, taken at the counter and recorded once.
+//! Step 4: money that is taken at a counter, and credit that is spent.
+
+use std::cmp::Ordering;
 
 use ca_core::{
-    Action, ApplicationCommand, ApplicationId, ApplicationState, AuditEntry, Fen, Payment, PaymentId,
+    Action, Actor, ApplicationId, AuditEntry, Fen, OrderId, PaymentId,
+    billing::{Account, Bill, BillCommand, OrderState, Payment, PaymentMethod, Tariff},
 };
-use ca_store::WriteSite;
+use ca_store::{Tx, WriteSite};
+use ca_verifier::Time;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, apply::advance, gate, once};
+use super::{App, Made, Once, bill, gate, once};
 use crate::{
-    permit::{Permit, RecordPayment},
+    permit::{Permit, RecordPayment, SpendCredit},
     problem::Problem,
     rule::Rule,
     wire,
 };
 
-const METHODS: [&str; 3] = ["cash", "card", "transfer"];
+/// What a cashier can take.
+const AT_COUNTER: [PaymentMethod; 3] = [PaymentMethod::Cash, PaymentMethod::Card, PaymentMethod::Transfer];
 
 /// A payment, as the cashier enters it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,13 +34,31 @@ pub(crate) struct NewPayment {
     pub(crate) method: String,
     /// Number of the paper receipt; each is used once.
     pub(crate) receipt_no: String,
+    /// The counter at which it is taken.
+    #[serde(default)]
+    pub(crate) counter: Option<String>,
+    /// Less than what is outstanding is meant: the rest follows.
+    #[serde(default)]
+    pub(crate) part: bool,
+    /// More than what is outstanding is meant: the rest becomes the payer's credit.
+    #[serde(default)]
+    pub(crate) surplus_to_credit: bool,
+}
+
+/// What is paid for.
+#[derive(Clone, Debug)]
+pub(crate) enum Due {
+    /// The order of one application.
+    Application(ApplicationId),
+    /// An order.
+    Order(OrderId),
 }
 
 impl App {
     pub(crate) async fn record_payment(
         &self,
         permit: Permit<RecordPayment>,
-        application: ApplicationId,
+        due: Due,
         new: NewPayment,
         key: Once,
     ) -> Result<Made<PaymentId>, Problem> {
@@ -44,55 +67,141 @@ impl App {
         if new.currency != "CNY" {
             return Err(Problem::new(Rule::Currency).with("found", new.currency));
         }
-        if !METHODS.contains(&new.method.as_str()) {
-            return Err(Problem::field("method", format!("one of {}", METHODS.join(", "))));
-        }
-        if new.receipt_no.is_empty()
-            || new.receipt_no.len() > 40
-            || !new.receipt_no.bytes().all(|c| c.is_ascii_graphic())
-        {
-            return Err(Problem::field("receipt_no", "1 to 40 visible ASCII characters are needed"));
-        }
-        let paid = Fen::new(new.amount_fen);
+        let method = PaymentMethod::from_name(&new.method).filter(|method| AT_COUNTER.contains(method));
+        let method = method.ok_or_else(|| {
+            let names = AT_COUNTER.map(PaymentMethod::name);
+            Problem::field("method", format!("one of {}", names.join(", ")))
+        })?;
+        check_reference("receipt_no", &new.receipt_no)?;
+        let counter = new.counter.map(|text| self.counter(&text)).transpose()?;
+        let amount = Fen::new(new.amount_fen);
+        let (part, surplus) = (new.part, new.surplus_to_credit);
         let id = PaymentId::new(now, wire::random()?);
+        let code = receipt_code()?;
+        let tariff = self.tariff(now)?;
         self.store
             .write(WriteSite::RecordPayment, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(PaymentId::parse(&before)?));
                 }
-                let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
-                let order = tx.order_of(&application)?.ok_or_else(|| Problem::not_found("order"))?;
-                if tx.payment_of(&order.id)?.is_some() {
+                let mut bill = find(tx, &due)?;
+                if matches!(bill.order.state, OrderState::Paid | OrderState::Refunded) {
                     return Err(Problem::new(Rule::PaidAlready));
                 }
-                let amounts = |rule| Problem::new(rule).with("due", order.total).with("paid", paid);
-                match paid.cmp(&order.total) {
-                    std::cmp::Ordering::Less => return Err(amounts(Rule::PaymentShort)),
-                    std::cmp::Ordering::Greater => return Err(amounts(Rule::PaymentOver)),
-                    std::cmp::Ordering::Equal => {}
+                if now > bill.order.honoured_until && bill.order.state == OrderState::Due {
+                    bill = renew_quote(tx, &tariff, bill, now)?;
                 }
-                if !matches!(known.state, ApplicationState::Approved { .. }) {
-                    let problem = Problem::new(Rule::WrongState).with("state", known.state.name());
-                    return Err(problem.with("command", "settle"));
+                let outstanding = bill.order.outstanding();
+                let amounts = |rule| Problem::new(rule).with("due", outstanding).with("paid", amount);
+                match amount.cmp(&outstanding) {
+                    Ordering::Less if !part => return Err(amounts(Rule::PaymentShort)),
+                    Ordering::Greater if !surplus => return Err(amounts(Rule::PaymentOver)),
+                    _ => {}
                 }
-                // No money for what cannot be made any more.
-                let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-                gate::certificate_fits(tx, known.kind, &unit)?;
-                tx.insert_payment(&Payment {
+                if !matches!(bill.order.state, OrderState::Due | OrderState::PartPaid) {
+                    let problem = Problem::new(Rule::OrderState).with("state", bill.order.state.name());
+                    return Err(problem.with("command", "payment"));
+                }
+                can_be_made(tx, &bill)?;
+                let payment = Payment {
                     id: id.clone(),
-                    order: order.id,
-                    receipt_no: new.receipt_no.clone(),
-                    amount: paid,
-                    method: new.method,
-                    cashier,
+                    order: Some(bill.order.id.clone()),
+                    payer: Some(bill.order.payer.clone()),
+                    method,
+                    reference: new.receipt_no,
+                    amount,
+                    cashier: Some(cashier),
+                    counter,
+                    code,
                     at: now,
-                })?;
-                advance(tx, &application, ApplicationCommand::Settle { payment: Some(id.clone()) })?;
-                let entry =
-                    AuditEntry::done(now, permit.actor(), Action::RecordPayment, "application", &application);
-                tx.append_audit(&entry.with("amount", paid.get()).with("receipt", new.receipt_no))?;
+                };
+                receive(tx, permit.actor(), &bill, &payment)?;
                 Ok(Made::Now(id))
             })
             .await
     }
+
+    /// Spends the payer's credit on an order, as far as it goes.
+    pub(crate) async fn spend_credit(
+        &self,
+        permit: Permit<SpendCredit>,
+        order: OrderId,
+    ) -> Result<Bill, Problem> {
+        let now = wire::now();
+        self.store
+            .write(WriteSite::RecordPayment, move |tx| {
+                let before = find(tx, &Due::Order(order))?;
+                can_be_made(tx, &before)?;
+                let credit = tx.balance(&Account::Credit(before.order.payer.clone()))?;
+                if credit == Fen::ZERO {
+                    return Err(Problem::new(Rule::CreditNone).with("payer", &before.order.payer));
+                }
+                let cause = (before.order.id.as_str(), None);
+                let after = bill::change(tx, &before, &BillCommand::Draw { credit }, cause, now)?;
+                let spent = after.order.received.get() - before.order.received.get();
+                let entry =
+                    AuditEntry::done(now, permit.actor(), Action::SpendCredit, "order", &after.order.id);
+                tx.append_audit(&entry.with("amount", spent).with("state", after.order.state.name()))?;
+                Ok(after)
+            })
+            .await
+    }
+}
+
+/// Money that came in for an order, whoever took it: the payment, the order, the book, what it settles, the log.
+pub(super) fn receive(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    before: &Bill,
+    payment: &Payment,
+) -> Result<Bill, Problem> {
+    let command = BillCommand::Receive { method: payment.method, amount: payment.amount };
+    let after = bill::change(tx, before, &command, (payment.id.as_str(), Some(&payment.id)), payment.at)?;
+    tx.insert_payment(payment)?;
+    let entry = AuditEntry::done(payment.at, actor, Action::RecordPayment, "payment", &payment.id);
+    let entry = entry.with("order", &after.order.id).with("amount", payment.amount.get());
+    let entry = entry.with("method", payment.method.name()).with("receipt", &payment.reference);
+    tx.append_audit(&entry.with("state", after.order.state.name()))?;
+    Ok(after)
+}
+
+/// The prices were promised until a day that is over: today's hold, and the cashier sees the sum.
+fn renew_quote(tx: &mut Tx<'_>, tariff: &Tariff, mut bill: Bill, now: Time) -> Result<Bill, Problem> {
+    for charge in bill.charges.clone().iter().filter(|charge| charge.live && charge.waived == Fen::ZERO) {
+        let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
+        let quote = bill::quote(tx, tariff, known.kind, known.years, now)?;
+        bill = bill::requote(tx, &bill, &charge.application, &quote, now)?;
+    }
+    Ok(bill)
+}
+
+fn find(tx: &mut Tx<'_>, due: &Due) -> Result<Bill, Problem> {
+    match due {
+        Due::Application(id) => bill::bill_of(tx, id),
+        Due::Order(id) => tx.bill(id)?.ok_or_else(|| Problem::not_found("order")),
+    }
+}
+
+/// No money for what cannot be made any more.
+fn can_be_made(tx: &mut Tx<'_>, bill: &Bill) -> Result<(), Problem> {
+    for charge in bill.charges.iter().filter(|charge| charge.live) {
+        let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
+        let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+        gate::certificate_fits(tx, known.kind, &unit)?;
+    }
+    Ok(())
+}
+
+/// A number that the other side gives: of a receipt, a bank, a gateway.
+pub(super) fn check_reference(field: &'static str, text: &str) -> Result<(), Problem> {
+    if (1..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(Problem::field(field, "1 to 64 visible ASCII characters are needed"))
+    }
+}
+
+/// 128 random bits: whoever has the receipt can look it up, nobody can guess one.
+pub(super) fn receipt_code() -> Result<String, Problem> {
+    Ok(hex::encode(wire::random::<16>()?))
 }

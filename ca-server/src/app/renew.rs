@@ -16,6 +16,7 @@ use ca_verifier::Serial;
 use super::{
     App, Exchange,
     apply::advance,
+    bill,
     gate::must_be_good,
     personalise::{Hand, holders_place},
     status::change_status,
@@ -167,6 +168,7 @@ impl App {
                 tx.move_attempt(&attempt, &held.state, &next)?;
                 advance(tx, &held.application, ApplicationCommand::Deliver { attempt: attempt.clone() })?;
                 advance(tx, &held.application, ApplicationCommand::Activate { serial })?;
+                bill::deliver(tx, &held.application, now)?;
                 let activate = CertificateCommand::Activate;
                 change_status(tx, &actor, Action::ActivateCertificate, serial, activate, now)?;
                 let kind = tx.application_kind(&held.application)?;

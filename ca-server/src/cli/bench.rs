@@ -13,8 +13,9 @@ use std::{
 };
 
 use ca_core::{
-    Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, IdCard,
-    Identity, Name, Order, OrderId, Payment, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId,
+    Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, Fen,
+    IdCard, Identity, Name, OrderId, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId,
+    billing::{Bill, BillCommand, Charge, Order, OrderState, Payer, Payment, PaymentMethod},
 };
 use ca_store::{AttemptRecord, Tx, WriteSite};
 use ca_verifier::Uscc;
@@ -198,13 +199,7 @@ fn seed_one(
 ) -> Result<(), Problem> {
     let now = wire::now();
     let payment = PaymentId::new(now, wire::random()?);
-    let fee = ca_core::Fen::new(20_000);
-    let due = Order {
-        id: OrderId::new(now, wire::random()?),
-        application: order.application.clone(),
-        tariff: "bench".to_owned(),
-        total: fee,
-    };
+    let fee = Fen::new(20_000);
     tx.insert_application(&Application {
         id: order.application.clone(),
         kind: ca_core::ApplicationKind::New,
@@ -226,16 +221,45 @@ fn seed_one(
             attempt: order.attempt.clone(),
         },
     })?;
-    tx.insert_order(&due)?;
+    let payer = Payer::Unit(unit.id.clone());
+    let due = Order {
+        id: OrderId::new(now, wire::random()?),
+        payer: payer.clone(),
+        tariff: "bench".to_owned(),
+        quoted_at: now,
+        honoured_until: now,
+        state: OrderState::Quoted,
+        total: fee,
+        waived: Fen::ZERO,
+        received: Fen::ZERO,
+        refunded: Fen::ZERO,
+    };
+    let charge = Charge {
+        application: order.application.clone(),
+        kind: ca_core::ApplicationKind::New.name(),
+        total: fee,
+        waived: Fen::ZERO,
+        refunded: Fen::ZERO,
+        earned: Fen::ZERO,
+        live: true,
+    };
+    let mut bill = Bill::quoted(due, vec![charge])?;
+    bill.apply(&BillCommand::Open)?;
+    let postings = bill.apply(&BillCommand::Receive { method: PaymentMethod::Cash, amount: fee })?;
+    tx.insert_bill(&bill, &[])?;
     tx.insert_payment(&Payment {
-        receipt_no: payment.to_string(),
-        id: payment,
-        order: due.id,
+        id: payment.clone(),
+        order: Some(bill.order.id.clone()),
+        payer: Some(payer),
+        method: PaymentMethod::Cash,
+        reference: payment.to_string(),
         amount: fee,
-        method: "cash".to_owned(),
-        cashier: staff.clone(),
+        cashier: Some(staff.clone()),
+        counter: None,
+        code: payment.to_string(),
         at: now,
     })?;
+    tx.book(("payment", payment.as_str()), Some(&bill.order.id), &postings, now)?;
     tx.insert_attempt(&AttemptRecord {
         id: order.attempt.clone(),
         application: order.application.clone(),

@@ -12,7 +12,7 @@ pub enum StoreError {
     /// Another row has what must be unique. Of several such things each database names another one first.
     #[error("{what} exists already")]
     Conflict {
-        /// What must be unique, in domain words: `unit-code`, `payment-receipt`, `live-attempt`, ...
+        /// What must be unique, in domain words: `unit-code`, `payment-reference`, `live-attempt`, ...
         what: &'static str,
     },
     /// The row is no longer in the state that was read; nothing was changed.
@@ -137,10 +137,14 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "account_session_token_sha256" => "session",
         "application_document_application_position" => "application-document",
         "fee_order_id" => "order",
-        "fee_order_application" => "order-application",
+        "charge_application" => "charge",
+        "charge_line_application_position" => "charge-line",
         "payment_id" => "payment",
-        "payment_fee_order" => "payment-order",
-        "payment_receipt_no" => "payment-receipt",
+        "payment_method_reference" => "payment-reference",
+        "payment_code" => "payment-code",
+        "ledger_account_name" => "ledger-account",
+        "adjustment_id" => "adjustment",
+        "adjustment_method_reference" => "payment-reference",
         "posting_id" => "posting",
         "attempt_id" => "attempt",
         "attempt_held_application" => "live-attempt",

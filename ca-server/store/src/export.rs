@@ -59,9 +59,22 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     ("account", "id", "id unit agent name password:withheld initial failures locked_until changed_at"),
     ("account_session", "token_sha256", "token_sha256:withheld account created_at expires_at"),
-    ("fee_order", "id", "id application tariff total_fen"),
-    ("payment", "id", "id fee_order receipt_no amount_fen method cashier at"),
-    ("posting", "id", "id payment debit credit amount_fen at"),
+    (
+        "fee_order",
+        "id",
+        "id payer tariff quoted_at honoured_until state total_fen waived_fen received_fen refunded_fen",
+    ),
+    ("charge", "application", "application fee_order kind total_fen waived_fen refunded_fen earned_fen live"),
+    ("charge_line", "application, position", "application position item quantity price_fen note"),
+    ("payment", "id", "id fee_order payer method reference amount_fen cashier counter code:withheld at"),
+    ("posting", "id", "id reason cause fee_order debit credit amount_fen at"),
+    ("ledger_account", "name", "name balance_fen"),
+    (
+        "adjustment",
+        "id",
+        "id kind fee_order application amount_fen into_credit keeps_certificate reason requested_by requested_at \
+         state decided_by reasons method reference",
+    ),
     (
         "attempt",
         "id",

@@ -234,7 +234,8 @@ fn rows_from_before_a_rebuild_stay() {
             .read(|reader| {
                 let known = reader.application(&application)?.unwrap();
                 assert_eq!((known.kind, known.years), (ca_core::ApplicationKind::New, 2));
-                assert_eq!(reader.order_of(&application)?.unwrap().total, ca_core::Fen::new(35_000));
+                let order = reader.bill_of(&application)?.unwrap().order;
+                assert_eq!((order.total, order.state.name()), (ca_core::Fen::new(35_000), "due"));
                 let found = crate::UnitFilter { name: Some("京公".into()), limit: 2, ..Default::default() };
                 assert_eq!(reader.units(&found)?.len(), 1, "the search knows old units");
                 assert!(reader.pair_confirmed(&known.agent, &known.unit)?);

@@ -64,6 +64,10 @@ sites! {
     DecideApplication = "decide-application",
     /// Step 4: a payment.
     RecordPayment = "record-payment",
+    /// Step 4: a waiver or a refund, asked for, decided or paid out.
+    AdjustMoney = "adjust-money",
+    /// Step 4: several orders become one.
+    CollectOrders = "collect-orders",
     /// Step 5: a workstation takes an application.
     ClaimApplication = "claim-application",
     /// Step 5: an attempt is bound to its token.

@@ -49,7 +49,7 @@ const MENDING: [WriteSite; 4] =
     [WriteSite::BurnSerial, WriteSite::NoteAttempt, WriteSite::AbandonAttempt, WriteSite::ChangeStatus];
 /// Writes that other walks make: their crashes are in `ceremony_crash.rs`, `staff_crash.rs`, `person_crash.rs`,
 /// `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
-const ELSEWHERE: [WriteSite; 11] = [
+const ELSEWHERE: [WriteSite; 13] = [
     WriteSite::Ceremony,
     WriteSite::RegisterStaff,
     WriteSite::Import,
@@ -61,6 +61,8 @@ const ELSEWHERE: [WriteSite; 11] = [
     WriteSite::CheckBatch,
     WriteSite::SubmitBatch,
     WriteSite::BookAppointment,
+    WriteSite::AdjustMoney,
+    WriteSite::CollectOrders,
 ];
 
 #[test]

@@ -18,6 +18,7 @@ mod interruptions;
 mod kills;
 mod kinds;
 mod lint;
+mod money;
 mod notice;
 mod person_crash;
 mod persons;

@@ -165,7 +165,7 @@ fn decisions_and_money(ca: &Ca) {
     let payments = format!("/api/v1/applications/{id}/payments");
     let pay = |amount: i64, currency: &str, receipt: &str| json!({ "amount_fen": amount, "currency": currency, "method": "cash", "receipt_no": receipt });
     refused(ca, "clerk", &approval, &Value::Null, "auth.not-permitted", 403);
-    refused(ca, "clerk", &payments, &pay(20_000, "CNY", "R-1"), "wrong-state", 409);
+    refused(ca, "clerk", &payments, &pay(20_000, "CNY", "R-1"), "order.state", 409);
     assert_eq!(ca.post("officer", &approval, &Value::Null)["state"], "approved");
     refused(ca, "officer", &approval, &Value::Null, "wrong-state", 409);
     refused(ca, "clerk", &payments, &pay(19_999, "CNY", "R-1"), "payment.short", 422);

@@ -116,7 +116,8 @@ impl Checker<'_> {
         read.card = cell(CARD_AT).and_then(|cell| id_card(cell, findings));
         read.years = cell(4).and_then(|cell| sheet::years(cell, YEARS, findings));
         if let Some(years) = read.years
-            && let Err(error) = self.policies.tariff().quote(ApplicationKind::New, years)
+            && let Some(tariff) = self.policies.tariff(self.now)
+            && let Err(error) = tariff.quote(ApplicationKind::New, years, None, self.now)
         {
             findings.push(Finding::refused(YEARS, error.into()));
         }

@@ -3,7 +3,7 @@
 
 use ca_core::{
     Action, Application, ApplicationId, ApplicationKind, ApplicationState, AuditEntry, BatchCommand, BatchId,
-    BatchState, Document, Order, OrderId, Policies, StaffId, Verdict,
+    BatchState, Document, Policies, StaffId, Verdict,
 };
 use ca_store::{BatchLine, Tx, WriteSite};
 use ca_verifier::Time;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{
-        App,
+        App, bill,
         gate::{self, NewDocument},
     },
     Counts, batch,
@@ -188,9 +188,10 @@ impl Template {
         let (unit, agent) = line.unit.clone().zip(line.agent.clone()).ok_or_else(incomplete)?;
         let years = line.years.ok_or_else(incomplete)?;
         let known = tx.unit(&unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-        let (_, total) = policies.tariff().quote(KIND, years)?;
+        let tariff = policies.tariff(self.now).ok_or_else(|| Problem::new(Rule::TariffNone))?;
+        let quote = bill::quote(tx, tariff, KIND, years, self.now)?;
         let id = ApplicationId::new(self.now, wire::random()?);
-        tx.insert_application(&Application {
+        let application = Application {
             id: id.clone(),
             kind: KIND,
             unit,
@@ -207,13 +208,9 @@ impl Template {
             entered_before: Vec::new(),
             entered_at: self.now,
             state: ApplicationState::Submitted,
-        })?;
-        tx.insert_order(&Order {
-            id: OrderId::new(self.now, wire::random()?),
-            application: id.clone(),
-            tariff: policies.tariff().version.clone(),
-            total,
-        })?;
+        };
+        tx.insert_application(&application)?;
+        bill::quoted(tx, &application, &quote, self.now)?;
         Ok(id)
     }
 }

@@ -62,7 +62,7 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
         }
         NoticeAbout::Application(id) => {
             let known = reader.application(id)?.ok_or_else(|| Problem::not_found("application"))?;
-            let order = reader.order_of(id)?;
+            let order = reader.charge(id)?;
             let id = id.to_string();
             Ok(match (notice.kind, known.state) {
                 (NoticeKind::ApplicationApproved, _) => {

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{MadeView, made};
 use crate::{
-    app::{About, App, Claim, NewApplication, NewPayment},
+    app::{About, App, Claim, Due, NewApplication, NewPayment},
     http::problem::{Body, IdempotencyKey},
     permit::{
         ApproveApplication, ClaimApplication, CorrectApplication, DeliverToken, Permission, Permit,
@@ -227,7 +227,7 @@ pub(super) async fn application(
     let id = ApplicationId::parse(&id)?;
     app.store.read(|reader| {
         let application = reader.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
-        let fee = reader.order_of(&id)?.map(|order| order.total.get());
+        let fee = reader.charge(&id)?.map(|charge| charge.total.get());
         let contact = app.application_contact(&application)?;
         let mut view = view(application, fee, reader.live_attempt_of(&id)?);
         view.contact = contact;
@@ -291,7 +291,7 @@ pub(super) async fn approve(
 #[serde(deny_unknown_fields)]
 pub(super) struct Reasons {
     /// For the unit and the log to read.
-    reasons: String,
+    pub(super) reasons: String,
 }
 
 /// Reject, with reasons.
@@ -317,7 +317,7 @@ pub(super) async fn withdraw(
     change(&app, permit, id, |permit, id| app.withdraw(permit, id)).await
 }
 
-/// Record a payment at the counter: the whole fee, once.
+/// Record a payment at the counter for the order that the application is on.
 #[utoipa::path(post, path = "/api/v1/applications/{id}/payments", request_body = NewPayment,
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 201, body = MadeView), (status = 409, description = "paid already"),
@@ -330,8 +330,10 @@ pub(super) async fn pay(
     body: Body<NewPayment>,
 ) -> Result<Response, Problem> {
     let once = key.once(&body);
-    let work =
-        async { app.record_payment(permit.clone(), ApplicationId::parse(&id)?, body.value, once).await };
+    let work = async {
+        let due = Due::Application(ApplicationId::parse(&id)?);
+        app.record_payment(permit.clone(), due, body.value, once).await
+    };
     app.audited(about(&permit, Action::RecordPayment, &id), work).await.map(made)
 }
 

@@ -1,6 +1,7 @@
 //! `/api/v1`: each handler takes a permit, calls one use case, shows one view.
 
 mod accounts;
+mod adjustments;
 mod agents;
 mod applications;
 mod appointments;
@@ -8,6 +9,7 @@ mod batches;
 mod certificates;
 mod log;
 mod notices;
+mod orders;
 mod own;
 mod people;
 mod register;
@@ -92,6 +94,20 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(applications::reject))
         .routes(routes!(applications::withdraw))
         .routes(routes!(applications::pay))
+        .routes(routes!(orders::quote))
+        .routes(routes!(orders::collect, orders::orders))
+        .routes(routes!(orders::order))
+        .routes(routes!(orders::order_of))
+        .routes(routes!(orders::pay))
+        .routes(routes!(orders::spend_credit))
+        .routes(routes!(orders::statement))
+        .routes(routes!(adjustments::request))
+        .routes(routes!(adjustments::adjustments))
+        .routes(routes!(adjustments::adjustment))
+        .routes(routes!(adjustments::approve))
+        .routes(routes!(adjustments::reject))
+        .routes(routes!(adjustments::withdraw))
+        .routes(routes!(adjustments::pay_out))
         .routes(routes!(applications::claim))
         .routes(routes!(applications::abandon))
         .routes(routes!(applications::hand_over))

@@ -200,7 +200,7 @@ pub(super) async fn own_application(
     app.store.read(|reader| {
         let found = reader.application(&id)?.filter(|application| application.unit == unit);
         let found = found.ok_or_else(|| Problem::not_found("application"))?;
-        let fee = reader.order_of(&id)?.map(|order| order.total.get());
+        let fee = reader.charge(&id)?.map(|charge| charge.total.get());
         let contact = app.application_contact(&found)?;
         let mut view = application_view(found, fee, None);
         view.contact = contact;

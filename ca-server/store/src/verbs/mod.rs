@@ -2,6 +2,7 @@
 //! Rows stay in these files; what goes out has its type back.
 
 mod account;
+mod adjustment;
 mod agent;
 mod application;
 mod appointment;
@@ -15,8 +16,9 @@ mod idempotency;
 mod issuing;
 mod lease;
 mod material;
-mod money;
 mod notice;
+mod order;
+mod payment;
 mod person;
 mod register;
 mod retention;
@@ -42,6 +44,7 @@ pub use self::{
     idempotency::Claim,
     issuing::CertificateRecord,
     notice::{Expiring, NoticeFilter, NoticeRecord},
+    order::OrderFilter,
     person::{ClearAgent, OpeningRecord},
     register::{RegisterImport, RegisterRow},
     status::{CertificateStatus, CrlSource, StatusRecord},

@@ -9,6 +9,7 @@ mod enrollment;
 mod export;
 mod issuing;
 mod leader;
+mod money;
 mod notice;
 mod person;
 mod race;

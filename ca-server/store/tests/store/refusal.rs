@@ -1,8 +1,8 @@
 //! What the store refuses, in the words that it promises, and that nothing of it stays.
 
 use ca_core::{
-    Application, ApplicationState, AttemptState, Fen, Order, OrderId, Payment, PaymentId, StaffId, Unit,
-    UnitId,
+    Application, ApplicationState, AttemptState, Fen, OrderId, PaymentId, StaffId, Unit, UnitId,
+    billing::{Account, Order, OrderState, Payment, PaymentMethod, Posting},
 };
 use ca_store::{AttemptRecord, CrlRecord, StoreError, Tx};
 use ca_verifier::Uscc;
@@ -35,17 +35,24 @@ fn conflicts_have_names() {
         assert_eq!(refused(store, move |tx| tx.insert_agent(&agent_twin)), conflict("agent"));
         assert_eq!(refused(store, move |tx| tx.insert_agent(&card_twin)), conflict("agent-id-card"));
 
-        let order_twin = Order { id: OrderId::new(NOW, octets(9)), ..order(1) };
-        assert_eq!(refused(store, move |tx| tx.insert_order(&order_twin)), conflict("order-application"));
-        let other_payment = || Payment { id: PaymentId::new(NOW, octets(9)), ..payment(1) };
-        let doubled = Payment { receipt_no: "R9".into(), ..other_payment() };
-        assert_eq!(refused(store, move |tx| tx.insert_payment(&doubled)), conflict("payment-order"));
-        let receipt_twin = refused(store, move |tx| {
-            tx.insert_application(&application(2))?;
-            tx.insert_order(&order(2))?;
-            tx.insert_payment(&Payment { order: order(2).id, ..other_payment() })
+        let order_twin = refused(store, |tx| {
+            let (mut bill, lines) = bill(1);
+            bill.order.id = OrderId::new(NOW, octets(9));
+            tx.insert_bill(&bill, &lines)
         });
-        assert_eq!(receipt_twin, conflict("payment-receipt"));
+        assert_eq!(order_twin, conflict("charge"));
+        let receipt_twin = Payment { id: PaymentId::new(NOW, octets(9)), code: "9".into(), ..payment(1) };
+        assert_eq!(refused(store, move |tx| tx.insert_payment(&receipt_twin)), conflict("payment-reference"));
+        let code_twin = Payment { id: PaymentId::new(NOW, octets(9)), reference: "R9".into(), ..payment(1) };
+        assert_eq!(refused(store, move |tx| tx.insert_payment(&code_twin)), conflict("payment-code"));
+        // The same number of another kind of receipt is another receipt.
+        let card = Payment {
+            id: PaymentId::new(NOW, octets(8)),
+            code: "8".into(),
+            method: PaymentMethod::Card,
+            ..payment(1)
+        };
+        write(store, move |tx| tx.insert_payment(&card));
 
         let second = AttemptRecord { application: application(1).id, ..attempt(9) };
         assert_eq!(refused(store, move |tx| tx.insert_attempt(&second)), conflict("live-attempt"));
@@ -129,7 +136,7 @@ fn rows_need_what_they_refer_to() {
             |tx| tx.insert_notice(&notice(1)),
             |tx| tx.put_contact(&unit().id, &contact(), NOW, "staff:x"),
             |tx| tx.insert_application(&application(1)),
-            |tx| tx.insert_order(&order(1)),
+            |tx| insert_bill(tx, 1),
             |tx| tx.insert_attempt(&attempt(1)),
             |tx| tx.confirm_pair(&agent().id, &unit().id, NOW, "staff:x"),
         ];
@@ -145,11 +152,16 @@ fn checks_of_the_schema_hold() {
         enroll(store);
         write(store, |tx| {
             tx.insert_application(&application(1))?;
-            tx.insert_order(&order(1))
+            insert_bill(tx, 1)
         });
-        let bad: [Verb; 4] = [
+        let bad: [Verb; 8] = [
             |tx| tx.insert_payment(&Payment { amount: Fen::ZERO, ..payment(1) }),
-            |tx| tx.insert_payment(&Payment { method: "barter".into(), ..payment(1) }),
+            |tx| tx.insert_payment(&Payment { payer: None, ..payment(1) }),
+            // What nobody has cannot be spent, whatever a program says.
+            |tx| spend(tx, Account::Credit(payer()), Account::Order(bill(1).0.order.id)),
+            |tx| spend(tx, Account::Order(bill(1).0.order.id), Account::Payable),
+            |tx| with_sums(tx, |order| order.state = OrderState::Paid),
+            |tx| with_sums(tx, |order| (order.state, order.received) = (OrderState::Due, Fen::new(1))),
             |tx| tx.insert_application(&Application { years: 0, ..application(2) }),
             |tx| {
                 let code = Uscc::parse("91320106MA1X00017N").unwrap().into();
@@ -165,7 +177,8 @@ fn checks_of_the_schema_hold() {
             let error = refused(store, write);
             assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
         }
-        assert_eq!(read(store, |reader| reader.payment_of(&order(1).id)), None);
+        assert_eq!(read(store, |reader| reader.payments_of(&bill(1).0.order.id)), []);
+        assert_eq!(read(store, |reader| reader.balance(&Account::Credit(payer()))), Fen::ZERO);
     });
 }
 
@@ -176,4 +189,16 @@ fn errors_show_no_personal_data() {
         let error = refused(store, |tx| tx.insert_agent(&person(9, "张三", ID_CARD)));
         assert!(!format!("{error} {error:?}").contains(ID_CARD));
     });
+}
+
+fn spend(tx: &mut Tx<'_>, from: Account, to: Account) -> Result<(), StoreError> {
+    let posting = Posting::new(from, to, Fen::new(1)).unwrap();
+    tx.book(("draw", "x"), None, &[posting], NOW)
+}
+
+fn with_sums(tx: &mut Tx<'_>, bend: impl FnOnce(&mut Order)) -> Result<(), StoreError> {
+    let (before, _) = bill(1);
+    let mut after = before.clone();
+    bend(&mut after.order);
+    tx.change_bill(&before, &after)
 }

@@ -130,8 +130,7 @@ fn issue(store: &Store, number: u32, by: &Agent, at: Time) {
             attempt: attempt.id.clone(),
         };
         tx.insert_application(&application)?;
-        tx.insert_order(&order(number))?;
-        tx.insert_payment(&payment)?;
+        pay(tx, number)?;
         tx.insert_attempt(&attempt)
     });
     store.record_intent_blocking(intent(number), |_| Ok::<_, StoreError>(())).map(drop).unwrap();

@@ -140,10 +140,7 @@ fn money_log_and_material() {
     on_both(|store| {
         enroll(store);
         write(store, |tx| personalising(tx, 1));
-        assert_eq!(read(store, |reader| reader.order(&order(1).id)), Some(order(1)));
-        assert_eq!(read(store, |reader| reader.order_of(&application(1).id)), Some(order(1)));
         assert_eq!(read(store, |reader| reader.payment(&payment(1).id)), Some(payment(1)));
-        assert_eq!(read(store, |reader| reader.payment_of(&order(1).id)), Some(payment(1)));
 
         write(store, |tx| {
             tx.append_audit(&entry(Action::RegisterUnit, "unit", unit().id).with("uscc", unit().code))?;

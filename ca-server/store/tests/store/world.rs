@@ -3,7 +3,8 @@
 use ca_core::{
     Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState,
     AuditEntry, Document, DocumentForm, Fen, IdCard, Identity, Intent, Name, NoticeAbout, NoticeId,
-    NoticeKind, Order, OrderId, Payment, PaymentId, SealedContact, StaffId, Unit, UnitId, Vault,
+    NoticeKind, OrderId, PaymentId, SealedContact, StaffId, Unit, UnitId, Vault,
+    billing::{Bill, BillCommand, Charge, Item, Order, OrderState, Payer, Payment, PaymentMethod, QuoteLine},
     personal::Place,
 };
 use ca_store::{AttemptRecord, NoticeRecord, Reader, Store, StoreError, Tx, WriteSite, testing::databases};
@@ -43,6 +44,10 @@ pub(crate) fn serial(number: u32) -> Serial {
 
 pub(crate) fn clerk() -> StaffId {
     StaffId::new(NOW, octets(1))
+}
+
+pub(crate) fn stranger() -> StaffId {
+    StaffId::new(NOW, octets(2))
 }
 
 pub(crate) fn unit() -> Unit {
@@ -108,23 +113,73 @@ pub(crate) fn application(number: u32) -> Application {
     }
 }
 
-pub(crate) fn order(number: u32) -> Order {
-    Order {
+/// A quoted order of one application, and the lines of its price.
+pub(crate) fn bill(number: u32) -> (Bill, Vec<Vec<QuoteLine>>) {
+    let order = Order {
         id: OrderId::new(NOW, octets(number)),
-        application: application(number).id,
+        payer: payer(),
         tariff: "2026-1".into(),
+        quoted_at: NOW,
+        honoured_until: NOW.plus_secs(60 * 86_400),
+        state: OrderState::Quoted,
+        total: Fen::ZERO,
+        waived: Fen::ZERO,
+        received: Fen::ZERO,
+        refunded: Fen::ZERO,
+    };
+    let charge = Charge {
+        application: application(number).id,
+        kind: "new",
         total: Fen::new(50_000),
-    }
+        waived: Fen::ZERO,
+        refunded: Fen::ZERO,
+        earned: Fen::ZERO,
+        live: true,
+    };
+    let line = |item, quantity, fen| QuoteLine { item, quantity, price: Fen::new(fen), note: None };
+    let lines = vec![line(Item::Token, 1, 5_000), line(Item::CertificateYear, 3, 15_000)];
+    (Bill::quoted(order, vec![charge]).unwrap(), vec![lines])
+}
+
+pub(crate) fn payer() -> Payer {
+    Payer::Unit(unit().id)
+}
+
+pub(crate) fn insert_bill(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
+    let (bill, lines) = bill(number);
+    tx.insert_bill(&bill, &lines)
+}
+
+/// One command to the order of an application, with its postings.
+pub(crate) fn apply(tx: &mut Tx<'_>, number: u32, command: &BillCommand) -> Result<Bill, StoreError> {
+    let before = tx.bill_of(&application(number).id)?.unwrap();
+    let mut after = before.clone();
+    let postings = after.apply(command).unwrap();
+    tx.change_bill(&before, &after)?;
+    tx.book((command.name(), "x"), Some(&after.order.id), &postings, NOW)?;
+    Ok(after)
+}
+
+/// The order is paid at the counter.
+pub(crate) fn pay(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreError> {
+    insert_bill(tx, number)?;
+    apply(tx, number, &BillCommand::Open)?;
+    tx.insert_payment(&payment(number))?;
+    let amount = Fen::new(50_000);
+    apply(tx, number, &BillCommand::Receive { method: PaymentMethod::Cash, amount }).map(drop)
 }
 
 pub(crate) fn payment(number: u32) -> Payment {
     Payment {
         id: PaymentId::new(NOW, octets(number)),
-        order: order(number).id,
-        receipt_no: format!("R{number:06}"),
+        order: Some(bill(number).0.order.id),
+        payer: Some(payer()),
+        method: PaymentMethod::Cash,
+        reference: format!("R{number:06}"),
         amount: Fen::new(50_000),
-        method: "cash".into(),
-        cashier: clerk(),
+        cashier: Some(clerk()),
+        counter: Some("gulou".into()),
+        code: format!("{number:032x}"),
         at: NOW,
     }
 }
@@ -202,8 +257,7 @@ pub(crate) fn personalising(tx: &mut Tx<'_>, number: u32) -> Result<(), StoreErr
     application.state =
         ApplicationState::Personalising { payment: Some(payment.id.clone()), attempt: attempt.id.clone() };
     tx.insert_application(&application)?;
-    tx.insert_order(&order(number))?;
-    tx.insert_payment(&payment)?;
+    pay(tx, number)?;
     tx.insert_attempt(&attempt)
 }
 

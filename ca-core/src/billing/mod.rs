@@ -1,0 +1,19 @@
+//! What things cost, what was paid, and where the money stands (step 4 of the path). Amounts in fen.
+//!
+//! A [`Bill`] is an order with its charges, one an application. Whatever happens to it goes through
+//! [`Bill::apply`], which gives the postings that belong to it: an order cannot change without its money, and no money
+//! moves without a reason.
+
+mod account;
+mod bill;
+#[cfg(test)]
+mod model;
+mod order;
+mod payment;
+mod tariff;
+
+pub use account::{Account, Booked, Payer, PaymentMethod, Posting};
+pub use bill::{Bill, BillCommand, BillRefusal};
+pub use order::{Charge, Order, OrderState};
+pub use payment::{Adjustment, AdjustmentCommand, AdjustmentKind, AdjustmentState, Payment};
+pub use tariff::{FeeItem, Item, Quote, QuoteLine, Tariff};

@@ -1,0 +1,179 @@
+-- Orders with their charges, a book of double entries, and what two persons decide about money. Amounts in fen.
+CREATE TEMPORARY TABLE former_order AS
+    SELECT fee_order.id AS id, application.id AS application, application.kind AS kind, 'unit:' || application.unit AS payer, tariff, total_fen,
+        application.entered_at AS quoted_at, payment.id AS payment, receipt_no, method, cashier, payment.at AS paid_at,
+        CASE
+            WHEN payment.id IS NOT NULL THEN 'paid'
+            WHEN application.state = 'submitted' OR application.state = 'rejected' THEN 'quoted'
+            WHEN application.state = 'withdrawn' OR application.state = 'expired' THEN 'cancelled'
+            WHEN total_fen = 0 THEN 'paid'
+            ELSE 'due'
+        END AS state,
+        CASE WHEN application.state = 'delivered' OR application.state = 'active' THEN total_fen ELSE 0 END AS earned_fen
+    FROM fee_order JOIN application ON application.id = fee_order.application
+        LEFT JOIN payment ON payment.fee_order = fee_order.id;
+DROP TABLE posting;
+DROP TABLE payment;
+DROP TABLE fee_order;
+
+CREATE TABLE fee_order (
+    id TEXT COLLATE "C" NOT NULL CONSTRAINT fee_order_id PRIMARY KEY,
+    payer TEXT COLLATE "C" NOT NULL CHECK (payer LIKE 'unit:%' OR payer LIKE 'agent:%'),
+    tariff TEXT COLLATE "C" NOT NULL,
+    quoted_at BIGINT NOT NULL,
+    honoured_until BIGINT NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    total_fen BIGINT NOT NULL CHECK (total_fen >= 0),
+    waived_fen BIGINT NOT NULL CHECK (waived_fen >= 0),
+    received_fen BIGINT NOT NULL CHECK (received_fen >= 0),
+    refunded_fen BIGINT NOT NULL CHECK (refunded_fen >= 0 AND refunded_fen <= received_fen),
+    CHECK (
+        CASE state
+            WHEN 'quoted' THEN received_fen = 0 AND waived_fen = 0
+            WHEN 'due' THEN received_fen = 0 AND waived_fen < total_fen
+            WHEN 'part-paid' THEN received_fen > 0 AND waived_fen + received_fen < total_fen AND refunded_fen = 0
+            WHEN 'paid' THEN waived_fen + received_fen = total_fen AND (refunded_fen = 0 OR refunded_fen < received_fen)
+            WHEN 'refunded' THEN waived_fen + received_fen = total_fen AND refunded_fen = received_fen AND received_fen > 0
+            WHEN 'cancelled' THEN total_fen = 0 AND received_fen = 0 AND waived_fen = 0
+            ELSE FALSE
+        END
+    )
+);
+CREATE INDEX fee_order_by_payer ON fee_order (payer, id);
+CREATE INDEX fee_order_open ON fee_order (state, id) WHERE state = 'due' OR state = 'part-paid';
+
+-- What one application costs; live: it is still wanted.
+CREATE TABLE charge (
+    application TEXT COLLATE "C" NOT NULL CONSTRAINT charge_application PRIMARY KEY REFERENCES application (id),
+    fee_order TEXT COLLATE "C" NOT NULL REFERENCES fee_order (id),
+    kind TEXT COLLATE "C" NOT NULL,
+    total_fen BIGINT NOT NULL CHECK (total_fen >= 0),
+    waived_fen BIGINT NOT NULL CHECK (waived_fen >= 0),
+    refunded_fen BIGINT NOT NULL CHECK (refunded_fen >= 0),
+    earned_fen BIGINT NOT NULL CHECK (earned_fen >= 0),
+    live SMALLINT NOT NULL CHECK (live = 0 OR live = 1),
+    CHECK (waived_fen + refunded_fen <= total_fen AND earned_fen + refunded_fen <= total_fen)
+);
+CREATE INDEX charge_by_order ON charge (fee_order, application);
+
+-- How the price of an application comes about.
+CREATE TABLE charge_line (
+    application TEXT COLLATE "C" NOT NULL REFERENCES charge (application),
+    position INTEGER NOT NULL,
+    item TEXT COLLATE "C" NOT NULL,
+    quantity INTEGER NOT NULL CHECK (quantity > 0),
+    price_fen BIGINT NOT NULL CHECK (price_fen >= 0),
+    note TEXT COLLATE "C",
+    CONSTRAINT charge_line_application_position PRIMARY KEY (application, position)
+);
+
+-- reference: the number that the other side gave it, which counts once, for ever; code: opens the receipt's public page.
+CREATE TABLE payment (
+    id TEXT COLLATE "C" NOT NULL CONSTRAINT payment_id PRIMARY KEY,
+    fee_order TEXT COLLATE "C" REFERENCES fee_order (id),
+    payer TEXT COLLATE "C" CHECK (payer LIKE 'unit:%' OR payer LIKE 'agent:%'),
+    method TEXT COLLATE "C" NOT NULL CHECK (method = 'cash' OR method = 'card' OR method = 'transfer' OR method = 'online'),
+    reference TEXT COLLATE "C" NOT NULL,
+    amount_fen BIGINT NOT NULL CHECK (amount_fen > 0),
+    cashier TEXT COLLATE "C",
+    counter TEXT COLLATE "C",
+    code TEXT COLLATE "C" NOT NULL CONSTRAINT payment_code UNIQUE,
+    at BIGINT NOT NULL,
+    CONSTRAINT payment_method_reference UNIQUE (method, reference),
+    CHECK (fee_order IS NULL OR payer IS NOT NULL)
+);
+CREATE INDEX payment_by_order ON payment (fee_order, id);
+CREATE INDEX payment_by_time ON payment (at, id);
+
+-- Double entry: one row names the account that gains and the account that gives, so it balances by construction.
+CREATE TABLE posting (
+    id BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY,
+    reason TEXT COLLATE "C" NOT NULL,
+    cause TEXT COLLATE "C" NOT NULL,
+    fee_order TEXT COLLATE "C" REFERENCES fee_order (id),
+    debit TEXT COLLATE "C" NOT NULL,
+    credit TEXT COLLATE "C" NOT NULL,
+    amount_fen BIGINT NOT NULL CHECK (amount_fen > 0),
+    at BIGINT NOT NULL,
+    CHECK (debit <> credit),
+    CONSTRAINT posting_id PRIMARY KEY (id)
+);
+CREATE INDEX posting_by_debit ON posting (debit, id);
+CREATE INDEX posting_by_credit ON posting (credit, id);
+CREATE INDEX posting_by_time ON posting (at, id);
+
+-- What payers and orders have now, kept by the database itself with each posting: what is not there cannot be spent.
+-- Accounts that everybody shares have no row: everybody would wait for it.
+CREATE TABLE ledger_account (
+    name TEXT COLLATE "C" NOT NULL CONSTRAINT ledger_account_name PRIMARY KEY,
+    balance_fen BIGINT NOT NULL,
+    CHECK (CASE WHEN name LIKE 'arrears-%' THEN balance_fen <= 0 ELSE balance_fen >= 0 END)
+);
+CREATE FUNCTION book_posting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ledger_account (name, balance_fen)
+        SELECT name, 0 FROM (SELECT NEW.debit AS name UNION SELECT NEW.credit) AS touched
+        WHERE name LIKE 'unit:%' OR name LIKE 'agent:%' OR name LIKE 'order:%' OR name LIKE 'arrears-%'
+        ON CONFLICT DO NOTHING;
+    UPDATE ledger_account SET balance_fen = balance_fen - NEW.amount_fen WHERE name = NEW.debit;
+    UPDATE ledger_account SET balance_fen = balance_fen + NEW.amount_fen WHERE name = NEW.credit;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER posting_books AFTER INSERT ON posting FOR EACH ROW EXECUTE FUNCTION book_posting();
+CREATE TRIGGER posting_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON posting
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- A waiver or a refund: asked for by one person, decided by another.
+CREATE TABLE adjustment (
+    id TEXT COLLATE "C" NOT NULL CONSTRAINT adjustment_id PRIMARY KEY,
+    kind TEXT COLLATE "C" NOT NULL,
+    fee_order TEXT COLLATE "C" NOT NULL REFERENCES fee_order (id),
+    application TEXT COLLATE "C" NOT NULL REFERENCES application (id),
+    amount_fen BIGINT NOT NULL CHECK (amount_fen > 0),
+    into_credit SMALLINT NOT NULL CHECK (into_credit = 0 OR into_credit = 1),
+    keeps_certificate SMALLINT NOT NULL CHECK (keeps_certificate = 0 OR keeps_certificate = 1),
+    reason TEXT COLLATE "C" NOT NULL,
+    requested_by TEXT COLLATE "C" NOT NULL,
+    requested_at BIGINT NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    decided_by TEXT COLLATE "C",
+    reasons TEXT COLLATE "C",
+    method TEXT COLLATE "C",
+    reference TEXT COLLATE "C",
+    CONSTRAINT adjustment_method_reference UNIQUE (method, reference),
+    CHECK (decided_by IS NULL OR decided_by <> requested_by),
+    CHECK (kind = 'refund' OR kind = 'waiver' AND into_credit = 0 AND keeps_certificate = 0),
+    CHECK (
+        CASE state
+            WHEN 'requested' THEN coalesce(decided_by, reasons, method, reference) IS NULL
+            WHEN 'withdrawn' THEN coalesce(decided_by, reasons, method, reference) IS NULL
+            WHEN 'approved' THEN decided_by IS NOT NULL AND coalesce(reasons, method, reference) IS NULL
+            WHEN 'rejected' THEN decided_by IS NOT NULL AND reasons IS NOT NULL AND coalesce(method, reference) IS NULL
+            WHEN 'paid-out' THEN decided_by IS NOT NULL AND method IS NOT NULL AND reference IS NOT NULL AND reasons IS NULL
+                AND kind = 'refund' AND into_credit = 0
+            ELSE FALSE
+        END
+    )
+);
+CREATE INDEX adjustment_by_state ON adjustment (state, id);
+CREATE INDEX adjustment_by_order ON adjustment (fee_order, id);
+
+-- What was there: each order with its one application, each payment through its payer's account.
+INSERT INTO fee_order (id, payer, tariff, quoted_at, honoured_until, state, total_fen, waived_fen, received_fen, refunded_fen)
+    SELECT id, payer, tariff, quoted_at, quoted_at + 5184000000, state, CASE state WHEN 'cancelled' THEN 0 ELSE total_fen END, 0,
+        CASE WHEN payment IS NULL THEN 0 ELSE total_fen END, 0
+    FROM former_order;
+INSERT INTO charge (application, fee_order, kind, total_fen, waived_fen, refunded_fen, earned_fen, live)
+    SELECT application, id, kind, total_fen, 0, 0, earned_fen, CASE state WHEN 'cancelled' THEN 0 ELSE 1 END FROM former_order;
+INSERT INTO charge_line (application, position, item, quantity, price_fen)
+    SELECT application, 0, 'service', 1, total_fen FROM former_order WHERE total_fen > 0;
+INSERT INTO payment (id, fee_order, payer, method, reference, amount_fen, cashier, code, at)
+    SELECT payment, id, payer, method, receipt_no, total_fen, cashier, payment, paid_at FROM former_order WHERE payment IS NOT NULL;
+INSERT INTO posting (reason, cause, fee_order, debit, credit, amount_fen, at)
+    SELECT 'payment', payment, id, method, payer, total_fen, paid_at FROM former_order WHERE payment IS NOT NULL ORDER BY payment;
+INSERT INTO posting (reason, cause, fee_order, debit, credit, amount_fen, at)
+    SELECT 'payment', payment, id, payer, 'order:' || id, total_fen, paid_at FROM former_order WHERE payment IS NOT NULL ORDER BY payment;
+INSERT INTO posting (reason, cause, fee_order, debit, credit, amount_fen, at)
+    SELECT 'delivery', application, id, 'order:' || id, 'revenue:' || kind, total_fen, paid_at FROM former_order
+    WHERE payment IS NOT NULL AND earned_fen > 0 ORDER BY payment;
+DROP TABLE former_order;
