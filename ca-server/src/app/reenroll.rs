@@ -185,9 +185,11 @@ impl App {
                 if !(same && fresh) {
                     return Err(Problem::new(Rule::CertificateNotGood).with("state", "revoked"));
                 }
-            } else if !same {
+            } else {
                 must_be_good(reader, presented)?;
-                return Err(Problem::new(Rule::RenewalNone).with("serial", presented));
+                if !same {
+                    return Err(Problem::new(Rule::RenewalNone).with("serial", presented));
+                }
             }
             must_be_good(reader, serial)?;
             certificate(reader, &serial)

@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod docs;
 mod eligibility;
+mod est;
 mod gate;
 mod guide;
 mod idempotency;

@@ -3,8 +3,10 @@
 
 mod account;
 mod engine;
+pub(crate) mod est;
 mod mail;
 mod notices;
+mod policy;
 mod postgres;
 mod records;
 mod webhook;

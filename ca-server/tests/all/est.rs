@@ -1,0 +1,492 @@
+//! Step 11 over EST, with the clients that people have: OpenSSL and curl, strongSwan's pki. From a certificate on a
+//! U-key to one whose key a program keeps, and on from there; what is refused changes nothing and stands in the log.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    CPS, Ca, Database, USCC,
+    est::{Answer, Identity, PKCS10, answer, certificates, subject},
+    openssl, root, rows, text, wait,
+};
+use serde_json::{Value, json};
+
+/// A unit that `testdata/units.toml` registers besides.
+const OTHER: &str = "91320106MA1X00017N";
+const REENROLL: &str = "simplereenroll";
+
+#[test]
+fn on_sqlite() {
+    est(Database::Sqlite);
+}
+
+#[test]
+fn on_postgres() {
+    est(Database::Postgres);
+}
+
+fn est(database: Database) {
+    let mut ca = Ca::new(database);
+    ca.serve(&[]);
+    ca.start_counter(&[]);
+    open_to_everybody(&ca);
+    let (mut first, token) = on_a_token(&ca, USCC);
+    not_unless_the_profile_allows_it(&mut ca, &mut first);
+    no_first_certificate(&ca, &first);
+    nobody_else(&ca, &first);
+    let renewal = not_before_it_is_settled(&ca, &first);
+    bad_requests(&ca, &first);
+    let second = renewed_from_a_token(&ca, &first, &token, &renewal);
+    let third = renewed_by_the_document(&ca, &second, 0);
+    key_seen_before(&ca, &first, &third);
+    let fourth = renewed_by_the_document(&ca, &third, 1);
+    let fifth = at_the_same_time(&ca, &fourth);
+    revoked(&ca, &fifth);
+    ca.stop_others();
+    ca.stop_server();
+    everything_says_where_it_came_from(&ca, &first);
+    ca.assert_audit_is_clean();
+}
+
+/// A certificate in use, and how its holder shows it.
+struct Held {
+    serial: String,
+    file: String,
+    identity: Identity,
+}
+
+/// A unit's certificate as it comes from a counter. Gives its token, too.
+fn on_a_token(ca: &Ca, uscc: &str) -> (Held, String) {
+    let mut application = ca.application_body();
+    application["uscc"] = json!(uscc);
+    let id = made(&ca.post("clerk", "/api/v1/applications", &application));
+    approve(ca, &id);
+    pay(ca, &id, 20_000);
+    let token = ca.blank_token();
+    ca.claim(&id, &token);
+    wait(60, "personalisation", || ca.application(&id)["personalisation"]["state"] == "proved");
+    let handed = ca.post("clerk", &format!("/api/v1/applications/{id}/hand-over"), &Value::Null);
+    let serial = handed["serial"].as_str().unwrap_or_else(|| panic!("{handed}")).to_owned();
+    let activated = ca.activate(&id, &token);
+    assert!(activated.status.success(), "{}", text(&activated));
+    ca.write_certificate(&serial);
+    let file = ca.path(&format!("{uscc}.pem"));
+    std::fs::rename(ca.path("unit.pem"), &file).unwrap();
+    let identity = Identity::Token { certificate: file.clone(), key: ca.key_uri(&token) };
+    (Held { serial, file, identity }, token)
+}
+
+fn made(answer: &Value) -> String {
+    answer["id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+fn apply(ca: &Ca, held: &Held) -> String {
+    let form = json!({ "kind": "nanjing-hrss-application", "sha256": "00".repeat(32) });
+    let renewal = json!({
+        "uscc": USCC, "agent": ca.agent, "years": 1, "kind": "renew", "certificate": held.serial, "cps": CPS,
+        "documents": [form],
+    });
+    made(&ca.post("clerk", "/api/v1/applications", &renewal))
+}
+
+fn approve(ca: &Ca, id: &str) {
+    let approved = ca.post("officer", &format!("/api/v1/applications/{id}/approval"), &Value::Null);
+    assert_eq!(approved["state"], "approved", "{approved}");
+}
+
+fn pay(ca: &Ca, id: &str, fen: u32) {
+    let payment =
+        json!({ "amount_fen": fen, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{id}") });
+    let paid = ca.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment);
+    assert!(paid["id"].is_string(), "{paid}");
+}
+
+fn settled(ca: &Ca, held: &Held) -> String {
+    let id = apply(ca, held);
+    approve(ca, &id);
+    pay(ca, &id, 15_000);
+    id
+}
+
+fn send(ca: &Ca, held: &Held, request: &[u8]) -> Answer {
+    ca.est(&held.identity, REENROLL, Some((PKCS10, request)))
+}
+
+fn state(ca: &Ca, held: &Held) -> Value {
+    let view = ca.get("auditor", &format!("/api/v1/certificates/{}", held.serial));
+    json!([view["state"], view["reason"]])
+}
+
+/// What must be as it was after a refusal: everything but the log and what messages and statements are made of.
+fn standing(ca: &Ca) -> Vec<Value> {
+    let tables =
+        ["application", "attempt", "public_key", "intent", "certificate", "order", "payment", "posting"];
+    let changing = |row: &Value| tables.iter().any(|table| row["table"] == *table);
+    let mut found: Vec<Value> = rows(ca).into_iter().filter(changing).collect();
+    let status = |row: &Value| json!([row["serial"], row["state"], row["reason"]]);
+    found.extend(ca.rows("status").iter().map(status));
+    assert!(found.iter().any(|row| row["table"] == "application"), "the export has other names now");
+    found
+}
+
+fn logged(ca: &Ca, rule: &str) -> usize {
+    let rule = format!("\"rule\":\"{rule}\"");
+    let output = ca.ca_server(&["--json", "log", "show", "--limit", "100000"]);
+    String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(&rule)).count()
+}
+
+/// Refused by this rule, written to the log, with nothing changed.
+fn refused(ca: &Ca, status: u16, rule: &str, ask: impl FnOnce() -> Answer) {
+    let (before, entries) = (standing(ca), logged(ca, rule));
+    ask().says(status, rule);
+    assert_eq!(logged(ca, rule), entries + 1, "{rule} is in the log once");
+    assert!(standing(ca) == before, "{rule} changed something");
+}
+
+fn fingerprints(ca: &Ca, file: &str) -> Vec<String> {
+    let pem = std::fs::read_to_string(file).unwrap();
+    let each = pem.split_inclusive("-----END CERTIFICATE-----").filter(|part| part.contains("BEGIN"));
+    let mut found: Vec<String> = each
+        .map(|part| {
+            std::fs::write(ca.path("one.pem"), part).unwrap();
+            text(&openssl(&["x509", "-in", &ca.path("one.pem"), "-noout", "-fingerprint", "-sha256"]))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The certificates of the CA, to anybody; attributes only where requests are taken.
+fn open_to_everybody(ca: &Ca) {
+    let mut chain = fingerprints(ca, &ca.path("issuing.pem"));
+    chain.extend(fingerprints(ca, &ca.path("root.pem")));
+    chain.sort();
+    for path in ["cacerts", "unit-sign/cacerts", "staff-auth/cacerts"] {
+        let answer = ca.est(&Identity::Nobody, path, None);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(fingerprints(ca, &certificates(&answer, &ca.path("cacerts.pem"))), chain);
+    }
+    for path in ["csrattrs", "unit-sign/csrattrs", "staff-auth/csrattrs"] {
+        let answer = ca.est(&Identity::Nobody, path, None);
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "the profile does not allow it yet");
+    }
+    for operation in ["cacerts", "csrattrs"] {
+        ca.est(&Identity::Nobody, &format!("no-such-profile/{operation}"), None).says(404, "est.label");
+    }
+    for path in ["serverkeygen", "fullcmc", "unit-sign/x/cacerts"] {
+        assert_eq!(ca.est(&Identity::Nobody, path, None).status, 404, "{path}");
+    }
+    assert_eq!(ca.est(&Identity::Nobody, REENROLL, None).status, 405);
+}
+
+/// Off unless an operator wrote it down; then the attributes say which key to make.
+fn not_unless_the_profile_allows_it(ca: &mut Ca, first: &mut Held) {
+    settled_is_not_enough(ca, first);
+    ca.change_policy(
+        "profiles/unit-sign.toml",
+        "proof-of-possession = true",
+        "proof-of-possession = true\nest-reenroll = true",
+    );
+    ca.serve(&[]);
+    for path in ["csrattrs", "unit-sign/csrattrs"] {
+        let answer = ca.est(&Identity::Nobody, path, None);
+        assert!(answer.headers.contains("content-type: application/csrattrs"), "{answer:?}");
+        std::fs::write(ca.path("csrattrs"), &answer.body).unwrap();
+        let (file, der) = (ca.path("csrattrs"), ca.path("csrattrs.der"));
+        assert!(openssl(&["base64", "-d", "-A", "-in", &file, "-out", &der]).status.success());
+        let shown = text(&openssl(&["asn1parse", "-inform", "DER", "-in", &der]));
+        for name in ["id-ecPublicKey", "prime256v1", "ecdsa-with-SHA256"] {
+            assert!(shown.contains(name), "{shown}");
+        }
+    }
+    assert_eq!(ca.est(&Identity::Nobody, "staff-auth/csrattrs", None).status, 204);
+}
+
+fn settled_is_not_enough(ca: &Ca, first: &Held) {
+    let (request, _) = ca.est_request(&first.file, "early");
+    refused(ca, 403, "est.not-allowed", || send(ca, first, &request));
+}
+
+/// Whoever asks, and even with a settled application of the unit: a first certificate is made at a counter.
+fn no_first_certificate(ca: &Ca, first: &Held) {
+    let (request, _) = ca.est_request(&first.file, "enroll");
+    let waiting = made(&ca.post("clerk", "/api/v1/applications", &ca.application_body()));
+    let body = Some((PKCS10, &request[..]));
+    for who in [&Identity::Nobody, &first.identity] {
+        for path in ["simpleenroll", "unit-sign/simpleenroll"] {
+            refused(ca, 403, "est.no-enrollment", || ca.est(who, path, body));
+        }
+    }
+    assert_eq!(ca.application(&waiting)["state"], "submitted");
+    ca.post("clerk", &format!("/api/v1/applications/{waiting}/withdrawal"), &Value::Null);
+    let paid = ca.paid_application();
+    refused(ca, 403, "est.no-enrollment", || ca.est(&Identity::Nobody, "simpleenroll", body));
+    assert_eq!(ca.application(&paid)["state"], "paid");
+}
+
+/// No certificate, one of another CA with our names and serial number, one of staff.
+fn nobody_else(ca: &Ca, first: &Held) {
+    let (request, key) = ca.est_request(&first.file, "foreign");
+    let body = Some((PKCS10, &request[..]));
+    refused(ca, 401, "auth.no-certificate", || ca.est(&Identity::Nobody, REENROLL, body));
+
+    let (forged, ca_key, ca_file) = (ca.path("forged.pem"), ca.path("forger.key"), ca.path("forger.pem"));
+    let run = |arguments: &[&str]| {
+        let output = openssl(arguments);
+        assert!(output.status.success(), "{}", text(&output));
+    };
+    run(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &ca_key]);
+    let name = subject(&ca.path("issuing.pem"));
+    run(&["req", "-x509", "-new", "-key", &ca_key, "-utf8", "-subj", &name, "-days", "30", "-out", &ca_file]);
+    let (csr, serial) = (ca.path("foreign.csr"), format!("0x{}", first.serial));
+    let issuer = ["-CA", &ca_file, "-CAkey", &ca_key, "-set_serial", &serial, "-days", "30", "-out", &forged];
+    run(&[&["x509", "-req", "-inform", "DER", "-in", &csr][..], &issuer].concat());
+    let forger = Identity::Files { certificate: forged, key };
+    refused(ca, 403, "est.certificate", || ca.est(&forger, REENROLL, body));
+
+    let pin = format!("pkcs11:token=auditor;type=private;pin-source={}", ca.path("staff/auditor.pin"));
+    let staff = Identity::Token { certificate: ca.path("staff/auditor.pem"), key: pin };
+    refused(ca, 403, "est.certificate", || ca.est(&staff, REENROLL, body));
+}
+
+/// Nobody applied; applied; approved; paid, while the certificate is on hold. Gives the application.
+fn not_before_it_is_settled(ca: &Ca, first: &Held) -> String {
+    let (request, _) = ca.est_request(&first.file, "waiting");
+    refused(ca, 404, "renewal.none", || send(ca, first, &request));
+    let renewal = apply(ca, first);
+    let before = standing(ca);
+    for _ in 0..2 {
+        let pending = send(ca, first, &request);
+        pending.says(202, "est.pending");
+        assert!(pending.headers.contains("retry-after: 3600"), "{pending:?}");
+    }
+    assert!(standing(ca) == before, "who only waits changes nothing");
+    approve(ca, &renewal);
+    refused(ca, 403, "est.unpaid", || send(ca, first, &request));
+    pay(ca, &renewal, 15_000);
+    let change = |what: &str| {
+        let path = format!("/api/v1/certificates/{}/{what}", first.serial);
+        ca.post("officer", &path, &Value::Null);
+    };
+    change("hold");
+    refused(ca, 403, "auth.certificate-not-good", || send(ca, first, &request));
+    change("release");
+    renewal
+}
+
+/// Everything is settled, and the request is not in order.
+fn bad_requests(ca: &Ca, first: &Held) {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let (good, _) = ca.est_request(&first.file, "bad");
+    let ask = |path: &str, media_type: &str, octets: &[u8]| {
+        ca.est(&first.identity, path, Some((media_type, octets)))
+    };
+    refused(ca, 404, "est.label", || ask("no-such-profile/simplereenroll", PKCS10, &good));
+    refused(ca, 403, "est.other-profile", || ask("tls-server/simplereenroll", PKCS10, &good));
+    refused(ca, 415, "est.media-type", || ask(REENROLL, "application/json", &good));
+    refused(ca, 413, "request.too-large", || ask(REENROLL, PKCS10, &b"A".repeat(64 * 1024 + 1)));
+    refused(ca, 400, "est.body", || ask(REENROLL, PKCS10, b"%% not base64 %%"));
+    refused(ca, 400, "est.body", || ask(REENROLL, PKCS10, &good[..good.len() - 1]));
+    for octets in [&b""[..], b"AAAA", &good[..400]] {
+        refused(ca, 400, "est.csr", || ask(REENROLL, PKCS10, octets));
+    }
+    let mut der = STANDARD.decode(&good).unwrap();
+    *der.last_mut().unwrap() ^= 1;
+    let tampered = STANDARD.encode(&der);
+    refused(ca, 400, "est.csr", || ask(REENROLL, PKCS10, tampered.as_bytes()));
+    // The subject of somebody else; an extension that was not asked for.
+    let (others, _) = ca.est_request(&ca.path("staff/clerk.pem"), "others");
+    refused(ca, 400, "est.csr", || ask(REENROLL, PKCS10, &others));
+    let key = match &first.identity {
+        Identity::Token { key, .. } => key.clone(),
+        other => panic!("{other:?}"),
+    };
+    let same = ca.est_request_of_token(&first.file, "same", &key);
+    refused(ca, 403, "est.same-key", || send(ca, first, &same));
+
+    // Another unit's certificate does not fetch what this unit paid for.
+    let pair = format!("/api/v1/agents/{}/units", ca.agent);
+    ca.call("clerk", "PUT", &pair, Some(&json!({ "uscc": OTHER })), None).unwrap();
+    let (other, _) = on_a_token(ca, OTHER);
+    refused(ca, 404, "renewal.none", || send(ca, &other, &good));
+    let (of_other, _) = ca.est_request(&other.file, "of-other");
+    refused(ca, 400, "est.csr", || send(ca, first, &of_other));
+}
+
+/// The new one is good, the old one is not, and the new one is what was asked and paid for.
+fn renewed(ca: &Ca, old: &Held, file: &str, key: &str) -> Held {
+    let line =
+        |file: &str, option: &str| text(&openssl(&["x509", "-in", file, "-noout", option])).trim().to_owned();
+    let serial = line(file, "-serial").trim_start_matches("serial=").to_lowercase();
+    let identity = Identity::Files { certificate: file.to_owned(), key: key.to_owned() };
+    let new = Held { serial, file: file.to_owned(), identity };
+    assert_eq!(state(ca, &new), json!(["good", null]));
+    assert_eq!(state(ca, old), json!(["revoked", "superseded"]));
+    assert_eq!(line(file, "-pubkey"), text(&openssl(&["pkey", "-in", key, "-pubout"])).trim());
+    for option in ["-subject", "-issuer"] {
+        assert_eq!(line(file, option), line(&old.file, option));
+    }
+    let chain = ["verify", "-CAfile", &ca.path("root.pem"), "-untrusted", &ca.path("issuing.pem"), file];
+    assert!(openssl(&chain).status.success(), "{}", text(&openssl(&chain)));
+    // Good at once; one year more than the old one, to the last second of a day in China.
+    let time = |file: &str, option: &str| {
+        let text = line(file, option);
+        let date = text.split_once('=').unwrap().1.trim_end_matches(" GMT");
+        let plain = jiff::civil::DateTime::strptime("%b %e %H:%M:%S %Y", date).unwrap();
+        jiff::tz::TimeZone::UTC.to_timestamp(plain).unwrap()
+    };
+    let age = jiff::Timestamp::now().duration_since(time(file, "-startdate"));
+    assert!(age.as_secs() >= 0 && age.as_secs() < 60, "it begins now: {age:?}");
+    let china = |time: jiff::Timestamp| time.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8)));
+    let (was, is) = (china(time(&old.file, "-enddate")), china(time(file, "-enddate")));
+    assert_eq!(is.time(), jiff::civil::time(23, 59, 59, 0), "{is}");
+    assert_eq!(is.date(), was.checked_add(jiff::Span::new().years(1)).unwrap().date(), "{was} {is}");
+    new
+}
+
+/// curl with the key in the token; then the answer is lost.
+fn renewed_from_a_token(ca: &Ca, first: &Held, token: &str, renewal: &str) -> Held {
+    let (request, key) = ca.est_request(&first.file, "second");
+    // Broken into lines, as RFC 2045 has it, it is the same request.
+    let lines: Vec<u8> = request.chunks(64).flat_map(|line| [line, b"\r\n"].concat()).collect();
+    let given = ca.est(&first.identity, "unit-sign/simplereenroll", Some((PKCS10, &lines)));
+    given.write_certificate(&ca.path("second.pem"));
+    let second = renewed(ca, first, &ca.path("second.pem"), &key);
+    assert_eq!(ca.application(renewal)["state"], "active");
+    let before = standing(ca);
+    for who in [first, &second] {
+        let again = send(ca, who, &request);
+        assert_eq!((again.status, &again.body), (200, &given.body), "the same certificate again");
+    }
+    assert!(standing(ca) == before, "signed once");
+    let (another, _) = ca.est_request(&first.file, "another");
+    refused(ca, 403, "auth.certificate-not-good", || send(ca, first, &another));
+    refused(ca, 404, "renewal.none", || send(ca, &second, &another));
+    // Nor does the token renew any more what it has no key of.
+    let (server, anchor, pin) = (format!("https://{}", ca.https), ca.path("root.pem"), ca.path("unit.pin"));
+    let output =
+        ca.ukey(&["renew", "--server", &server, "--anchor", &anchor, "--token", token, "--pin-file", &pin]);
+    assert!(!output.status.success(), "{}", text(&output));
+    second
+}
+
+/// The commands of docs/est.md, as they stand there: the first block is openssl and curl, the second strongSwan.
+fn renewed_by_the_document(ca: &Ca, old: &Held, last: usize) -> Held {
+    settled(ca, old);
+    let document = std::fs::read_to_string(root().join("docs/est.md")).unwrap();
+    let blocks: Vec<&str> =
+        document.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2, "docs/est.md has other examples now");
+    let folder = ca.dir.join(format!("document-{last}"));
+    std::fs::create_dir(&folder).unwrap();
+    let Identity::Files { certificate, key } = &old.identity else { panic!("{:?}", old.identity) };
+    let (root, issuing) = (ca.path("root.pem"), ca.path("issuing.pem"));
+    for (from, to) in
+        [(certificate, "old.pem"), (key, "old.key"), (&root, "root.pem"), (&issuing, "issuing.pem")]
+    {
+        std::fs::copy(from, folder.join(to)).unwrap();
+    }
+    // The second begins with the request of the first.
+    let request = if last == 0 { "" } else { blocks[0].split("base64 -w").next().unwrap() };
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &format!("{request}{}", blocks[last])])
+        .current_dir(&folder)
+        // A name that certificate and Host header agree on.
+        .env("EST", ca.https.replace("127.0.0.1", "localhost"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    if last == 1 {
+        let mut found = fingerprints(ca, &file("ca.pem"));
+        found.extend(fingerprints(ca, &file("ca-1.pem")));
+        let mut chain = fingerprints(ca, &root);
+        chain.extend(fingerprints(ca, &issuing));
+        found.sort();
+        chain.sort();
+        assert_eq!(found, chain, "pki --estca");
+    }
+    renewed(ca, old, &file("new.pem"), &file("new.key"))
+}
+
+/// A key that this CA certified before, for this unit or for another: refused, and the application waits for a good one.
+fn key_seen_before(ca: &Ca, first: &Held, third: &Held) {
+    let renewal = settled(ca, third);
+    let Identity::Token { key, .. } = &first.identity else { panic!("{:?}", first.identity) };
+    let seen = ca.est_request_of_token(&third.file, "seen", key);
+    for _ in 0..2 {
+        let before = logged(ca, "est.key-used");
+        send(ca, third, &seen).says(409, "est.key-used");
+        assert_eq!(logged(ca, "est.key-used"), before + 1);
+    }
+    assert_eq!(ca.application(&renewal)["serial"], Value::Null);
+    assert_eq!(state(ca, third), json!(["good", null]));
+    ca.post("clerk", &format!("/api/v1/applications/{renewal}/withdrawal"), &Value::Null);
+}
+
+/// Four requests with two keys at the same time: one of the keys has one certificate, and the other has none.
+fn at_the_same_time(ca: &Ca, fourth: &Held) -> Held {
+    let renewal = settled(ca, fourth);
+    let requests = ["left", "right"].map(|name| ca.est_request(&fourth.file, name));
+    let clients: Vec<_> = [0, 1, 0, 1]
+        .into_iter()
+        .map(|which| {
+            let body = Some((PKCS10, &requests[which].0[..]));
+            let mut command = ca.est_command(&fourth.identity, REENROLL, body);
+            (which, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        })
+        .collect();
+    let answers: Vec<(usize, Answer)> = clients
+        .into_iter()
+        .map(|(which, client)| (which, answer(&client.wait_with_output().unwrap())))
+        .collect();
+    let given: Vec<&(usize, Answer)> = answers.iter().filter(|(_, answer)| answer.status == 200).collect();
+    assert!(!given.is_empty(), "{answers:?}");
+    let (winner, first) = given[0];
+    assert!(given.iter().all(|(which, answer)| which == winner && answer.body == first.body), "{answers:?}");
+    for (_, answer) in &answers {
+        assert!([200, 202, 403, 409].contains(&answer.status), "{answers:?}");
+    }
+    // Whoever was told to wait asks again.
+    assert_eq!(send(ca, fourth, &requests[*winner].0).body, first.body);
+    send(ca, fourth, &requests[1 - winner].0).says(403, "auth.certificate-not-good");
+    let made = rows(ca).into_iter().filter(|row| row["table"] == "intent" && row["application"] == *renewal);
+    assert_eq!(made.count(), 1, "one certificate was signed: {answers:?}");
+    first.write_certificate(&ca.path("fifth.pem"));
+    renewed(ca, fourth, &ca.path("fifth.pem"), &requests[*winner].1)
+}
+
+/// Revoked, it is refused at the next request, on whatever its renewal waits.
+fn revoked(ca: &Ca, fifth: &Held) {
+    let renewal = apply(ca, fifth);
+    let (request, _) = ca.est_request(&fifth.file, "late");
+    send(ca, fifth, &request).says(202, "est.pending");
+    let asked = Instant::now();
+    ca.revoke(&fifth.serial, "keyCompromise");
+    let revoked = Instant::now();
+    let mut last = send(ca, fifth, &request);
+    while last.status == 202 && revoked.elapsed() < Duration::from_secs(10) {
+        last = send(ca, fifth, &request);
+    }
+    println!("revoking took {:?}, refused after {:?}", revoked - asked, revoked.elapsed());
+    last.says(403, "auth.certificate-not-good");
+    refused(ca, 403, "auth.certificate-not-good", || send(ca, fifth, &request));
+    assert_eq!(ca.application(&renewal)["serial"], Value::Null);
+}
+
+/// Every certificate but those of counters is marked in the log and in the records.
+fn everything_says_where_it_came_from(ca: &Ca, first: &Held) {
+    let of_unit = |row: &Value| row["table"] == "intent" && row["application"].is_string();
+    let intents: Vec<Value> = rows(ca).into_iter().filter(of_unit).collect();
+    let unattested = intents.iter().filter(|row| row["token"] == "origin:unattested").count();
+    assert_eq!(unattested, 4, "{intents:?}");
+    let output = ca.ca_server(&["--json", "log", "show", "--limit", "100000"]);
+    let log = text(&output);
+    let issued = |line: &&str| {
+        line.contains("\"issue-certificate\"") && line.contains("unattested") && line.contains("holder:")
+    };
+    assert_eq!(log.lines().filter(issued).count(), 4, "{log}");
+    assert!(log.contains(&format!("holder:{}", first.serial)), "{log}");
+}
