@@ -57,6 +57,11 @@ impl App {
     ) -> Result<Option<Renewal>, Problem> {
         let (of, application) = self.store.read(|reader| wanted(reader, presented))?;
         if let ApplicationState::Active { serial } = application.state {
+            let made = self.store.read(|reader| reader.intent(&serial))?;
+            // Made over EST: whoever holds the token would look for it there in vain.
+            if made.and_then(|intent| intent.token).as_deref() == Some(UNATTESTED) {
+                return Err(Problem::new(Rule::EstNoToken).with("serial", serial));
+            }
             return Ok(Some(Renewal::Done(serial)));
         }
         self.store.read(|reader| may_execute(reader, presented, of))?;
