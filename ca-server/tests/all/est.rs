@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// A unit that `testdata/units.toml` registers besides.
 const OTHER: &str = "91320106MA1X00017N";
-const REENROLL: &str = "simplereenroll";
+pub(crate) const REENROLL: &str = "simplereenroll";
 
 #[test]
 fn on_sqlite() {
@@ -52,14 +52,15 @@ fn est(database: Database) {
 }
 
 /// A certificate in use, and how its holder shows it.
-struct Held {
-    serial: String,
-    file: String,
-    identity: Identity,
+pub(crate) struct Held {
+    pub(crate) serial: String,
+    /// PEM.
+    pub(crate) file: String,
+    pub(crate) identity: Identity,
 }
 
 /// A unit's certificate as it comes from a counter. Gives its token, too.
-fn on_a_token(ca: &Ca, uscc: &str) -> (Held, String) {
+pub(crate) fn on_a_token(ca: &Ca, uscc: &str) -> (Held, String) {
     let mut application = ca.application_body();
     application["uscc"] = json!(uscc);
     let id = made(&ca.post("clerk", "/api/v1/applications", &application));
@@ -107,7 +108,7 @@ fn pay(ca: &Ca, id: &str, fen: u32) {
     assert!(paid["id"].is_string(), "{paid}");
 }
 
-fn settled(ca: &Ca, held: &Held, kind: &str) -> String {
+pub(crate) fn settled(ca: &Ca, held: &Held, kind: &str) -> String {
     let id = apply(ca, held, kind);
     approve(ca, &id);
     if kind == "renew" {
@@ -117,11 +118,11 @@ fn settled(ca: &Ca, held: &Held, kind: &str) -> String {
     id
 }
 
-fn send(ca: &Ca, held: &Held, request: &[u8]) -> Answer {
+pub(crate) fn send(ca: &Ca, held: &Held, request: &[u8]) -> Answer {
     ca.est(&held.identity, REENROLL, Some((PKCS10, request)))
 }
 
-fn state(ca: &Ca, held: &Held) -> Value {
+pub(crate) fn state(ca: &Ca, held: &Held) -> Value {
     let view = ca.get("auditor", &format!("/api/v1/certificates/{}", held.serial));
     json!([view["state"], view["reason"]])
 }
@@ -188,14 +189,16 @@ fn open_to_everybody(ca: &Ca) {
     assert_eq!(ca.est(&Identity::Nobody, REENROLL, None).status, 405);
 }
 
+/// From the server's next start.
+pub(crate) fn allow(ca: &Ca) {
+    let old = "proof-of-possession = true";
+    ca.change_policy("profiles/unit-sign.toml", old, &format!("{old}\nest-reenroll = true"));
+}
+
 /// Off unless an operator wrote it down; then the attributes say which key to make.
 fn not_unless_the_profile_allows_it(ca: &mut Ca, first: &mut Held) {
     settled_is_not_enough(ca, first);
-    ca.change_policy(
-        "profiles/unit-sign.toml",
-        "proof-of-possession = true",
-        "proof-of-possession = true\nest-reenroll = true",
-    );
+    allow(ca);
     ca.serve(&[]);
     for path in ["csrattrs", "unit-sign/csrattrs"] {
         let answer = ca.est(&Identity::Nobody, path, None);
@@ -327,7 +330,7 @@ fn bad_requests(ca: &Ca, first: &Held) {
 }
 
 /// The new one is good, the old one is not, and the new one is what was asked and paid for.
-fn renewed(ca: &Ca, old: &Held, file: &str, key: &str, kind: &str) -> Held {
+pub(crate) fn renewed(ca: &Ca, old: &Held, file: &str, key: &str, kind: &str) -> Held {
     let line =
         |file: &str, option: &str| text(&openssl(&["x509", "-in", file, "-noout", option])).trim().to_owned();
     let serial = line(file, "-serial").trim_start_matches("serial=").to_lowercase();

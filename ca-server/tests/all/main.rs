@@ -12,6 +12,7 @@ mod demo;
 mod docs;
 mod eligibility;
 mod est;
+mod est_crash;
 mod gate;
 mod guide;
 mod idempotency;
