@@ -3,6 +3,7 @@
 use std::{
     process::{Command, Output},
     sync::atomic::Ordering,
+    time::Duration,
 };
 
 use super::{Ca, openssl, text};
@@ -70,7 +71,22 @@ pub(crate) fn certificates(answer: &Answer, file: &str) -> String {
 impl Ca {
     /// One request to `/.well-known/est/…` with curl; `body` as it goes over the wire, with its media type.
     pub(crate) fn est(&self, who: &Identity, operation: &str, body: Option<(&str, &[u8])>) -> Answer {
-        answer(&self.est_command(who, operation, body).output().unwrap())
+        answer(&self.est_output(who, operation, body))
+    }
+
+    /// What curl says, also of a connection that broke. SoftHSM does not see a key while another program writes to its
+    /// tokens; then nothing was sent.
+    pub(crate) fn est_output(&self, who: &Identity, operation: &str, body: Option<(&str, &[u8])>) -> Output {
+        const NO_KEY: Option<i32> = Some(58);
+        let mut output = self.est_command(who, operation, body).output().unwrap();
+        for _ in 0..5 {
+            if output.status.code() != NO_KEY {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+            output = self.est_command(who, operation, body).output().unwrap();
+        }
+        output
     }
 
     /// The same, not sent yet.
