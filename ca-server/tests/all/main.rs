@@ -13,6 +13,7 @@ mod docs;
 mod eligibility;
 mod est;
 mod est_crash;
+mod est_refusals;
 mod gate;
 mod guide;
 mod idempotency;
