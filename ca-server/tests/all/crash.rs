@@ -344,7 +344,7 @@ fn assert_one_certificate(ca: &Ca, number: u32) {
         .count();
     assert_eq!(good, 1, "certificates in use of {uscc}");
     let receipt = format!("R-{number}");
-    assert_eq!(of("payment").iter().filter(|row| row["receipt_no"] == *receipt).count(), 1);
+    assert_eq!(of("payment").iter().filter(|row| row["reference"] == *receipt).count(), 1);
 }
 
 /// Puts the counting module between server and SoftHSM2. Gives its journal.

@@ -131,8 +131,6 @@ pub(crate) fn state(ca: &Ca, held: &Held) -> Value {
     json!([view["state"], view["reason"]])
 }
 
-/// What must be as it was after a refusal: everything but the log and what messages and statements are made of.
-/// Refused by this rule, written to the log, with nothing changed.
 fn fingerprints(ca: &Ca, file: &str) -> Vec<String> {
     let pem = std::fs::read_to_string(file).unwrap();
     let each = pem.split_inclusive("-----END CERTIFICATE-----").filter(|part| part.contains("BEGIN"));
@@ -199,10 +197,6 @@ fn settled_is_not_enough(ca: &Ca, first: &Held) {
     refused(ca, 403, "est.not-allowed", || send(ca, first, &request));
 }
 
-/// Whoever asks, and even with a settled application of the unit: a first certificate is made at a counter.
-/// No certificate, one of another CA with our names and serial number, one of staff.
-/// Nobody applied; applied; approved; paid, while the certificate is on hold. Gives the application.
-/// Everything is settled, and the request is not in order.
 /// The new one is good, the old one is not, and the new one is what was asked and paid for.
 pub(crate) fn renewed(ca: &Ca, old: &Held, file: &str, key: &str, kind: &str) -> Held {
     let line =
@@ -300,7 +294,6 @@ fn renewed_by_the_document(ca: &Ca, old: &Held, last: usize) -> Held {
     renewed(ca, old, &file("new.pem"), &file("new.key"), kind)
 }
 
-/// A key that this CA certified before, for this unit or for another: refused, and the application waits for a good one.
 /// Four requests with two keys at the same time: one of the keys has one certificate, and the other has none.
 fn at_the_same_time(ca: &Ca, fourth: &Held) -> Held {
     let renewal = settled(ca, fourth, "rekey");

@@ -11,14 +11,26 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+/// What must be as it was after a refusal: everything but the log and what messages and statements are made of.
 pub(crate) fn standing(ca: &Ca) -> Vec<Value> {
-    let tables =
-        ["application", "attempt", "public_key", "intent", "certificate", "order", "payment", "posting"];
-    let changing = |row: &Value| tables.iter().any(|table| row["table"] == *table);
+    const TABLES: [&str; 9] = [
+        "application",
+        "attempt",
+        "public_key",
+        "intent",
+        "certificate",
+        "fee_order",
+        "charge",
+        "payment",
+        "posting",
+    ];
+    let changing = |row: &Value| TABLES.iter().any(|table| row["table"] == *table);
     let mut found: Vec<Value> = rows(ca).into_iter().filter(changing).collect();
+    for table in TABLES {
+        assert!(found.iter().any(|row| row["table"] == *table), "the export has another name for {table}");
+    }
     let status = |row: &Value| json!([row["serial"], row["state"], row["reason"]]);
     found.extend(ca.rows("status").iter().map(status));
-    assert!(found.iter().any(|row| row["table"] == "application"), "the export has other names now");
     found
 }
 
@@ -28,6 +40,7 @@ pub(crate) fn logged(ca: &Ca, rule: &str) -> usize {
     String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(&rule)).count()
 }
 
+/// Refused by this rule, written to the log, with nothing changed.
 pub(crate) fn refused(ca: &Ca, status: u16, rule: &str, ask: impl FnOnce() -> Answer) {
     let (before, entries) = (standing(ca), logged(ca, rule));
     ask().says(status, rule);
@@ -35,6 +48,7 @@ pub(crate) fn refused(ca: &Ca, status: u16, rule: &str, ask: impl FnOnce() -> An
     assert!(standing(ca) == before, "{rule} changed something");
 }
 
+/// Whoever asks, and even with a settled application of the unit: a first certificate is made at a counter.
 pub(crate) fn no_first_certificate(ca: &Ca, first: &Held) {
     let (request, _) = ca.est_request(&first.file, "enroll");
     let waiting = made(&ca.post("clerk", "/api/v1/applications", &ca.application_body()));
@@ -51,6 +65,7 @@ pub(crate) fn no_first_certificate(ca: &Ca, first: &Held) {
     assert_eq!(ca.application(&paid)["state"], "paid");
 }
 
+/// No certificate, one of another CA with our names and serial number, one of staff.
 pub(crate) fn nobody_else(ca: &Ca, first: &Held) {
     let (request, key) = ca.est_request(&first.file, "foreign");
     let body = Some((PKCS10, &request[..]));
@@ -79,6 +94,7 @@ pub(crate) fn nobody_else(ca: &Ca, first: &Held) {
     refused(ca, 403, "est.certificate", || ca.est(&staff, REENROLL, body));
 }
 
+/// Nobody applied; applied; approved; paid, while the certificate is on hold. Gives the application.
 pub(crate) fn not_before_it_is_settled(ca: &Ca, first: &Held) -> String {
     let (request, _) = ca.est_request(&first.file, "waiting");
     refused(ca, 404, "renewal.none", || send(ca, first, &request));
@@ -103,6 +119,7 @@ pub(crate) fn not_before_it_is_settled(ca: &Ca, first: &Held) -> String {
     renewal
 }
 
+/// Everything is settled, and the request is not in order.
 pub(crate) fn bad_requests(ca: &Ca, first: &Held) {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let (good, _) = ca.est_request(&first.file, "bad");
@@ -141,6 +158,7 @@ pub(crate) fn bad_requests(ca: &Ca, first: &Held) {
     refused(ca, 400, "est.csr", || send(ca, first, &of_other));
 }
 
+/// A key that this CA certified before, for this unit or for another: refused, and the application waits for a good one.
 pub(crate) fn key_seen_before(ca: &Ca, first: &Held, third: &Held) {
     let renewal = settled(ca, third, "rekey");
     let Identity::Token { key, .. } = &first.identity else { panic!("{:?}", first.identity) };
