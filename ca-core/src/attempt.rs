@@ -8,10 +8,16 @@
 //! claimed ▶ bound ▶ initialised ▶ intended ▶ signed ▶ written ▶ proved ▶ delivered
 //!     any of them ──abandon──▶ abandoned
 //! ```
+//! A key of which no token gave evidence (EST, RFC 7030) has [`UNATTESTED`] in the token's place: such an attempt is
+//! neither written nor proved on a token, its certificate goes out with the answer (`signed ─answer▶ delivered`).
 
 use ca_verifier::Serial;
 
 use crate::Refusal;
+
+/// Stands for the token's serial number where no token gave evidence of the key. Longer than the 16 characters that
+/// PKCS#11 has for a serial number, so that it can be none.
+pub const UNATTESTED: &str = "origin:unattested";
 
 /// How far the attempt has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +102,8 @@ pub enum AttemptCommand {
     Prove,
     /// The token was handed over.
     Deliver,
+    /// The certificate goes to its holder with the answer to the request.
+    Answer,
     /// Give up.
     Abandon {
         /// Why.
@@ -118,7 +126,12 @@ impl AttemptState {
             (S::Intended { token, serial: held }, C::Sign { serial }) if held == serial => {
                 Ok(S::Signed { token, serial })
             }
-            (S::Signed { token, serial }, C::Write) => Ok(S::Written { token, serial }),
+            (S::Signed { token, serial }, C::Write) if token != UNATTESTED => {
+                Ok(S::Written { token, serial })
+            }
+            (S::Signed { token, serial }, C::Answer) if token == UNATTESTED => {
+                Ok(S::Delivered { token, serial })
+            }
             (S::Written { token, serial }, C::Prove) => Ok(S::Proved { token, serial }),
             (S::Proved { token, serial }, C::Deliver) => Ok(S::Delivered { token, serial }),
             (state, C::Abandon { reason }) if !state.is_over() => Ok(S::Abandoned { reason }),
@@ -130,6 +143,12 @@ impl AttemptState {
     #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Delivered { .. } | Self::Abandoned { .. })
+    }
+
+    /// Whether a token is to give evidence that it holds the key.
+    #[must_use]
+    pub fn is_attested(&self) -> bool {
+        self.token() != Some(UNATTESTED)
     }
 
     /// The token that it is bound to.
@@ -189,6 +208,7 @@ impl AttemptCommand {
             Self::Write => "write",
             Self::Prove => "prove",
             Self::Deliver => "deliver",
+            Self::Answer => "answer",
             Self::Abandon { .. } => "abandon",
         }
     }
@@ -212,6 +232,10 @@ mod tests {
             AttemptState::Proved { token: token(), serial },
             AttemptState::Delivered { token: token(), serial },
             AttemptState::Abandoned { reason: "pulled".into() },
+            AttemptState::Initialised { token: UNATTESTED.into() },
+            AttemptState::Intended { token: UNATTESTED.into(), serial },
+            AttemptState::Signed { token: UNATTESTED.into(), serial },
+            AttemptState::Delivered { token: UNATTESTED.into(), serial },
         ];
         let commands = [
             AttemptCommand::Bind { token: token() },
@@ -221,6 +245,7 @@ mod tests {
             AttemptCommand::Write,
             AttemptCommand::Prove,
             AttemptCommand::Deliver,
+            AttemptCommand::Answer,
             AttemptCommand::Abandon { reason: "pulled".into() },
         ];
         let mut table = String::new();
@@ -230,7 +255,9 @@ mod tests {
                     Ok(next) => next.name().to_owned(),
                     Err(refusal) => format!("refused: {refusal}"),
                 };
-                table.push_str(&format!("{:<11} {:<10} {outcome}\n", state.name(), command.name()));
+                let state =
+                    format!("{}{}", state.name(), if state.is_attested() { "" } else { " unattested" });
+                table.push_str(&format!("{state:<22} {:<10} {outcome}\n", command.name()));
             }
         }
         insta::assert_snapshot!(table);

@@ -8,17 +8,20 @@ use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
     RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
+use x509_parser::certificate::X509Certificate;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::oid_registry::{
     OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, OID_PKCS1_SHA256WITHRSA, OID_PKCS1_SHA384WITHRSA,
-    OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_X509_COMMON_NAME, Oid,
+    OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_X509_COMMON_NAME,
+    OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
 };
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::{AlgorithmIdentifier, X509Name};
+use x509_parser::x509::{AlgorithmIdentifier, AttributeTypeAndValue, X509Name};
 
 use crate::encode;
+use crate::issuer::read;
 use crate::policy::KeyRules;
 use crate::{KeyAlgorithm, KeyRefusal, SubjectKey};
 
@@ -144,6 +147,34 @@ impl<'a> UntrustedCsr<'a> {
     /// # Errors
     /// [`CsrRefusal`], by the first rule that refuses.
     pub fn validate(&self, rules: &KeyRules, expected_cn: Option<&str>) -> Result<ValidatedCsr, CsrRefusal> {
+        let key = self.key(rules)?;
+        subject(&self.request.certification_request_info.subject, expected_cn)?;
+        self.requests(None)?;
+        Ok(ValidatedCsr { key })
+    }
+
+    /// As [`Self::validate`], for a request that renews the certificate `former_der`: subject and subjectAltName must be
+    /// that certificate's (RFC 7030 §4.2.2). A request without subjectAltName is taken: not every program can write one.
+    ///
+    /// # Errors
+    /// [`CsrRefusal`], by the first rule that refuses.
+    pub fn validate_renewal(&self, rules: &KeyRules, former_der: &[u8]) -> Result<ValidatedCsr, CsrRefusal> {
+        let key = self.key(rules)?;
+        let found = &self.request.certification_request_info.subject;
+        let former = read(former_der);
+        let expected = former.as_ref().map(|certificate| certificate.subject());
+        if !expected.is_some_and(|expected| same_name(found, expected)) {
+            return Err(CsrRefusal::ForeignSubject {
+                found: found.to_string(),
+                expected: expected.map_or_else(String::new, ToString::to_string),
+            });
+        }
+        self.requests(former.as_ref())?;
+        Ok(ValidatedCsr { key })
+    }
+
+    /// The key, when whoever asks has proved possession of it.
+    fn key(&self, rules: &KeyRules) -> Result<SubjectKey, CsrRefusal> {
         let info = &self.request.certification_request_info;
         // Weak algorithms are named before weak keys: SHA-1 with RSA-1024 is refused for both.
         let algorithm = algorithm(&self.request.signature_algorithm)?;
@@ -154,9 +185,7 @@ impl<'a> UntrustedCsr<'a> {
         }
         let key = SubjectKey::from_spki(info.subject_pki.raw, rules)?;
         self.verify(algorithm, &key)?;
-        subject(&info.subject, expected_cn)?;
-        self.requests()?;
-        Ok(ValidatedCsr { key })
+        Ok(key)
     }
 
     /// Proof of possession over the octets as they came.
@@ -182,7 +211,8 @@ impl<'a> UntrustedCsr<'a> {
             .map_err(|_| CsrRefusal::Signature)
     }
 
-    fn requests(&self) -> Result<(), CsrRefusal> {
+    /// What the request asks for beside its key: nothing, or again the alternative name that `former` has.
+    fn requests(&self, former: Option<&X509Certificate<'_>>) -> Result<(), CsrRefusal> {
         for attribute in self.request.certification_request_info.iter_attributes() {
             let ParsedCriAttribute::ExtensionRequest(asked) = attribute.parsed_attribute() else {
                 return Err(CsrRefusal::AsksAttribute { oid: attribute.oid.to_id_string() });
@@ -193,7 +223,11 @@ impl<'a> UntrustedCsr<'a> {
             if asks_ca {
                 return Err(CsrRefusal::AsksCa);
             }
-            if let Some(extension) = asked.extensions.first() {
+            let again = |extension: &X509Extension<'_>| {
+                extension.oid == OID_X509_EXT_SUBJECT_ALT_NAME
+                    && former.and_then(alternative_name).is_some_and(|name| name == extension.value)
+            };
+            if let Some(extension) = asked.extensions.iter().find(|extension| !again(extension)) {
                 return Err(CsrRefusal::AsksExtension { oid: extension.oid.to_id_string() });
             }
         }
@@ -290,6 +324,23 @@ fn subject(subject: &X509Name<'_>, expected_cn: Option<&str>) -> Result<(), CsrR
     })
 }
 
+/// The same attributes in the same order. DirectoryString has several encodings for the same text, and programs choose
+/// differently (RFC 5280 §7.1).
+fn same_name(one: &X509Name<'_>, other: &X509Name<'_>) -> bool {
+    let shape = |name: &X509Name<'_>| name.iter_rdn().map(|rdn| rdn.iter().count()).collect::<Vec<_>>();
+    let same = |(one, other): (&AttributeTypeAndValue<'_>, &AttributeTypeAndValue<'_>)| {
+        one.attr_type() == other.attr_type()
+            && matches!((one.as_str(), other.as_str()), (Ok(one), Ok(other)) if one == other)
+    };
+    shape(one) == shape(other) && one.iter_attributes().zip(other.iter_attributes()).all(same)
+}
+
+/// Content of the extension subjectAltName.
+fn alternative_name<'a>(certificate: &X509Certificate<'a>) -> Option<&'a [u8]> {
+    let is_name = |extension: &&X509Extension<'a>| extension.oid == OID_X509_EXT_SUBJECT_ALT_NAME;
+    certificate.extensions().iter().find(is_name).map(|extension| extension.value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +385,54 @@ mod tests {
         let mut other = der.clone();
         other[version + 2] = 2;
         assert_eq!(UntrustedCsr::read(&other).unwrap_err(), CsrRefusal::Version { found: 2 });
+    }
+
+    /// A request for `key` with a whole subject (DER) and attributes (the content of `[0]`).
+    fn renewal(key: &KeyPair, subject: &[u8], attributes: &[u8]) -> Vec<u8> {
+        let (version, spki) = (encode::integer(&[0]), key.subject_public_key_info());
+        let info = encode::sequence(&[&version, subject, &spki, &encode::explicit(0, attributes)]);
+        let signature = key.sign(&info).unwrap();
+        assemble_csr(&info, SignatureAlgorithm::EcdsaP256Sha256, &signature)
+    }
+
+    fn extension_request(oid: &[u64], value: &[u8]) -> Vec<u8> {
+        let extension = encode::sequence(&[&encode::oid(oid), &encode::octets(value)]);
+        let values = encode::tlv(0x31, &encode::sequence(&[&extension]));
+        encode::sequence(&[&encode::oid(&[1, 2, 840, 113_549, 1, 9, 14]), &values])
+    }
+
+    #[test]
+    fn a_renewal_has_the_names_of_its_certificate() {
+        let (former, key) = (crate::issuance::testing::hierarchy().unit(), KeyPair::generate().unwrap());
+        let certificate = read(&former).unwrap();
+        let own = certificate.subject().as_raw();
+        let name = alternative_name(&certificate).unwrap();
+        let (rules, san) = (testing::key_rules(), &[2, 5, 29, 17]);
+        let judge = |subject: &[u8], attributes: &[u8]| {
+            let der = renewal(&key, subject, attributes);
+            let validated = UntrustedCsr::read(&der)?.validate_renewal(&rules, &former);
+            validated.map(|csr| assert_eq!(csr.spki_der(), key.subject_public_key_info()))
+        };
+        assert_eq!(judge(own, &[]), Ok(()));
+        assert_eq!(judge(own, &extension_request(san, name)), Ok(()));
+        // Another encoding of the same texts: PrintableString where ours is UTF8String (the organization's identifier).
+        let at = own.windows(6).position(|window| window == b"NTRCN-").unwrap() - 2;
+        let mut printable = own.to_vec();
+        assert_eq!(std::mem::replace(&mut printable[at], 0x13), 0x0c);
+        assert_eq!(judge(&printable, &[]), Ok(()));
+
+        let refused = |subject: &[u8], attributes: &[u8]| judge(subject, attributes).unwrap_err().rule();
+        let mut other = own.to_vec();
+        *other.last_mut().unwrap() ^= 1;
+        for subject in [&other[..], &[0x30, 0]] {
+            assert_eq!(refused(subject, &[]), "csr.foreign-subject");
+        }
+        assert_eq!(refused(own, &extension_request(san, &[name, &[0]].concat())), "csr.asks-extension");
+        assert_eq!(refused(own, &extension_request(&[2, 5, 29, 37], name)), "csr.asks-extension");
+        let both = [extension_request(san, name), extension_request(&[2, 5, 29, 15], &[3, 2, 0, 1])].concat();
+        assert_eq!(refused(own, &both), "csr.asks-extension");
+        let unreadable = UntrustedCsr::read(&renewal(&key, own, &[])).unwrap().validate_renewal(&rules, &[0]);
+        assert_eq!(unreadable.unwrap_err().rule(), "csr.foreign-subject");
     }
 
     #[test]

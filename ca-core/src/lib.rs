@@ -20,6 +20,7 @@ mod csr;
 mod day;
 mod encode;
 mod error;
+mod est;
 mod id;
 mod intent;
 mod issuance;
@@ -45,7 +46,7 @@ mod urls;
 
 pub use application::{ApplicationCommand, ApplicationState};
 pub use appointment::{Appointment, AppointmentCommand, AppointmentState, Purpose};
-pub use attempt::{AttemptCommand, AttemptState};
+pub use attempt::{AttemptCommand, AttemptState, UNATTESTED};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use bank_statement::{
     BankRow, BankRowCells, BankRowError, Candidate, MatchedBy, OpenOrder, StatementVerdict, UnmatchedReason,
@@ -63,6 +64,7 @@ pub use crl::{CrlEntry, CrlPlan, CrlRefusal, CrlScope, CrlStanding, PreparedCrl,
 pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
+pub use est::{certs_only, csr_attributes};
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId,
     OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,

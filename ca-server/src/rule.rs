@@ -393,6 +393,54 @@ rules! {
     MakesNoCertificate "application.makes-no-certificate" 409
         "“{kind}”申请不产生证书，不能制证。" "需要证书时请另提新办或补办申请。"
         "Nothing is made of an application of kind {kind}." "For a certificate, apply for a new one or a replacement.";
+    EstLabel "est.label" 404
+        "没有名为 {label} 的证书模板。" "EST 标签应为 policies/profiles 中的模板名，也可以不写。"
+        "There is no profile {label}." "The EST label is the name of a profile in policies/profiles, or absent.";
+    EstOtherProfile "est.other-profile" 403
+        "该证书按模板 {profile} 签发，不能在标签 {label} 下续期。" "请使用标签 {profile}，或不写标签。"
+        "The certificate is of profile {profile} and is not renewed under the label {label}." "Use the label {profile}, or none.";
+    EstNotAllowed "est.not-allowed" 403
+        "模板 {profile} 不允许通过 EST 续期。" "请在 U-key 上运行 ukey renew。"
+        "The profile {profile} does not allow to renew over EST." "Run ukey renew with the U-key.";
+    EstNoEnrollment "est.no-enrollment" 403
+        "首次申领不通过 EST 办理：单位的密钥在柜台的 U-key 中产生。" "请到柜台申请；已有证书的，续期请用 simplereenroll。"
+        "First enrollment never goes over EST: a unit's key is born on a U-key at the counter." "Apply at a counter; to renew a certificate use simplereenroll.";
+    EstCertificate "est.certificate" 403
+        "出示的证书不是本机构签发给单位的。" "请出示要续期的证书。"
+        "The certificate was not issued to a unit here." "Present the certificate that is to be renewed.";
+    EstMediaType "est.media-type" 415
+        "请求的媒体类型是 {found}。" "请以 application/pkcs10 发送。"
+        "The request's media type is {found}." "Send application/pkcs10.";
+    EstBody "est.body" 400
+        "请求正文无法读取：{detail}" "请发送 DER 编码证书请求的 base64，不带 PEM 首尾行。"
+        "The body cannot be read: {detail}" "Send the base64 of the request's DER, without PEM lines.";
+    EstCsr "est.csr" 400
+        "证书请求被拒绝（{rule}）：{detail}" "请按 csrattrs 生成请求；主题与要续期的证书相同，不要求其他内容。"
+        "The certificate request is refused ({rule}): {detail}" "Make it as csrattrs says, with the subject of the certificate to be renewed, asking for nothing else.";
+    EstPending "est.pending" 202
+        "请求已收到，尚无结果。" "请在 {seconds} 秒后发送同一请求。"
+        "The request has been received; there is no answer yet." "Send the same request after {seconds} seconds.";
+    EstUnpaid "est.unpaid" 403
+        "申请已批准，尚未缴费。" "请先缴费，再发送同一请求。"
+        "The application is approved and not paid." "Pay the fee, then send the same request.";
+    EstSameKey "est.same-key" 403
+        "请求使用了原证书的密钥。" "请生成新的密钥对后重新请求。"
+        "The request has the key of the old certificate." "Make a new key pair and a new request.";
+    EstKeyUsed "est.key-used" 409
+        "该公钥已用于另一张证书，或用于一次中断的签发。" "请生成新的密钥对后重新请求；不会重复收费。"
+        "This public key was used for another certificate, or in a signing that was interrupted." "Make a new key pair and a new request; nothing is charged twice.";
+    EstByToken "est.by-token" 409
+        "该续期已在 U-key 上开始。" "请运行 ukey renew 完成，或请柜台放弃该次制证。"
+        "This renewal has begun on the U-key." "Finish it with ukey renew, or have the counter give that attempt up.";
+    EstOtherKey "est.other-key" 409
+        "已为此申请的另一个密钥签发了证书。" "请用那个密钥的请求再发一次；密钥已丢失的，请柜台放弃该次制证。"
+        "A certificate for another key was made of this application." "Send the request with that key again; when the key is lost, have the counter give that attempt up.";
+    EstUnderWay "est.under-way" 409
+        "该续期正在通过 EST 办理。" "请再发一次那个 EST 请求，或请柜台放弃该次制证。"
+        "This renewal is under way over EST." "Send that EST request again, or have the counter give that attempt up.";
+    EstNoToken "est.no-token" 409
+        "证书 {serial} 的密钥没有 U-key 的证明，不能在 U-key 上续期。" "请通过 EST 续期，或到柜台申请新证书。"
+        "No U-key gave evidence of the key of certificate {serial}, so it is not renewed on one." "Renew over EST, or apply for a new certificate at a counter.";
     CertificateOfOther "certificate.of-other-unit" 422
         "证书 {serial} 不属于该单位。" "请核对单位和证书序列号。"
         "Certificate {serial} is not this unit's." "Check the unit and the certificate's serial number.";

@@ -11,7 +11,7 @@ use std::sync::{Arc, atomic::Ordering};
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState,
     AuditEntry, CertificatePlan, CertificateState, IntentContext, Issued, IssuerRef, PlanKey, Prepared,
-    Subject, Unit, UntrustedCsr, ValidatedCsr,
+    Subject, UNATTESTED, Unit, UntrustedCsr, ValidatedCsr,
 };
 use ca_store::{CertificateRecord, WriteSite, kill_point};
 use ca_verifier::{Serial, Time};
@@ -31,11 +31,20 @@ pub(crate) const SHARD: u16 = 0;
 pub(crate) struct IssueOrder {
     pub(crate) attempt: AttemptId,
     pub(crate) application: ApplicationId,
-    /// Serial number of the token that holds the key.
+    /// Serial number of the token that holds the key, or [`UNATTESTED`].
     pub(crate) token: String,
     /// DER.
     pub(crate) csr: Vec<u8>,
+    /// The certificate, DER, whose subject stands in the CSR; `None` when the attempt's identifier does.
+    pub(crate) former: Option<Vec<u8>>,
     pub(crate) actor: Actor,
+}
+
+impl IssueOrder {
+    /// That no token gave evidence of the key stands in the log, beside what was done all the same.
+    fn with_origin(&self, entry: AuditEntry) -> AuditEntry {
+        if self.token == UNATTESTED { entry.with("origin", "unattested") } else { entry }
+    }
 }
 
 impl App {
@@ -70,7 +79,10 @@ impl App {
 
     fn validate_csr(&self, order: &IssueOrder) -> Result<ValidatedCsr, Problem> {
         UntrustedCsr::read(&order.csr)
-            .and_then(|csr| csr.validate(self.policies.keys(), Some(order.attempt.as_str())))
+            .and_then(|csr| match &order.former {
+                Some(former) => csr.validate_renewal(self.policies.keys(), former),
+                None => csr.validate(self.policies.keys(), Some(order.attempt.as_str())),
+            })
             .map_err(|refusal| Problem::new(Rule::Csr).with("rule", refusal.rule()).with("detail", refusal))
     }
 
@@ -137,9 +149,8 @@ impl App {
                 let next = attempt.state.clone().transition(AttemptCommand::Intend { serial })?;
                 tx.move_attempt(&order.attempt, &attempt.state, &next)?;
                 let entry = AuditEntry::done(now, &order.actor, Action::RecordIntent, "certificate", serial);
-                tx.append_audit(
-                    &entry.with("attempt", &order.attempt).with("application", &order.application),
-                )?;
+                let entry = entry.with("attempt", &order.attempt).with("application", &order.application);
+                tx.append_audit(&order.with_origin(entry))?;
                 Ok::<(), Problem>(())
             })
             .await
@@ -180,7 +191,8 @@ impl App {
                 )?;
                 let entry =
                     AuditEntry::done(now, &order.actor, Action::IssueCertificate, "certificate", serial);
-                tx.append_audit(&entry.with("sha256", hex::encode(issued.sha256())))?;
+                let entry = entry.with("sha256", hex::encode(issued.sha256()));
+                tx.append_audit(&order.with_origin(entry))?;
                 Ok(())
             })
             .await

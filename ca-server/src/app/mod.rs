@@ -26,6 +26,7 @@ mod person;
 mod personalise;
 mod receipt;
 mod recover;
+mod reenroll;
 pub(crate) mod register;
 mod renew;
 pub(crate) mod root_crl;
@@ -62,6 +63,7 @@ pub(crate) use self::{
     person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::{Claim, Exchange},
     receipt::{ReceiptState, ReceiptStatus},
+    reenroll::Reenrolled,
     renew::Renewal,
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,

@@ -358,6 +358,7 @@ impl App {
             application: attempt.application.clone(),
             token,
             csr,
+            former: None,
             actor: hand.actor.clone(),
         };
         match self.issue(order).await {

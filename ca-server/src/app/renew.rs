@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationState, AttemptCommand,
-    AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState,
+    AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState, UNATTESTED,
 };
 use ca_store::{AttemptRecord, CertificateStatus, Reader, WriteSite};
 use ca_verifier::Serial;
@@ -30,6 +30,15 @@ use crate::{
 
 const LEASE_SECS: i64 = 24 * 3600;
 
+/// Who keeps the new key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeper {
+    /// The token that has the old one, which gives evidence of it.
+    Token,
+    /// The holder's own program (EST): nobody knows where.
+    Program,
+}
+
 /// What the holder's program is told.
 pub(crate) enum Renewal {
     /// To be executed on the token.
@@ -48,12 +57,21 @@ impl App {
     ) -> Result<Option<Renewal>, Problem> {
         let (of, application) = self.store.read(|reader| wanted(reader, presented))?;
         if let ApplicationState::Active { serial } = application.state {
+            let made = self.store.read(|reader| reader.intent(&serial))?;
+            // Made over EST: whoever holds the token would look for it there in vain.
+            if made.and_then(|intent| intent.token).as_deref() == Some(UNATTESTED) {
+                return Err(Problem::new(Rule::EstNoToken).with("serial", serial));
+            }
             return Ok(Some(Renewal::Done(serial)));
         }
         self.store.read(|reader| may_execute(reader, presented, of))?;
         let mut attempt = match self.store.read(|reader| reader.live_attempt_of(&application.id))? {
-            Some(attempt) => attempt,
-            None => self.claim_renewal(of, application).await?,
+            Some(attempt) if attempt.state.is_attested() => attempt,
+            Some(attempt) => {
+                self.take_from_program(of, attempt).await?;
+                self.claim_renewal(of, application, Keeper::Token).await?
+            }
+            None => self.claim_renewal(of, application, Keeper::Token).await?,
         };
         if exchange.start && !attempt.note.is_empty() {
             self.note(&attempt, String::new()).await?;
@@ -66,30 +84,62 @@ impl App {
         }
         match self.store.read(|reader| reader.attempt(&id))?.map(|attempt| attempt.state) {
             Some(AttemptState::Proved { .. }) => {
-                self.finish_renewal(of, id).await.map(Renewal::Done).map(Some)
+                self.finish_renewal(of, id, AttemptCommand::Deliver).await.map(Renewal::Done).map(Some)
             }
             _ => Ok(None),
         }
     }
 
-    /// The token is the one that has the old certificate; it is neither emptied nor initialised.
-    async fn claim_renewal(&self, of: Serial, application: Application) -> Result<AttemptRecord, Problem> {
+    /// A request over EST that came to nothing does not keep the holder from using the token.
+    async fn take_from_program(&self, of: Serial, attempt: AttemptRecord) -> Result<(), Problem> {
+        if !matches!(attempt.state, AttemptState::Initialised { .. }) {
+            return Err(Problem::new(Rule::EstUnderWay));
+        }
+        self.store
+            .write(WriteSite::AbandonAttempt, move |tx| {
+                let reason = "the token is used instead".to_owned();
+                let next = attempt.state.clone().transition(AttemptCommand::Abandon { reason })?;
+                tx.move_attempt(&attempt.id, &attempt.state, &next)?;
+                let command = ApplicationCommand::Abandon { attempt: attempt.id.clone() };
+                advance(tx, &attempt.application, command)?;
+                let actor = Actor::Holder(of.to_string());
+                let entry =
+                    AuditEntry::done(wire::now(), &actor, Action::Personalise, "attempt", &attempt.id);
+                tx.append_audit(&entry.with("step", "abandon").with("reason", "the token is used instead"))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// A token is the one that has the old certificate; it is neither emptied nor initialised.
+    pub(super) async fn claim_renewal(
+        &self,
+        of: Serial,
+        application: Application,
+        keeper: Keeper,
+    ) -> Result<AttemptRecord, Problem> {
         let now = wire::now();
         let id = AttemptId::new(now, wire::random()?);
         self.store
             .write(WriteSite::ClaimApplication, move |tx| {
                 must_be_good(tx, of)?;
-                let token = tx.intent(&of)?.and_then(|intent| intent.token);
-                let token =
-                    token.ok_or_else(|| Failure::inconsistent("a unit's certificate without a token"))?;
+                let old = tx.intent(&of)?.and_then(|intent| intent.token);
+                let old = old.ok_or_else(|| Failure::inconsistent("a unit's certificate without a token"))?;
+                let (token, wanted_token, evidence) = match keeper {
+                    Keeper::Program => (UNATTESTED.to_owned(), None, ("origin", "unattested".to_owned())),
+                    Keeper::Token if old == UNATTESTED => {
+                        return Err(Problem::new(Rule::EstNoToken).with("serial", of));
+                    }
+                    Keeper::Token => (old.clone(), Some(old.clone()), ("token", old)),
+                };
                 advance(tx, &application.id, ApplicationCommand::Claim { attempt: id.clone() })?;
                 let attempt = AttemptRecord {
                     id: id.clone(),
                     application: application.id.clone(),
                     workstation: holders_place(&of),
                     clerk: application.entered_by,
-                    wanted_token: Some(token.clone()),
-                    state: AttemptState::Initialised { token: token.clone() },
+                    wanted_token,
+                    state: AttemptState::Initialised { token },
                     created_at: now,
                     lease_until: now.plus_secs(LEASE_SECS),
                     note: String::new(),
@@ -98,20 +148,27 @@ impl App {
                 let actor = Actor::Holder(of.to_string());
                 let entry =
                     AuditEntry::done(now, &actor, Action::ClaimApplication, "application", &application.id);
-                tx.append_audit(&entry.with("attempt", &id).with("renews", of).with("token", token))?;
+                let entry = entry.with("attempt", &id).with("renews", of);
+                tx.append_audit(&entry.with(evidence.0, evidence.1))?;
                 Ok(attempt)
             })
             .await
     }
 
-    async fn finish_renewal(&self, of: Serial, attempt: AttemptId) -> Result<Serial, Problem> {
+    /// The new certificate becomes good and the old one superseded; `end` is how the new one reaches its holder.
+    pub(super) async fn finish_renewal(
+        &self,
+        of: Serial,
+        attempt: AttemptId,
+        end: AttemptCommand,
+    ) -> Result<Serial, Problem> {
         self.store
             .write(WriteSite::ActivateCertificate, move |tx| {
                 let (now, actor) = (wire::now(), Actor::Holder(of.to_string()));
                 // It may have been put on hold since the holder's program connected.
                 must_be_good(tx, of)?;
                 let held = tx.attempt(&attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
-                let next = held.state.clone().transition(AttemptCommand::Deliver)?;
+                let next = held.state.clone().transition(end)?;
                 let serial = next.serial().ok_or_else(|| Failure::inconsistent("proved without a serial"))?;
                 tx.move_attempt(&attempt, &held.state, &next)?;
                 advance(tx, &held.application, ApplicationCommand::Deliver { attempt: attempt.clone() })?;
@@ -129,8 +186,22 @@ impl App {
     }
 }
 
-/// The certificate to be renewed and its application.
+/// The certificate to be renewed and its application, which is approved and settled.
 fn wanted(reader: &mut Reader<'_>, presented: Serial) -> Result<(Serial, Application), Problem> {
+    let (of, application) = successor(reader, presented)?;
+    match application.state {
+        ApplicationState::Submitted | ApplicationState::Approved { .. } => {
+            Err(Problem::new(Rule::RenewalNotReady).with("state", application.state.name()))
+        }
+        _ => Ok((of, application)),
+    }
+}
+
+/// The certificate to be renewed and its application, however far that has come.
+pub(super) fn successor(
+    reader: &mut Reader<'_>,
+    presented: Serial,
+) -> Result<(Serial, Application), Problem> {
     let record = reader.certificate(&presented)?.ok_or_else(|| Problem::not_found("certificate"))?;
     let own = record.application.map(|id| application(reader, &id)).transpose()?;
     let mut renewal = reader.successor_of(&presented)?.map(|id| application(reader, &id)).transpose()?;
@@ -142,12 +213,7 @@ fn wanted(reader: &mut Reader<'_>, presented: Serial) -> Result<(Serial, Applica
     }
     let renewal = renewal.filter(|application| application.kind.by_holder());
     let application = renewal.ok_or_else(|| Problem::new(Rule::RenewalNone).with("serial", presented))?;
-    match application.state {
-        ApplicationState::Submitted | ApplicationState::Approved { .. } => {
-            Err(Problem::new(Rule::RenewalNotReady).with("state", application.state.name()))
-        }
-        _ => Ok((of, application)),
-    }
+    Ok((of, application))
 }
 
 fn application(reader: &mut Reader<'_>, id: &ApplicationId) -> Result<Application, Problem> {

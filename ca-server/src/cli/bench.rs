@@ -133,6 +133,7 @@ async fn seed(app: &Arc<App>, count: usize) -> Result<Vec<IssueOrder>, Stop> {
             let attempt = AttemptId::new(now, wire::random()?);
             batch.push(IssueOrder {
                 csr: csr(attempt.as_str(), &random)?,
+                former: None,
                 token: format!("BENCH{attempt}"),
                 application: ApplicationId::new(now, wire::random()?),
                 actor: Actor::Staff(staff.clone()),

@@ -45,7 +45,10 @@ impl Asking {
 }
 
 /// The serial number of a certificate that is, octet for octet, one that we issued.
-async fn issued_certificate(parts: &mut Parts, app: &App) -> Result<(Serial, CertificateStatus), Problem> {
+pub(super) async fn issued_certificate(
+    parts: &mut Parts,
+    app: &App,
+) -> Result<(Serial, CertificateStatus), Problem> {
     let peer = ConnectInfo::<Peer>::from_request_parts(parts, app).await;
     let peer = peer.map_err(|_| Problem::new(Rule::NoCertificate))?;
     let der = peer.0.certificate.ok_or_else(|| Problem::new(Rule::NoCertificate))?;

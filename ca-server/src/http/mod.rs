@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod est;
 mod problem;
 mod receipts;
 mod status;
@@ -47,6 +48,7 @@ pub(crate) fn api_router(app: Arc<App>) -> Router {
         .route("/api/openapi.json", axum::routing::get(serve_openapi))
         .merge(status::probes())
         .merge(receipts::router())
+        .merge(est::router())
         .with_state(app)
         .fallback(problem::no_such_path)
         .layer(DefaultBodyLimit::max(API_BODY_MAX))

@@ -348,7 +348,7 @@ fn assert_one_certificate(ca: &Ca, number: u32) {
 }
 
 /// Puts the counting module between server and SoftHSM2. Gives its journal.
-fn count_signatures(ca: &Ca) -> std::path::PathBuf {
+pub(crate) fn count_signatures(ca: &Ca) -> std::path::PathBuf {
     let journal = ca.dir.join("signatures.journal");
     let module = p11_fault::shared_library().unwrap();
     let file = ca.dir.join("ca-server.toml");
@@ -362,7 +362,7 @@ fn count_signatures(ca: &Ca) -> std::path::PathBuf {
     journal
 }
 
-fn assert_nothing_signed_twice(journal: &std::path::Path) {
+pub(crate) fn assert_nothing_signed_twice(journal: &std::path::Path) {
     let text = std::fs::read_to_string(journal).unwrap();
     let mut seen = HashSet::new();
     // HMACs (SO PINs, challenges, codes) give the same for the same on purpose; signatures are ECDSA's.

@@ -18,6 +18,7 @@ pub struct Profile {
     kind: Kind,
     issuer: String,
     proof_of_possession: bool,
+    est_reenroll: bool,
     subject: Vec<(Attribute, bool)>,
     key_algorithms: Vec<KeyAlgorithm>,
     lifetime_days_max: u16,
@@ -69,6 +70,12 @@ impl Profile {
     #[must_use]
     pub fn proof_of_possession(&self) -> bool {
         self.proof_of_possession
+    }
+
+    /// Whether its holder may renew over EST (RFC 7030 §4.2.2), with a key of which no token gives evidence.
+    #[must_use]
+    pub fn est_reenroll(&self) -> bool {
+        self.est_reenroll
     }
 
     /// Subject attributes in order, and whether each must be there.

@@ -17,6 +17,7 @@ pub(in super::super) fn parse(reader: &Reader<'_>) -> Result<Profile, Vec<Policy
         let issuer = section
             .parsed("issuer", "root or issuing", |text| ISSUERS.contains(&text).then(|| text.to_owned()));
         let proof = section.flag("proof-of-possession");
+        let est = if section.has("est-reenroll") { section.flag("est-reenroll") } else { Some(false) };
         let attributes = format!("one of {}, with ? when optional", Attribute::NAMES);
         let subject = section.list("subject", &attributes, attribute);
         let keys = section.list("key-algorithms", "ec-p256, rsa-2048, rsa-3072 or rsa-4096", |text| {
@@ -30,6 +31,7 @@ pub(in super::super) fn parse(reader: &Reader<'_>) -> Result<Profile, Vec<Policy
             kind: kind?,
             issuer: issuer?,
             proof_of_possession: proof?,
+            est_reenroll: est?,
             subject: values(subject?),
             key_algorithms: values(keys?),
             lifetime_days_max: u16::try_from(lifetime?).ok()?,
@@ -73,6 +75,7 @@ fn extensions(section: &Section<'_>) -> Option<Profile> {
         kind: Kind::EndEntity,
         issuer: String::new(),
         proof_of_possession: true,
+        est_reenroll: false,
         subject: Vec::new(),
         key_algorithms: Vec::new(),
         lifetime_days_max: 0,
@@ -150,7 +153,7 @@ fn usages(profile: &Profile) -> [Need<'_>; 7] {
     ]
 }
 
-fn names(profile: &Profile) -> [Need<'_>; 4] {
+fn names(profile: &Profile) -> [Need<'_>; 5] {
     let common_name = profile.subject.contains(&(Attribute::CommonName, true));
     let unit = profile.subject.contains(&(Attribute::OrganizationIdentifier, true));
     let coded = profile.uscc == unit && (profile.alternative_name == AlternativeName::Uscc) == unit;
@@ -170,6 +173,8 @@ fn names(profile: &Profile) -> [Need<'_>; 4] {
             "proof-of-possession must be true for a unit",
             "false",
         ),
+        // Only a unit's certificate has an application to be executed.
+        need("est-reenroll", unit || !profile.est_reenroll, "est-reenroll is for a unit's profile", "true"),
     ]
 }
 
@@ -255,7 +260,7 @@ mod tests {
     const UNIT: &str = "profiles/unit-sign.toml";
     const RESPONDER: &str = "profiles/ocsp-signer.toml";
     /// File, old text, new text, rule.
-    const DANGEROUS: [[&str; 4]; 15] = [
+    const DANGEROUS: [[&str; 4]; 17] = [
         [
             UNIT,
             "\"contentCommitment\"]",
@@ -300,6 +305,18 @@ mod tests {
             "issuer must be root for a CA and issuing for others, found root",
         ],
         [UNIT, ", \"CN\"]", "]", "subject must contain CN, found no CN"],
+        [
+            "profiles/staff-auth.toml",
+            "proof-of-possession = true",
+            "proof-of-possession = true\nest-reenroll = true",
+            "est-reenroll is for a unit's profile, found true",
+        ],
+        [
+            UNIT,
+            "proof-of-possession = true",
+            "proof-of-possession = true\nest-reenroll = \"yes\"",
+            "est-reenroll must be true or false, found yes",
+        ],
         [
             UNIT,
             "\"O\", \"OU?\"",

@@ -3,9 +3,11 @@
 
 mod account;
 mod engine;
+pub(crate) mod est;
 pub(crate) mod gateway;
 mod mail;
 mod notices;
+mod policy;
 mod postgres;
 mod records;
 mod webhook;
