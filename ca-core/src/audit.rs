@@ -128,6 +128,10 @@ actions! {
     ExpireApplication = "expire-application",
     /// A payment was recorded.
     RecordPayment = "record-payment",
+    /// An order is to be paid at a gateway.
+    OpenOnlinePayment = "open-online-payment",
+    /// Nobody can pay it at the gateway any more.
+    CloseOnlinePayment = "close-online-payment",
     /// A payer's credit was spent on an order.
     SpendCredit = "spend-credit",
     /// Somebody asks that a fee be waived or money be given back, or takes that back.

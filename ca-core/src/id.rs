@@ -57,6 +57,8 @@ macro_rules! identifiers {
 }
 
 identifiers! {
+    /// An online payment at a gateway.
+    OnlinePaymentId,
     /// A unit (单位): the organisation a certificate speaks for.
     UnitId,
     /// An agent (经办人): the person who acts for a unit.

@@ -67,7 +67,7 @@ pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId,
-    OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
+    OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -83,7 +83,7 @@ pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
     PreparedOcsp, Responder, ocsp_error,
 };
-pub use online_payment::{OnlinePaymentCommand, OnlinePaymentState};
+pub use online_payment::{OnlinePayment, OnlinePaymentCommand, OnlinePaymentState};
 pub use people::{
     Agent, AgentCard, Application, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard, Identity,
     Name, Staff, Training, TrainingSession, Unit,

@@ -9,7 +9,56 @@
 //! Money that comes late is money: `paid` is reached from every other state. A gateway tells of one payment more than
 //! once, so the same transaction again changes nothing; another transaction is a second payment, and a person must look.
 
-use crate::{ConfirmedPayment, Refusal};
+use ca_verifier::Time;
+
+use crate::{ConfirmedPayment, Expected, Fen, OnlinePaymentId, OrderId, Refusal};
+
+/// An order that is to be paid at a gateway: everything that the gateway was told, so that it can be told again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnlinePayment {
+    /// Ours; the gateway knows it by this.
+    pub id: OnlinePaymentId,
+    /// What is paid.
+    pub order: OrderId,
+    /// Our name for the gateway.
+    pub gateway: String,
+    /// What was outstanding then, in fen.
+    pub amount: Fen,
+    /// Random text that only the gateway was told.
+    pub nonce: String,
+    /// Opens the receipt's public page once it is paid.
+    pub code: String,
+    /// What the payer reads.
+    pub description: String,
+    /// Who asked for it, as the log names them.
+    pub opened_by: String,
+    /// When, in whole seconds.
+    pub created_at: Time,
+    /// When nobody can pay any more, in whole seconds.
+    pub expires_at: Time,
+    /// Where it stands.
+    pub state: OnlinePaymentState,
+}
+
+impl OnlinePayment {
+    /// What a notice must say to count.
+    #[must_use]
+    pub fn expected(&self, merchant: &str) -> Expected {
+        Expected {
+            merchant: merchant.to_owned(),
+            order: self.id.to_string(),
+            amount: self.amount,
+            currency: "CNY".to_owned(),
+            nonce: self.nonce.clone(),
+        }
+    }
+
+    /// The payment's number for our book: a gateway's number is its own, and two gateways may use the same.
+    #[must_use]
+    pub fn reference(&self, transaction: &str) -> String {
+        format!("{}:{transaction}", self.gateway)
+    }
+}
 
 /// Where an online payment stands, with what is known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +121,12 @@ impl OnlinePaymentState {
             (Self::Created | Self::Offered { .. }, C::Expire) => Ok(Self::Expired),
             (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
         }
+    }
+
+    /// Whether it can still be paid at the gateway, as far as is known here.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Created | Self::Offered { .. })
     }
 
     /// The name that stands in the database, the log and the API.

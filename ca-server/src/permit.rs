@@ -47,6 +47,8 @@ permissions!(
     RejectApplication,
     WithdrawApplication,
     RecordPayment,
+    OpenOnlinePayment,
+    CloseOnlinePayment,
     SpendCredit,
     RequestAdjustment,
     DecideAdjustment,

@@ -474,6 +474,15 @@ rules! {
     PaidTwice "online-payment.paid-twice" 409
         "这笔在线支付已由交易 {first} 付清，又收到交易 {second}。" "请人工核对两笔交易，退还多收的一笔。"
         "This online payment was paid by transaction {first}; transaction {second} came as well." "Let a person compare the two and give one back.";
+    OnlinePaymentOpen "online-payment.open" 409
+        "该订单已有一笔可支付的在线支付 {id}（{gateway}，{amount} 分）。" "请完成或先关闭该笔在线支付。"
+        "The order has an online payment that can still be paid: {id} ({gateway}, {amount} fen)." "Finish that one, or close it first.";
+    GatewayRefused "gateway.refused" 502
+        "支付网关 {gateway} 拒绝了请求（{code}）。" "没有收款；请稍后再试或改用其他方式付款。"
+        "The gateway {gateway} refused ({code})." "No money was taken; try again later, or pay another way.";
+    GatewayAway "gateway.away" 503
+        "支付网关 {gateway} 没有可信的答复，结果未知。" "请再次提交同一请求；不会重复收款。"
+        "The gateway {gateway} gave no answer that counts; what it did is not known." "Send the same request again; nothing is taken twice.";
     GatewayUnknown "gateway.unknown" 404
         "没有配置名为 {gateway} 的支付网关。" "请核对名称，或由管理员在 [[gateway]] 中配置。"
         "No gateway named {gateway} is configured." "Check the name, or let the administrator configure it under [[gateway]].";

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::{
     app::App,
     ca::{Ca, label},
-    channel::Channels,
+    channel::{Channels, gateway::Gateways},
     config::Config,
     http, listener, personal, policies,
     problem::{Failure, Problem},
@@ -21,6 +21,7 @@ use crate::{
 const STATUS_POLL: Duration = Duration::from_millis(200);
 /// Deadlines are days: a minute late is on time.
 const DAY_POLL: Duration = Duration::from_secs(60);
+const GATEWAY_POLL: Duration = Duration::from_secs(1);
 const NOTICE_POLL: Duration = Duration::from_millis(500);
 /// How often certificates that are about to end are looked for.
 const REMINDER_POLL: Duration = Duration::from_secs(3600);
@@ -38,8 +39,9 @@ pub(crate) async fn open(config: Config) -> Result<App, Failure> {
     }
     let ca = Ca::open(&config, certificates)?;
     let channels = Channels::open(&config.notices)?;
+    let gateways = Gateways::open(&config.gateways)?;
     let vault = personal::open(&store, &ca.secrets()).await?;
-    Ok(App::new(config, store, policies, ca, (channels, vault)))
+    Ok(App::new(config, store, policies, ca, (channels, gateways, vault)))
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -59,6 +61,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
         tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
         tokio::spawn(keep_days(Arc::clone(&app), stopping.clone())),
         tokio::spawn(ask_for_reminders(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(ask_gateways(Arc::clone(&app), stopping.clone())),
         tokio::spawn(route_notices(Arc::clone(&app), stopping.clone())),
         tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::File, stopping.clone())),
         tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::Mail, stopping.clone())),
@@ -117,6 +120,17 @@ async fn ask_for_reminders(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
             Err(problem) => tracing::error!(cause = ?problem.cause(), "reminders: {}", problem.rule.name()),
         }
         let _ = tokio::time::timeout(REMINDER_POLL, stopping.wait_for(|stop| *stop)).await;
+    }
+}
+
+/// What came of online payments for which no callback came.
+async fn ask_gateways(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let mut asked = HashMap::new();
+    while !*stopping.borrow() {
+        if let Err(problem) = app.ask_gateways(&mut asked).await {
+            tracing::error!(cause = ?problem.cause(), "online payments: {}", problem.rule.name());
+        }
+        let _ = tokio::time::timeout(GATEWAY_POLL, stopping.wait_for(|stop| *stop)).await;
     }
 }
 

@@ -14,8 +14,13 @@ pub const UNIT_ACCOUNT: &str = "unit-account";
 pub const AGENT_ACCOUNT: &str = "agent";
 
 /// What an account may do at most, with what is its own: it is known by a password only.
-const ACCOUNT_MAY: [Action; 4] =
-    [Action::SubmitTraining, Action::WithdrawApplication, Action::ChangePassword, Action::ReadOwnRecords];
+const ACCOUNT_MAY: [Action; 5] = [
+    Action::SubmitTraining,
+    Action::WithdrawApplication,
+    Action::OpenOnlinePayment,
+    Action::ChangePassword,
+    Action::ReadOwnRecords,
+];
 /// What means nothing to staff, who have a certificate and see everybody's records.
 const ACCOUNT_ONLY: [Action; 2] = [Action::ChangePassword, Action::ReadOwnRecords];
 

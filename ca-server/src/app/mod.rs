@@ -21,6 +21,7 @@ mod gate;
 mod issue;
 mod notice;
 mod ocsp;
+mod online;
 mod pay;
 mod person;
 mod personalise;
@@ -68,7 +69,14 @@ pub(crate) use self::{
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,
 };
-use crate::{ca::Ca, channel::Channels, config::Config, problem::Problem, receipt::ReceiptFont, wire};
+use crate::{
+    ca::Ca,
+    channel::{Channels, gateway::Gateways},
+    config::Config,
+    problem::Problem,
+    receipt::ReceiptFont,
+    wire,
+};
 
 /// Passwords hashed at once.
 const HASHING: usize = 2;
@@ -80,6 +88,7 @@ pub(crate) struct App {
     pub(crate) policies: Policies,
     pub(crate) ca: Ca,
     pub(crate) channels: Channels,
+    pub(crate) gateways: Gateways,
     /// Seals and opens personal data.
     pub(crate) vault: Arc<Vault>,
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
@@ -101,7 +110,7 @@ impl App {
         store: Store,
         policies: Policies,
         ca: Ca,
-        (channels, vault): (Channels, Arc<Vault>),
+        (channels, gateways, vault): (Channels, Gateways, Arc<Vault>),
     ) -> Self {
         Self {
             config,
@@ -109,6 +118,7 @@ impl App {
             policies,
             ca,
             channels,
+            gateways,
             vault,
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),

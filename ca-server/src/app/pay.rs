@@ -115,7 +115,7 @@ impl App {
                     code,
                     at: now,
                 };
-                receive(tx, permit.actor(), &bill, &payment)?;
+                receive(tx, permit.actor(), &bill, &payment, &[])?;
                 Ok(Made::Now(id))
             })
             .await
@@ -148,12 +148,13 @@ impl App {
     }
 }
 
-/// Money that came in for an order, whoever took it: the payment, the order, the book, what it settles, the log.
+/// Money that came in for an order, whoever took it, with what else the log says of it: the payment, the order, the book, what it settles, the log.
 pub(super) fn receive(
     tx: &mut Tx<'_>,
     actor: &Actor,
     before: &Bill,
     payment: &Payment,
+    facts: &[(&'static str, String)],
 ) -> Result<Bill, Problem> {
     let command = BillCommand::Receive { method: payment.method, amount: payment.amount };
     let after = bill::change(tx, before, &command, (payment.id.as_str(), Some(&payment.id)), payment.at)?;
@@ -161,12 +162,19 @@ pub(super) fn receive(
     let entry = AuditEntry::done(payment.at, actor, Action::RecordPayment, "payment", &payment.id);
     let entry = entry.with("order", &after.order.id).with("amount", payment.amount.get());
     let entry = entry.with("method", payment.method.name()).with("receipt", &payment.reference);
-    tx.append_audit(&entry.with("state", after.order.state.name()))?;
+    let entry = entry.with("state", after.order.state.name());
+    let entry = facts.iter().fold(entry, |entry, (name, fact)| entry.with(name, fact));
+    tx.append_audit(&entry)?;
     Ok(after)
 }
 
 /// The prices were promised until a day that is over: today's hold, and the cashier sees the sum.
-fn renew_quote(tx: &mut Tx<'_>, tariff: &Tariff, mut bill: Bill, now: Time) -> Result<Bill, Problem> {
+pub(super) fn renew_quote(
+    tx: &mut Tx<'_>,
+    tariff: &Tariff,
+    mut bill: Bill,
+    now: Time,
+) -> Result<Bill, Problem> {
     for charge in bill.charges.clone().iter().filter(|charge| charge.live && charge.waived == Fen::ZERO) {
         let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
         let quote = bill::quote(tx, tariff, known.kind, known.years, now)?;
@@ -183,7 +191,7 @@ fn find(tx: &mut Tx<'_>, due: &Due) -> Result<Bill, Problem> {
 }
 
 /// No money for what cannot be made any more.
-fn can_be_made(tx: &mut Tx<'_>, bill: &Bill) -> Result<(), Problem> {
+pub(super) fn can_be_made(tx: &mut Tx<'_>, bill: &Bill) -> Result<(), Problem> {
     for charge in bill.charges.iter().filter(|charge| charge.live) {
         let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
         let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;

@@ -104,6 +104,11 @@ impl App {
         })
     }
 
+    /// Whether the code is that of a payment at a gateway which has not come.
+    pub(crate) fn receipt_awaited(&self, code: &str) -> Result<bool, Problem> {
+        Ok(self.store.read(|reader| reader.online_payment_by_code(code))?.is_some_and(|p| p.state.is_live()))
+    }
+
     fn receipt(&self, reader: &mut Reader<'_>, payment: Payment) -> Result<Receipt, Problem> {
         let bill = bill_of(reader, &payment)?;
         let mut lines = Vec::new();
@@ -121,8 +126,7 @@ impl App {
             }
             None => None,
         };
-        let base = self.config.receipts.url.clone();
-        let base = base.unwrap_or_else(|| format!("https://{}", self.config.listen.https));
+        let base = self.public_base();
         Ok(Receipt {
             issuer: self.config.organization.clone(),
             number: payment.id.to_string(),

@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod callbacks;
 mod est;
 mod problem;
 mod receipts;
@@ -49,6 +50,7 @@ pub(crate) fn api_router(app: Arc<App>) -> Router {
         .merge(status::probes())
         .merge(receipts::router())
         .merge(est::router())
+        .merge(callbacks::router())
         .with_state(app)
         .fallback(problem::no_such_path)
         .layer(DefaultBodyLimit::max(API_BODY_MAX))

@@ -31,6 +31,8 @@ pub(super) fn router() -> Router<Arc<App>> {
 struct Page<'a> {
     issuer: &'a str,
     found: Option<Found<'a>>,
+    /// The payer comes back from a gateway that has not told yet.
+    awaited: bool,
 }
 
 struct Found<'a> {
@@ -50,7 +52,10 @@ async fn status(State(app): State<Arc<App>>, Path(code): Path<String>, headers: 
     let mut response = match app.receipt_status(&code) {
         Ok(Some(status)) if json => document(&status).into_response(),
         Ok(None) if json => Problem::not_found("receipt").into_response(),
-        Ok(status) => page(&app, status.as_ref()),
+        Ok(None) => {
+            app.receipt_awaited(&code).map_or_else(Problem::into_response, |yes| page(&app, None, yes))
+        }
+        Ok(status) => page(&app, status.as_ref(), false),
         Err(problem) => problem.into_response(),
     };
     for (name, value) in [
@@ -83,7 +88,7 @@ fn document(status: &ReceiptStatus) -> Json<serde_json::Value> {
     }))
 }
 
-fn page(app: &App, status: Option<&ReceiptStatus>) -> Response {
+fn page(app: &App, status: Option<&ReceiptStatus>, awaited: bool) -> Response {
     let found = status.map(|status| Found {
         number: &status.number,
         day: status.day.to_string(),
@@ -104,8 +109,8 @@ fn page(app: &App, status: Option<&ReceiptStatus>) -> Response {
             ReceiptState::Refunded => ("已全额退款", "Refunded"),
         },
     });
-    let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
-    match (Page { issuer: &app.config.organization, found }).render() {
+    let code = if found.is_some() || awaited { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    match (Page { issuer: &app.config.organization, found, awaited }).render() {
         Ok(text) => (code, Html(text)).into_response(),
         Err(error) => Problem::from(Failure::inconsistent(error)).into_response(),
     }

@@ -76,6 +76,12 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
          state decided_by reasons method reference",
     ),
     (
+        "online_payment",
+        "id",
+        "id fee_order gateway amount_fen nonce:withheld code:withheld description opened_by created_at expires_at state \
+         url:withheld transaction_no",
+    ),
+    (
         "attempt",
         "id",
         "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note \

@@ -215,6 +215,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    online_payment (id) {
+        id -> Text,
+        fee_order -> Text,
+        gateway -> Text,
+        amount_fen -> BigInt,
+        nonce -> Text,
+        code -> Text,
+        description -> Text,
+        opened_by -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        state -> Text,
+        url -> Nullable<Text>,
+        transaction_no -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     attempt (id) {
         id -> Text,
         application -> Text,

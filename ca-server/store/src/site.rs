@@ -64,6 +64,10 @@ sites! {
     DecideApplication = "decide-application",
     /// Step 4: a payment.
     RecordPayment = "record-payment",
+    /// Step 4: an order that is to be paid at a gateway.
+    OpenOnlinePayment = "open-online-payment",
+    /// Step 4: what a gateway made of it, short of money.
+    ChangeOnlinePayment = "change-online-payment",
     /// Step 4: a waiver or a refund, asked for, decided or paid out.
     AdjustMoney = "adjust-money",
     /// Step 4: several orders become one.

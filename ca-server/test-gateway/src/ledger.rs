@@ -234,7 +234,7 @@ impl Ledger {
             json!({
                 "order": order.asked.order, "amount": order.asked.amount, "page": order.page,
                 "state": match order.state(now) { State::Open => "open", State::Paid => "paid", State::Closed => "closed" },
-                "payments": payments, "refunds": refunds,
+                "payments": payments, "refunds": refunds, "return_url": order.asked.return_url,
             })
         };
         self.orders.values().map(view).collect()

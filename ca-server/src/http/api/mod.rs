@@ -9,8 +9,10 @@ mod batches;
 mod certificates;
 mod log;
 mod notices;
+mod online;
 mod orders;
 mod own;
+mod own_orders;
 mod people;
 mod register;
 mod renewals;
@@ -102,6 +104,14 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(orders::spend_credit))
         .routes(routes!(orders::receipt))
         .routes(routes!(orders::statement))
+        .routes(routes!(online::gateways))
+        .routes(routes!(online::open))
+        .routes(routes!(online::online_payment))
+        .routes(routes!(online::close))
+        .routes(routes!(own_orders::own_orders))
+        .routes(routes!(own_orders::own_order))
+        .routes(routes!(own_orders::own_statement))
+        .routes(routes!(own_orders::open_own))
         .routes(routes!(adjustments::request))
         .routes(routes!(adjustments::adjustments))
         .routes(routes!(adjustments::adjustment))

@@ -17,7 +17,7 @@ use ca_verifier::{Serial, UnitCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MadeView, adjustments::AdjustmentView, made};
+use super::{MadeView, adjustments::AdjustmentView, made, online::OnlinePaymentView};
 use crate::{
     app::{About, App, Collection, Due, NewPayment},
     http::problem::{Body, IdempotencyKey},
@@ -191,10 +191,11 @@ pub(super) struct WholeOrderView {
     order: OrderView,
     charges: Vec<ChargeView>,
     payments: Vec<PaymentView>,
+    online_payments: Vec<OnlinePaymentView>,
     adjustments: Vec<AdjustmentView>,
 }
 
-fn whole(reader: &mut Reader<'_>, bill: Bill) -> Result<WholeOrderView, Problem> {
+pub(super) fn whole(reader: &mut Reader<'_>, bill: Bill) -> Result<WholeOrderView, Problem> {
     let id = bill.order.id.clone();
     let mut charges = Vec::new();
     for charge in bill.charges {
@@ -206,6 +207,7 @@ fn whole(reader: &mut Reader<'_>, bill: Bill) -> Result<WholeOrderView, Problem>
         order: bill.order.into(),
         charges,
         payments: reader.payments_of(&id)?.into_iter().map(PaymentView::from).collect(),
+        online_payments: reader.online_payments_of(&id)?.into_iter().map(OnlinePaymentView::from).collect(),
         adjustments: adjustments.into_iter().map(AdjustmentView::from).collect(),
     })
 }
@@ -437,12 +439,21 @@ pub(super) async fn statement(
     let code = UnitCode::parse(&uscc)?;
     app.store.read(|reader| {
         let payer = Payer::Unit(unit_of(reader, code)?);
-        let account = Account::Credit(payer.clone());
-        let entries = reader.booked(&account, query.after.unwrap_or(0), PAGE)?;
-        Ok(Json(StatementView {
-            payer: payer.to_string(),
-            credit_fen: reader.balance(&account)?.get(),
-            entries: entries.into_iter().map(|booked| EntryView::of(booked, &account)).collect(),
-        }))
+        statement_of(reader, payer, &query).map(Json)
+    })
+}
+
+pub(super) fn statement_of(
+    reader: &mut Reader<'_>,
+    payer: Payer,
+    query: &StatementQuery,
+) -> Result<StatementView, Problem> {
+    let text = payer.to_string();
+    let account = Account::Credit(payer);
+    let entries = reader.booked(&account, query.after.unwrap_or(0), PAGE)?;
+    Ok(StatementView {
+        payer: text,
+        credit_fen: reader.balance(&account)?.get(),
+        entries: entries.into_iter().map(|booked| EntryView::of(booked, &account)).collect(),
     })
 }

@@ -17,6 +17,7 @@ mod issuing;
 mod lease;
 mod material;
 mod notice;
+mod online_payment;
 mod order;
 mod payment;
 mod person;
