@@ -32,6 +32,7 @@ pub(crate) struct Book {
     /// By application.
     pub(crate) charges: BTreeMap<String, row::Charge>,
     pub(crate) payments: BTreeMap<String, row::Payment>,
+    pub(crate) online_payments: BTreeMap<String, row::OnlinePayment>,
     pub(crate) postings: BTreeMap<i64, row::Posting>,
     pub(crate) ledger_accounts: BTreeMap<String, row::LedgerAccount>,
     pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
@@ -108,6 +109,7 @@ impl Reading {
             Row::FeeOrder(_)
             | Row::Charge(_)
             | Row::Payment(_)
+            | Row::OnlinePayment(_)
             | Row::Posting(_)
             | Row::LedgerAccount(_)
             | Row::Adjustment(_) => self.take_money(row),
@@ -183,6 +185,12 @@ impl Reading {
                 let id = row.id.clone();
                 self.unique(Rule::Money, "payment", &id, |book| {
                     book.payments.insert(row.id.clone(), row).is_none()
+                });
+            }
+            Row::OnlinePayment(row) => {
+                let id = row.id.clone();
+                self.unique(Rule::Money, "online_payment", &id, |book| {
+                    book.online_payments.insert(row.id.clone(), row).is_none()
                 });
             }
             Row::Charge(row) => {

@@ -17,6 +17,7 @@ pub(crate) enum Row {
     FeeOrder(FeeOrder),
     Charge(Charge),
     Payment(Payment),
+    OnlinePayment(OnlinePayment),
     Posting(Posting),
     LedgerAccount(LedgerAccount),
     Adjustment(Adjustment),
@@ -91,7 +92,19 @@ pub(crate) struct Payment {
     #[serde(deserialize_with = "nullable")]
     pub(crate) fee_order: Option<String>,
     pub(crate) method: String,
+    pub(crate) reference: String,
     pub(crate) amount_fen: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct OnlinePayment {
+    pub(crate) id: String,
+    pub(crate) fee_order: String,
+    pub(crate) gateway: String,
+    pub(crate) amount_fen: i64,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) transaction_no: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

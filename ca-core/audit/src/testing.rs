@@ -184,7 +184,7 @@ impl Export {
             "refunded_fen": 0, "earned_fen": 20_000, "live": 1,
         }));
         self.add(json!({
-            "table": "payment", "id": payment, "fee_order": "01", "method": "cash", "amount_fen": 20_000,
+            "table": "payment", "id": payment, "fee_order": "01", "method": "cash", "reference": "R1", "amount_fen": 20_000,
         }));
         for (id, reason, cause, debit, credit) in [
             (1, "payment", payment.as_str(), "cash", payer.as_str()),

@@ -129,6 +129,9 @@ violations! {
     /// I9: more was spent than there was.
     Overdrawn "overdrawn" { fen: i128 }
         "余额为 {fen} 分，少于零" "has a balance of {fen} fen, less than nothing";
+    /// I9: money of a gateway that was never asked for, or not in this amount.
+    NotAsked "not-asked" { reference: String }
+        "网关收款 {reference} 没有相同订单和金额的在线支付" "is {reference}, but no online payment of that order and amount was opened there";
     /// I9: nothing is due in this state.
     NotDue "not-due" { application: String, state: String }
         "申请 {application} 状态为 {state}，不应收款" "was taken for application {application}, which is {state}";

@@ -26,6 +26,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     let sums = add_up(book);
     accounts(book, &sums, findings);
     payments(book, &sums, findings);
+    online(book, findings);
     orders(book, &sums, findings);
     adjustments(book, &sums, findings);
     applications(book, findings);
@@ -96,6 +97,37 @@ fn payments(book: &Book, sums: &Sums<'_>, findings: &mut Findings) {
         if !book.payments.contains_key(&posting.cause) {
             let missing = Violation::ReferenceMissing { table: "payment", id: posting.cause.clone() };
             findings.add(Rule::Money, "posting", id, missing);
+        }
+    }
+}
+
+/// Each payment that was told as paid is in the book once, and no gateway's money is there that nobody asked for.
+fn online(book: &Book, findings: &mut Findings) {
+    let taken: BTreeMap<&str, _> = book
+        .payments
+        .iter()
+        .filter(|(_, payment)| payment.method == "online")
+        .map(|(id, payment)| (payment.reference.as_str(), (id, payment)))
+        .collect();
+    let mut asked_for: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (id, online) in &book.online_payments {
+        asked_for.entry(online.fee_order.as_str()).or_default().push(online);
+        let reference = online.transaction_no.as_ref().map(|number| format!("{}:{number}", online.gateway));
+        let payment = reference.as_ref().and_then(|reference| taken.get(reference.as_str()));
+        if (online.state == "paid") != payment.is_some() {
+            let state = online.state.clone();
+            findings.add(Rule::Money, "online_payment", id, Violation::PaymentMissing { state });
+        }
+    }
+    for (reference, (id, payment)) in taken {
+        let of = payment.fee_order.as_deref().and_then(|order| asked_for.get(order));
+        let asked = of.into_iter().flatten().any(|online| {
+            reference.strip_prefix(&online.gateway).is_some_and(|rest| rest.starts_with(':'))
+                && payment.amount_fen == online.amount_fen
+        });
+        if !asked {
+            let reference = reference.to_owned();
+            findings.add(Rule::Money, "payment", id, Violation::NotAsked { reference });
         }
     }
 }
@@ -352,6 +384,32 @@ mod tests {
             let due = Violation::NotDue { application: application.clone(), state: state.to_owned() };
             let found = export.violations(Rule::Money);
             assert!(found.contains(&("charge", application, due)), "{found:?}");
+        }
+    }
+
+    /// A gateway's money answers to what was asked of it.
+    #[test]
+    fn online_payments() {
+        let paid = |state: &str, number: Value, amount: i64| {
+            let mut export = Export::clean();
+            let payment = export.payment.clone();
+            for (column, to) in [("method", "online"), ("reference", "pay:T1")] {
+                export.change("payment", "id", &payment, column, json!(to));
+            }
+            export.change("posting", "id", "1", "debit", json!("online"));
+            export.add(json!({
+                "table": "online_payment", "id": "07", "fee_order": "01", "gateway": "pay", "amount_fen": amount,
+                "state": state, "transaction_no": number,
+            }));
+            (payment, export.violations(Rule::Money))
+        };
+        assert_eq!(paid("paid", json!("T1"), 20_000).1, []);
+        let (payment, found) = paid("paid", json!("T1"), 20_001);
+        let not_asked = Violation::NotAsked { reference: "pay:T1".to_owned() };
+        assert_eq!(found, [("payment", payment, not_asked)]);
+        for (state, number) in [("paid", json!("T2")), ("paid", Value::Null), ("closed", json!("T1"))] {
+            let missing = Violation::PaymentMissing { state: state.to_owned() };
+            assert_eq!(paid(state, number, 20_000).1, [("online_payment", "07".to_owned(), missing)]);
         }
     }
 
