@@ -132,6 +132,10 @@ actions! {
     OpenOnlinePayment = "open-online-payment",
     /// Nobody can pay it at the gateway any more.
     CloseOnlinePayment = "close-online-payment",
+    /// A bank's statement was imported.
+    ImportStatement = "import-statement",
+    /// A person said for which order a line of a statement is.
+    AssignMoney = "assign-money",
     /// A payer's credit was spent on an order.
     SpendCredit = "spend-credit",
     /// Somebody asks that a fee be waived or money be given back, or takes that back.

@@ -57,6 +57,8 @@ macro_rules! identifiers {
 }
 
 identifiers! {
+    /// A line of a bank statement.
+    BankLineId,
     /// An online payment at a gateway.
     OnlinePaymentId,
     /// A unit (单位): the organisation a certificate speaks for.

@@ -8,6 +8,7 @@ mod application;
 mod appointment;
 mod attempt;
 mod audit;
+mod bank_line;
 mod bank_statement;
 mod batch;
 pub mod billing;
@@ -48,6 +49,7 @@ pub use application::{ApplicationCommand, ApplicationState};
 pub use appointment::{Appointment, AppointmentCommand, AppointmentState, Purpose};
 pub use attempt::{AttemptCommand, AttemptState, UNATTESTED};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
+pub use bank_line::{BankLine, BankLineState};
 pub use bank_statement::{
     BankRow, BankRowCells, BankRowError, Candidate, MatchedBy, OpenOrder, StatementVerdict, UnmatchedReason,
     match_statement,
@@ -66,8 +68,9 @@ pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_fro
 pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
 pub use id::{
-    AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BatchId, CardId, NoticeId,
-    OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId, UnitId,
+    AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BankLineId, BatchId, CardId,
+    NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId, UnitEventId,
+    UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{

@@ -48,6 +48,8 @@ permissions!(
     WithdrawApplication,
     RecordPayment,
     OpenOnlinePayment,
+    ImportStatement,
+    AssignMoney,
     CloseOnlinePayment,
     SpendCredit,
     RequestAdjustment,

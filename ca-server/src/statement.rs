@@ -1,6 +1,5 @@
 //! Bank statements as files: CSV or XLSX with the columns below. Which order a line pays is decided in `ca-core`
 //! (`match_statement`).
-#![cfg_attr(not(test), expect(dead_code, reason = "orders do not call it yet"))]
 
 use ca_core::{BankRow, BankRowCells, BankRowError};
 

@@ -72,6 +72,22 @@ pub enum UnmatchedReason {
 }
 
 impl UnmatchedReason {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Outgoing,
+        Self::AmountDiffers,
+        Self::NameDiffers,
+        Self::Several,
+        Self::PaidAbove,
+        Self::Unknown,
+    ];
+
+    /// Reads a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The name in the API and in the log.
     #[must_use]
     pub fn name(self) -> &'static str {

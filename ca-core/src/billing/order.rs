@@ -84,6 +84,13 @@ pub struct Order {
 }
 
 impl Order {
+    /// What a payer writes into the remark of a bank transfer, so that the bank's statement tells which order it is for:
+    /// the last 8 of the identifier's random characters, in capitals.
+    #[must_use]
+    pub fn transfer_code(&self) -> String {
+        self.id.as_str()[24..].to_ascii_uppercase()
+    }
+
     /// What is still to be paid.
     #[must_use]
     pub fn outstanding(&self) -> Fen {

@@ -7,6 +7,7 @@ mod account;
 mod adjustment;
 mod apply;
 pub(crate) mod appointment;
+mod bank;
 pub(crate) mod batch;
 mod bill;
 pub(crate) mod clock;
@@ -52,6 +53,7 @@ pub(crate) use self::{
     account::{LogIn, NewPassword, Opened},
     adjustment::{NewAdjustment, PayOut},
     apply::NewApplication,
+    bank::{ImportedLine, LineOutcome, counts},
     collect::Collection,
     contact::ContactForm,
     crl::PublishedCrl,

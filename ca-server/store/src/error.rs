@@ -150,6 +150,8 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "online_payment_code" => "online-payment-code",
         "online_payment_fee_order" => "live-online-payment",
         "online_payment_gateway_transaction_no" => "payment-reference",
+        "bank_line_id" => "bank-line",
+        "bank_line_payment" => "bank-line-payment",
         "posting_id" => "posting",
         "attempt_id" => "attempt",
         "attempt_held_application" => "live-attempt",

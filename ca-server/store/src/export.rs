@@ -82,6 +82,12 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
          url:withheld transaction_no",
     ),
     (
+        "bank_line",
+        "id",
+        "id payment booked_on amount_fen imported_by imported_at state reason payer_name:withheld remark:withheld fee_order \
+         assigned_by",
+    ),
+    (
         "attempt",
         "id",
         "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note \

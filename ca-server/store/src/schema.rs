@@ -233,6 +233,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    bank_line (id) {
+        id -> Text,
+        payment -> Text,
+        booked_on -> Text,
+        amount_fen -> BigInt,
+        imported_by -> Text,
+        imported_at -> BigInt,
+        state -> Text,
+        reason -> Nullable<Text>,
+        payer_name -> Nullable<Text>,
+        remark -> Nullable<Text>,
+        fee_order -> Nullable<Text>,
+        assigned_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     attempt (id) {
         id -> Text,
         application -> Text,

@@ -68,6 +68,10 @@ sites! {
     OpenOnlinePayment = "open-online-payment",
     /// Step 4: what a gateway made of it, short of money.
     ChangeOnlinePayment = "change-online-payment",
+    /// Step 4: a line of a bank's statement.
+    ImportStatement = "import-statement",
+    /// Step 4: an unmatched line goes to an order.
+    AssignMoney = "assign-money",
     /// Step 4: a waiver or a refund, asked for, decided or paid out.
     AdjustMoney = "adjust-money",
     /// Step 4: several orders become one.

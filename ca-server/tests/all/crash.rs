@@ -48,8 +48,8 @@ const PATH: [WriteSite; 26] = [
 const MENDING: [WriteSite; 4] =
     [WriteSite::BurnSerial, WriteSite::NoteAttempt, WriteSite::AbandonAttempt, WriteSite::ChangeStatus];
 /// Writes that other walks make: their crashes are in `ceremony_crash.rs`, `staff_crash.rs`, `person_crash.rs`,
-/// `money_crash.rs`, `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
-const ELSEWHERE: [WriteSite; 15] = [
+/// `money_crash.rs`, `bank.rs`, `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
+const ELSEWHERE: [WriteSite; 17] = [
     WriteSite::Ceremony,
     WriteSite::RegisterStaff,
     WriteSite::Import,
@@ -63,6 +63,8 @@ const ELSEWHERE: [WriteSite; 15] = [
     WriteSite::BookAppointment,
     WriteSite::AdjustMoney,
     WriteSite::CollectOrders,
+    WriteSite::ImportStatement,
+    WriteSite::AssignMoney,
     WriteSite::OpenOnlinePayment,
     WriteSite::ChangeOnlinePayment,
 ];

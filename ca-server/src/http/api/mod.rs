@@ -5,6 +5,7 @@ mod adjustments;
 mod agents;
 mod applications;
 mod appointments;
+mod bank;
 mod batches;
 mod certificates;
 mod log;
@@ -48,6 +49,7 @@ struct Document;
 fn uploads() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(batches::check, batches::batches))
+        .routes(routes!(bank::import))
         .layer(DefaultBodyLimit::max(UPLOAD_MAX))
 }
 
@@ -104,6 +106,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(orders::spend_credit))
         .routes(routes!(orders::receipt))
         .routes(routes!(orders::statement))
+        .routes(routes!(bank::lines))
+        .routes(routes!(bank::assign))
         .routes(routes!(online::gateways))
         .routes(routes!(online::open))
         .routes(routes!(online::online_payment))

@@ -105,12 +105,15 @@ pub(super) struct OrderView {
     refunded_fen: i64,
     /// What is still to be paid.
     outstanding_fen: i64,
+    /// What a payer writes into the remark of a bank transfer.
+    transfer_code: String,
 }
 
 impl From<Order> for OrderView {
     fn from(order: Order) -> Self {
         Self {
             outstanding_fen: order.outstanding().get(),
+            transfer_code: order.transfer_code(),
             id: order.id.to_string(),
             payer: order.payer.to_string(),
             state: order.state.name(),

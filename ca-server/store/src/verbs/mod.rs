@@ -8,6 +8,7 @@ mod application;
 mod appointment;
 mod attempt;
 mod audit;
+mod bank_line;
 mod batch;
 mod contact;
 mod crl;

@@ -1,0 +1,218 @@
+//! Bank statements: imported line by line, and what a person says of lines that fit no order.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use ca_core::{Action, BankLine, BankLineId, BankLineState, OrderId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::{About, App, ImportedLine, LineOutcome, counts},
+    http::{problem::Body, upload::File},
+    permit::{AssignMoney, ImportStatement, Permit, ReadRecords},
+    problem::Problem,
+};
+
+const PAGE: i64 = 100;
+
+/// How a statement is imported.
+#[derive(Deserialize, IntoParams)]
+pub(super) struct ImportQuery {
+    /// Count nothing, and say what would be.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What became of a statement.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StatementReport {
+    /// Lines that paid an order.
+    matched: usize,
+    /// Lines at which a person must look.
+    unmatched: usize,
+    /// Lines that were counted before.
+    duplicate: usize,
+    /// Lines that cannot be read; they were not counted.
+    refused: usize,
+    /// All lines but the duplicates.
+    lines: Vec<ReportLine>,
+}
+
+/// What became of one line.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReportLine {
+    /// Its number in the file; the header's is 1.
+    line: u32,
+    /// `matched`, `unmatched` or `refused`.
+    outcome: &'static str,
+    /// The order that it paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
+    /// Why a person must look: `outgoing` (nothing came in; it is not kept), `amount-differs`, `name-differs`, `several`,
+    /// `paid-above` or `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// Orders that it may be for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<String>,
+    /// What is wrong with it, in both languages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl ReportLine {
+    fn of(line: ImportedLine) -> Option<Self> {
+        let row = |outcome| Self {
+            line: line.number,
+            outcome,
+            order: None,
+            reason: None,
+            candidates: Vec::new(),
+            problem: None,
+        };
+        Some(match line.outcome {
+            LineOutcome::Duplicate => return None,
+            LineOutcome::Matched(order) => Self { order: Some(order.to_string()), ..row("matched") },
+            LineOutcome::Unmatched(reason, candidates) => Self {
+                reason: Some(reason.name()),
+                candidates: candidates.into_iter().map(|candidate| candidate.order.to_string()).collect(),
+                ..row("unmatched")
+            },
+            LineOutcome::Refused(finding) => {
+                Self { problem: Some(finding.problem.to_string()), ..row("refused") }
+            }
+        })
+    }
+}
+
+/// Import a bank's statement of at most 50,000 lines, as CSV or XLSX. A line counts once, for ever: an import that was cut
+/// short is sent again.
+#[utoipa::path(post, path = "/api/v1/bank-statements", params(ImportQuery),
+    request_body(content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+    responses((status = 200, body = StatementReport), (status = 422, description = "no statement")))]
+pub(super) async fn import(
+    permit: Permit<ImportStatement>,
+    State(app): State<Arc<App>>,
+    Query(query): Query<ImportQuery>,
+    file: File,
+) -> Result<Json<StatementReport>, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::ImportStatement, object: "statement", id: "new" };
+    let lines = app.audited(about, app.import_statement(permit, file.upload, query.dry_run)).await?;
+    let [matched, unmatched, duplicate, refused] = counts(&lines);
+    let lines = lines.into_iter().filter_map(ReportLine::of).collect();
+    Ok(Json(StatementReport { matched, unmatched, duplicate, refused, lines }))
+}
+
+/// A line of a statement.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BankLineView {
+    id: String,
+    payment: String,
+    /// The bank's day.
+    booked_on: String,
+    amount_fen: i64,
+    imported_by: String,
+    imported_at: String,
+    /// `matched`, `unmatched` or `assigned`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
+    /// Why a person must look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// Who paid, as the bank says; as long as a person must look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payer: Option<String>,
+    /// What the payer wrote; as long as a person must look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assigned_by: Option<String>,
+}
+
+impl From<BankLine> for BankLineView {
+    fn from(line: BankLine) -> Self {
+        let state = line.state.name();
+        let mut view = Self {
+            id: line.id.to_string(),
+            payment: line.payment.to_string(),
+            booked_on: line.booked_on.to_string(),
+            amount_fen: line.amount.get(),
+            imported_by: line.imported_by.to_string(),
+            imported_at: line.imported_at.to_string(),
+            state,
+            order: None,
+            reason: None,
+            payer: None,
+            remark: None,
+            assigned_by: None,
+        };
+        match line.state {
+            BankLineState::Matched { order } => view.order = Some(order.to_string()),
+            BankLineState::Unmatched { reason, payer, remark } => {
+                view.reason = Some(reason.name());
+                (view.payer, view.remark) = (Some(payer), Some(remark));
+            }
+            BankLineState::Assigned { order, by } => {
+                view.order = Some(order.to_string());
+                view.assigned_by = Some(by.to_string());
+            }
+        }
+        view
+    }
+}
+
+/// Which lines.
+#[derive(Deserialize, IntoParams)]
+pub(super) struct LinesQuery {
+    /// Only `matched`, `unmatched` or `assigned` ones.
+    state: Option<String>,
+    /// Only those after this identifier.
+    after: Option<String>,
+}
+
+/// Lines of statements, oldest first, 100 at a time.
+#[utoipa::path(get, path = "/api/v1/bank-lines", params(LinesQuery),
+    responses((status = 200, body = [BankLineView])))]
+pub(super) async fn lines(
+    _permit: Permit<ReadRecords>,
+    State(app): State<Arc<App>>,
+    Query(query): Query<LinesQuery>,
+) -> Result<Json<Vec<BankLineView>>, Problem> {
+    let after = query.after.as_deref().map(BankLineId::parse).transpose()?;
+    let found = app.store.read(|reader| reader.bank_lines(query.state.as_deref(), after.as_ref(), PAGE))?;
+    Ok(Json(found.into_iter().map(BankLineView::from).collect()))
+}
+
+/// For which order a line is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Assignment {
+    /// Our identifier of the order.
+    order: String,
+}
+
+/// Say for which order an unmatched line is. The money is its payer's, and pays the order as far as it goes.
+#[utoipa::path(post, path = "/api/v1/bank-lines/{id}/assignment", request_body = Assignment,
+    params(("id" = String, Path)),
+    responses((status = 200, body = BankLineView), (status = 409, description = "it has an order already")))]
+pub(super) async fn assign(
+    permit: Permit<AssignMoney>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<Assignment>,
+) -> Result<Json<BankLineView>, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::AssignMoney, object: "bank-line", id: &id };
+    let work = async {
+        let (line, order) = (BankLineId::parse(&id)?, OrderId::parse(&body.value.order)?);
+        app.assign_bank_line(permit, line, order).await
+    };
+    app.audited(about, work).await.map(|line| Json(line.into()))
+}
