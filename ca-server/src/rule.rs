@@ -475,8 +475,8 @@ rules! {
         "这笔在线支付已由交易 {first} 付清，又收到交易 {second}。" "请人工核对两笔交易，退还多收的一笔。"
         "This online payment was paid by transaction {first}; transaction {second} came as well." "Let a person compare the two and give one back.";
     OnlinePaymentOpen "online-payment.open" 409
-        "该订单已有一笔可支付的在线支付 {id}（{gateway}，{amount} 分）。" "请完成或先关闭该笔在线支付。"
-        "The order has an online payment that can still be paid: {id} ({gateway}, {amount} fen)." "Finish that one, or close it first.";
+        "该订单已有一笔可支付的在线支付 {id}（{gateway}，{amount}）。" "请完成或先关闭该笔在线支付。"
+        "The order has an online payment that can still be paid: {id} ({gateway}, {amount})." "Finish that one, or close it first.";
     GatewayRefused "gateway.refused" 502
         "支付网关 {gateway} 拒绝了请求（{code}）。" "没有收款；请稍后再试或改用其他方式付款。"
         "The gateway {gateway} refused ({code})." "No money was taken; try again later, or pay another way.";

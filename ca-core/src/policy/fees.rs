@@ -86,6 +86,13 @@ fn tariff(section: &Section<'_>) -> Option<Tariff> {
     let prices: Vec<_> = priced.into_iter().map(|kind| (kind, section.table(kind, items))).collect();
     let prices: Option<BTreeMap<_, _>> =
         prices.into_iter().map(|(kind, items)| items.map(|items| (kind, items))).collect();
+    for (kind, items) in prices.iter().flatten() {
+        // Years are bought with a new certificate and with a renewal, and with nothing else.
+        let years = items.iter().any(|priced| priced.item == Item::CertificateYear);
+        if years && !matches!(*kind, "new" | "renew") {
+            section.refuse(kind, "certificate-year must stand in new and renew only", *kind);
+        }
+    }
     Some(Tariff {
         version: version?.to_owned(),
         project: project?.to_owned(),
@@ -167,6 +174,9 @@ mod tests {
             let errors = testing::errors_after("fees.toml", old, new);
             assert!(errors.len() == 1 && errors[0].ends_with(rule), "{errors:?}");
         }
+        let years =
+            testing::errors_after("fees.toml", "[tariff.change]", "[tariff.change]\ncertificate-year = 1");
+        assert!(years.len() == 1 && years[0].contains("new and renew only"), "{years:?}");
         let unknown = testing::errors_after("fees.toml", "[tariff.new]", "[tariff.newer]");
         assert!(unknown.iter().any(|error| error.contains("the key must be one of")), "{unknown:?}");
     }

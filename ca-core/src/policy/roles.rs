@@ -184,8 +184,8 @@ mod tests {
                 "no role may hold both submit-application and approve-application, found clerk",
             ),
             (
-                "may = [\"record-payment\",",
-                "may = [\"approve-application\", \"record-payment\",",
+                "  \"record-payment\",",
+                "  \"approve-application\", \"record-payment\",",
                 "no role may hold both record-payment and approve-application, found cashier",
             ),
             (
@@ -204,8 +204,8 @@ mod tests {
                 "an account must not do this, found read-records",
             ),
             (
-                "may = [\"record-payment\",",
-                "may = [\"read-own-records\", \"record-payment\",",
+                "  \"record-payment\",",
+                "  \"read-own-records\", \"record-payment\",",
                 "only an account can do this, found read-own-records",
             ),
             (

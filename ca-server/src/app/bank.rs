@@ -137,7 +137,7 @@ impl App {
                     .ok_or_else(|| Problem::from(Failure::inconsistent("a line without money")))?;
                 tx.book(("payment", money.id.as_str()), None, &[posting], now)?;
                 let (payer, remark) = (masked_id_cards(row.payer()), masked_id_cards(row.remark()));
-                let state = BankLineState::Unmatched { reason, payer: payer.into(), remark: remark.into() };
+                let state = BankLineState::Unmatched { reason, payer, remark };
                 tx.insert_bank_line(&line(state))?;
                 let entry = AuditEntry::done(now, &actor, Action::RecordPayment, "payment", &money.id);
                 let entry = entry.with("amount", money.amount.get()).with("method", money.method.name());

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ca_core::{
-    Action, Actor, AuditEntry, ConfirmedPayment, Fen, GatewayNotice, GatewayStanding, OnlinePayment,
+    Action, Actor, AuditEntry, ConfirmedPayment, GatewayNotice, GatewayStanding, OnlinePayment,
     OnlinePaymentCommand, OnlinePaymentId, OnlinePaymentState, OrderId, PaymentId, Refusal,
     billing::{OrderState, Payer, Payment, PaymentMethod},
 };
@@ -359,9 +359,9 @@ fn note_end(
     Ok(tx.append_audit(&entry.with("state", state.name()))?)
 }
 
-/// Told so long ago that the gateway takes that request no more.
+/// Nobody tells the gateway of it any more, and it takes no request that is on its way.
 fn unheard(payment: &OnlinePayment) -> bool {
-    wire::now() > payment.expires_at.min(payment.created_at.plus_secs(UNHEARD_SECS))
+    wire::now() > payment.expires_at.plus_secs(UNHEARD_SECS)
 }
 
 /// Somebody was faster: the next look shows what is left to do.
@@ -370,11 +370,8 @@ fn is_race(rule: Rule) -> bool {
 }
 
 fn open_already(live: &OnlinePayment) -> Problem {
-    let amount = Fen::new(live.amount.get());
-    Problem::new(Rule::OnlinePaymentOpen)
-        .with("id", &live.id)
-        .with("gateway", &live.gateway)
-        .with("amount", amount)
+    let problem = Problem::new(Rule::OnlinePaymentOpen).with("id", &live.id);
+    problem.with("gateway", &live.gateway).with("amount", live.amount)
 }
 
 fn refused(gateway: &HttpGateway, code: &str) -> Problem {

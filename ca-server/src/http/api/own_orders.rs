@@ -8,6 +8,8 @@ use axum::{
 };
 use ca_core::{OrderId, billing::Payer};
 use ca_store::{AccountOwner, OrderFilter};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     online::{NewOnline, OnlinePaymentView, open_order},
@@ -29,14 +31,26 @@ fn payer(owner: &AccountOwner) -> Payer {
     }
 }
 
-/// The own orders, oldest first, 100 at most: those that are to be paid, and those that were.
-#[utoipa::path(get, path = "/api/v1/own/orders", responses((status = 200, body = [OrderView])))]
+/// Which orders.
+#[derive(Deserialize, IntoParams)]
+pub(super) struct OwnOrdersQuery {
+    /// Only those in this state.
+    state: Option<String>,
+    /// Only those after this identifier.
+    after: Option<String>,
+}
+
+/// The own orders, oldest first, 100 at a time: those that are to be paid, and those that were.
+#[utoipa::path(get, path = "/api/v1/own/orders", params(OwnOrdersQuery),
+    responses((status = 200, body = [OrderView])))]
 pub(super) async fn own_orders(
     own: Own<ReadOwnRecords>,
     State(app): State<Arc<App>>,
+    Query(query): Query<OwnOrdersQuery>,
 ) -> Result<Json<Vec<OrderView>>, Problem> {
+    let after = query.after.as_deref().map(OrderId::parse).transpose()?;
     let payer = Some(payer(&own.account.owner));
-    let filter = OrderFilter { state: None, payer, after: None, limit: PAGE };
+    let filter = OrderFilter { state: query.state, payer, after, limit: PAGE };
     let found = app.store.read(|reader| reader.orders(&filter))?;
     Ok(Json(found.into_iter().map(OrderView::from).collect()))
 }
