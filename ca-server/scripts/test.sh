@@ -4,5 +4,7 @@ set -euo pipefail
 if ! cargo nextest --version >/dev/null 2>&1; then
     cargo install --locked cargo-nextest
 fi
+# Programs that have no tests of their own beside their sources are started by others' tests.
+cargo build --workspace --locked --bins
 cargo nextest run --workspace --locked "$@"
 cargo test --workspace --locked --doc -q
