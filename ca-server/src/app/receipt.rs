@@ -63,6 +63,12 @@ impl ReceiptState {
     }
 }
 
+/// A code, or the empty text, which is nobody's.
+fn well_formed(code: &str) -> &str {
+    let form = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    if code.len() == CODE_LENGTH && code.bytes().all(form) { code } else { "" }
+}
+
 impl App {
     /// The receipt of a payment as PDF.
     ///
@@ -79,9 +85,7 @@ impl App {
     /// What a receipt's public page says; `None` for a code that is none. Every code is looked up alike, so that no time
     /// tells a code of the right form from another.
     pub(crate) fn receipt_status(&self, code: &str) -> Result<Option<ReceiptStatus>, Problem> {
-        let form = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-        let formed = code.len() == CODE_LENGTH && code.bytes().all(form);
-        let wanted = if formed { code } else { "" };
+        let wanted = well_formed(code);
         self.store.read(|reader| {
             let Some(payment) = reader.payment_by_code(wanted)? else { return Ok(None) };
             let bill = bill_of(reader, &payment)?;
@@ -106,7 +110,10 @@ impl App {
 
     /// Whether the code is that of a payment at a gateway which has not come.
     pub(crate) fn receipt_awaited(&self, code: &str) -> Result<bool, Problem> {
-        Ok(self.store.read(|reader| reader.online_payment_by_code(code))?.is_some_and(|p| p.state.is_live()))
+        Ok(self
+            .store
+            .read(|reader| reader.online_payment_by_code(well_formed(code)))?
+            .is_some_and(|p| p.state.is_live()))
     }
 
     fn receipt(&self, reader: &mut Reader<'_>, payment: Payment) -> Result<Receipt, Problem> {
