@@ -134,6 +134,21 @@ pub enum ApplicationCommand {
 }
 
 impl ApplicationState {
+    /// Every name.
+    pub const NAMES: [&str; 11] = [
+        "submitted",
+        "approved",
+        "rejected",
+        "withdrawn",
+        "expired",
+        "done",
+        "paid",
+        "personalising",
+        "issued",
+        "delivered",
+        "active",
+    ];
+
     /// The name that stands in the database, the log and the API.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -269,6 +284,7 @@ mod tests {
     fn the_whole_table() {
         let mut table = String::new();
         for state in every_state() {
+            assert!(ApplicationState::NAMES.contains(&state.name()));
             for command in every_command() {
                 let outcome = match state.clone().transition(&[staff(1)], command.clone()) {
                     Ok(next) => next.name().to_owned(),

@@ -126,6 +126,8 @@ actions! {
     WithdrawApplication = "withdraw-application",
     /// An application ended because nobody went on with it.
     ExpireApplication = "expire-application",
+    /// An order got today's prices, because its quote is not honoured any more.
+    RenewQuote = "renew-quote",
     /// A payment was recorded.
     RecordPayment = "record-payment",
     /// An order is to be paid at a gateway.

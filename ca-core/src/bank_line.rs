@@ -51,6 +51,9 @@ pub enum BankLineState {
 }
 
 impl BankLineState {
+    /// Every name.
+    pub const NAMES: [&str; 3] = ["matched", "unmatched", "assigned"];
+
     /// A person says which order it is for.
     ///
     /// # Errors

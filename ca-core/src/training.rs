@@ -93,6 +93,10 @@ pub enum TrainingCommand {
 }
 
 impl TrainingState {
+    /// Every name.
+    pub const NAMES: [&str; 7] =
+        ["submitted", "accepted", "rejected", "withdrawn", "invited", "passed", "failed"];
+
     /// The next state. `entered_by` is who entered the application and so cannot decide it (I10).
     ///
     /// # Errors
@@ -197,6 +201,7 @@ mod tests {
             TrainingState::Passed { by: by.clone(), session: None },
             TrainingState::Failed { by: by.clone(), session: session.clone(), reasons: reasons() },
         ];
+        assert_eq!(states.each_ref().map(TrainingState::name), TrainingState::NAMES);
         let commands = [
             TrainingCommand::Accept { by: by.clone() },
             TrainingCommand::Accept { by: clerk.clone() },

@@ -322,6 +322,16 @@ impl Config {
         check_gateways(&config.gateways)
             .map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;
         config.receipts.check().map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;
+        if !config.gateways.is_empty()
+            && config.receipts.url.is_none()
+            && config.listen.https.ip().is_unspecified()
+        {
+            let detail = format!(
+                "[receipts] url is needed with [[gateway]]: nobody can call back to {}",
+                config.listen.https
+            );
+            return Err(Failure::Config { file: path.to_owned(), detail });
+        }
         Ok(config)
     }
 }
@@ -354,6 +364,10 @@ url = "https://pay.example.org/v1"
 
     /// A configuration as `init` writes it, with something more at its end.
     fn load(more: &str) -> Result<Config, String> {
+        load_as(str::to_owned, more)
+    }
+
+    fn load_as(change: impl Fn(&str) -> String, more: &str) -> Result<Config, String> {
         let config = r#"
             database = "sqlite:ca.db"
             organization = "O"
@@ -377,7 +391,7 @@ url = "https://pay.example.org/v1"
         "#;
         let number = crate::wire::random::<8>().unwrap();
         let file = std::env::temp_dir().join(format!("qianyin-config-{}.toml", hex::encode(number)));
-        std::fs::write(&file, format!("{config}{more}")).unwrap();
+        std::fs::write(&file, format!("{}{more}", change(config))).unwrap();
         let loaded = Config::load(&file).map_err(|failure| failure.to_string());
         std::fs::remove_file(&file).unwrap();
         loaded
@@ -395,6 +409,17 @@ url = "https://pay.example.org/v1"
         }
         let written: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
         assert_eq!(written.gateways.len(), 2);
+    }
+
+    #[test]
+    fn gateways_need_an_address_to_call_back_to() {
+        let everywhere = |text: &str| text.replace("https = \"127.0.0.1:0\"", "https = \"0.0.0.0:0\"");
+        assert!(load_as(everywhere, "").is_ok());
+        let refusal = load_as(everywhere, GATEWAY).unwrap_err();
+        assert!(refusal.contains("[receipts] url is needed"), "{refusal}");
+        let named = "[receipts]\nurl = \"https://ca.example.org\"\n";
+        assert!(load_as(everywhere, &format!("{named}{GATEWAY}")).is_ok());
+        assert!(load(GATEWAY).is_ok());
     }
 
     #[test]

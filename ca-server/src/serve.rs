@@ -143,7 +143,8 @@ async fn route_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
     }
 }
 
-/// What days bring by themselves: events of units whose day has come, applications that nobody went on with.
+/// What days bring by themselves: events of units whose day has come, applications that nobody went on
+/// with, quotes that are not honoured any more.
 async fn keep_days(app: Arc<App>, stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let now = wire::now();
@@ -152,6 +153,9 @@ async fn keep_days(app: Arc<App>, stopping: watch::Receiver<bool>) {
         }
         if let Err(problem) = app.expire_applications(now).await {
             tracing::error!(cause = ?problem.cause(), "applications: {}", problem.rule.name());
+        }
+        if let Err(problem) = app.renew_quotes(now).await {
+            tracing::error!(cause = ?problem.cause(), "quotes: {}", problem.rule.name());
         }
         let mut stopping = stopping.clone();
         let stopped = async move { stopping.wait_for(|stop| *stop).await.is_ok() };

@@ -133,6 +133,9 @@ pub enum AdjustmentCommand {
 }
 
 impl AdjustmentState {
+    /// Every name.
+    pub const NAMES: [&str; 5] = ["requested", "approved", "rejected", "withdrawn", "paid-out"];
+
     /// The name in the API, the database and the log.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -241,6 +244,7 @@ mod tests {
                 AdjustmentState::Withdrawn,
                 AdjustmentState::PaidOut { by: staff(2), method: out().0, reference: out().1 },
             ] {
+                assert!(AdjustmentState::NAMES.contains(&state.name()));
                 for (who, command) in [
                     (1, AdjustmentCommand::Approve { by: staff(1) }),
                     (2, AdjustmentCommand::Approve { by: staff(2) }),

@@ -214,8 +214,8 @@ fn open_orders(reader: &mut Reader<'_>) -> Result<Vec<OpenOrder>, Problem> {
     for state in [OrderState::Due, OrderState::PartPaid] {
         let mut after = None;
         loop {
-            let state = Some(state.name().to_owned());
-            let page = reader.orders(&OrderFilter { state, payer: None, after, limit: PAGE })?;
+            let filter = OrderFilter { state: Some(state), after, limit: PAGE, ..OrderFilter::default() };
+            let page = reader.orders(&filter)?;
             let Some(last) = page.last() else { break };
             after = Some(last.id.clone());
             for order in page {

@@ -1,10 +1,11 @@
 //! Step 4: what happens to an order inside the transaction of what it follows from.
 
 use ca_core::{
-    Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState, OrderId, PaymentId,
+    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
+    AuditEntry, Fen, OrderId, PaymentId,
     billing::{Bill, BillCommand, BillRefusal, Charge, Order, OrderState, Payer, Quote, Tariff},
 };
-use ca_store::{Reader, Tx};
+use ca_store::{OrderFilter, Reader, Tx, WriteSite};
 use ca_verifier::Time;
 
 use super::{App, apply::advance};
@@ -13,6 +14,9 @@ use crate::{
     rule::Rule,
     wire,
 };
+
+/// Read from the database at once.
+const PAGE: i64 = 1_000;
 
 impl From<BillRefusal> for Problem {
     fn from(refusal: BillRefusal) -> Self {
@@ -35,13 +39,41 @@ impl App {
     pub(super) fn tariff(&self, now: Time) -> Result<Tariff, Problem> {
         self.policies.tariff(now).cloned().ok_or_else(|| Problem::new(Rule::TariffNone))
     }
-}
 
-impl App {
     /// What an application would cost.
     pub(crate) fn quote_now(&self, kind: ApplicationKind, years: u16, now: Time) -> Result<Quote, Problem> {
         let tariff = self.tariff(now)?;
         self.store.read(|reader| quote(reader, &tariff, kind, years, now))
+    }
+
+    /// Orders whose quote is not honoured any more get today's prices, so that everybody sees what is to be paid now.
+    pub(crate) async fn renew_quotes(&self, now: Time) -> Result<usize, Problem> {
+        let tariff = self.tariff(now)?;
+        let (mut renewed, mut after) = (0, None);
+        loop {
+            let filter = OrderFilter {
+                state: Some(OrderState::Due),
+                honoured_before: Some(now),
+                after,
+                limit: PAGE,
+                ..OrderFilter::default()
+            };
+            let page = self.store.read(|reader| reader.orders(&filter))?;
+            let Some(last) = page.last() else { return Ok(renewed) };
+            after = Some(last.id.clone());
+            for order in page {
+                let (tariff, id) = (tariff.clone(), order.id.clone());
+                let work = move |tx: &mut Tx<'_>| renew_quote(tx, &tariff, &id, now);
+                match self.store.write(WriteSite::RenewQuote, work).await {
+                    Ok(done) => renewed += usize::from(done.is_some()),
+                    // One that today's tariff does not price keeps its own; the others must not wait for it.
+                    Err(problem) => {
+                        let (id, rule) = (&order.id, problem.rule.name());
+                        tracing::warn!(%id, cause = ?problem.cause(), "quote: {rule}");
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -75,17 +107,17 @@ pub(super) fn quoted(
         honoured_until: quote.honoured_until,
         state: OrderState::Quoted,
         total: quote.total,
-        waived: ca_core::Fen::ZERO,
-        received: ca_core::Fen::ZERO,
-        refunded: ca_core::Fen::ZERO,
+        waived: Fen::ZERO,
+        received: Fen::ZERO,
+        refunded: Fen::ZERO,
     };
     let charge = Charge {
         application: application.id.clone(),
         kind: application.kind.name(),
         total: quote.total,
-        waived: ca_core::Fen::ZERO,
-        refunded: ca_core::Fen::ZERO,
-        earned: ca_core::Fen::ZERO,
+        waived: Fen::ZERO,
+        refunded: Fen::ZERO,
+        earned: Fen::ZERO,
         live: true,
     };
     let bill = Bill::quoted(order, vec![charge])?;
@@ -104,9 +136,31 @@ pub(super) fn requote(
     after.apply(&BillCommand::Requote { application: application.clone(), total: quote.total })?;
     after.order.tariff.clone_from(&quote.tariff);
     (after.order.quoted_at, after.order.honoured_until) = (now, quote.honoured_until);
-    tx.change_bill(before, &after)?;
+    keep(tx, before, &after, None)?;
     tx.replace_lines(application, &quote.lines)?;
     Ok(after)
+}
+
+/// Today's prices for an order of which nothing was paid or waived and whose quote is not honoured any more. `None` when
+/// somebody is about to pay what was quoted, or was faster.
+fn renew_quote(tx: &mut Tx<'_>, tariff: &Tariff, id: &OrderId, now: Time) -> Result<Option<Bill>, Problem> {
+    let Some(mut bill) = tx.bill(id)? else { return Ok(None) };
+    let awaited = tx.online_payments_of(id)?.iter().any(|online| online.state.is_live());
+    let untouched = bill.order.state == OrderState::Due && bill.order.waived == Fen::ZERO;
+    if awaited || !untouched || now <= bill.order.honoured_until {
+        return Ok(None);
+    }
+    let before = bill.order.total;
+    for charge in bill.charges.clone().into_iter().filter(|charge| charge.live) {
+        let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
+        let quote = quote(tx, tariff, known.kind, known.years, now)?;
+        bill = requote(tx, &bill, &charge.application, &quote, now)?;
+    }
+    let entry = AuditEntry::done(now, &Actor::System("orders"), Action::RenewQuote, "order", id);
+    let entry = entry.with("tariff", &bill.order.tariff).with("before", before.get());
+    let entry = entry.with("total", bill.order.total.get());
+    tx.append_audit(&entry.with("state", bill.order.state.name()))?;
+    Ok(Some(bill))
 }
 
 /// The order that an application is on.
@@ -124,14 +178,20 @@ pub(super) fn change(
 ) -> Result<Bill, Problem> {
     let mut after = before.clone();
     let postings = after.apply(command)?;
-    tx.change_bill(before, &after)?;
+    keep(tx, before, &after, payment)?;
     tx.book((command.name(), cause), Some(&after.order.id), &postings, now)?;
+    Ok(after)
+}
+
+/// The order as it is now, and what that settles.
+fn keep(tx: &mut Tx<'_>, before: &Bill, after: &Bill, payment: Option<&PaymentId>) -> Result<(), Problem> {
+    tx.change_bill(before, after)?;
     if before.order.state != OrderState::Paid && after.order.state == OrderState::Paid {
         for charge in after.charges.iter().filter(|charge| charge.live) {
             advance(tx, &charge.application, ApplicationCommand::Settle { payment: payment.cloned() })?;
         }
     }
-    Ok(after)
+    Ok(())
 }
 
 /// The application was approved: its order is to be paid, or settled when it costs nothing.

@@ -52,18 +52,14 @@ impl App {
         let now = Time::from_secs(wire::now().secs());
         let id = OnlinePaymentId::new(now, wire::random()?);
         let (nonce, code) = (pay::receipt_code()?, pay::receipt_code()?);
-        let tariff = self.tariff(now)?;
         let (name, organization) = (gateway.name().to_owned(), self.config.organization.clone());
         let payment = self
             .store
             .write(WriteSite::OpenOnlinePayment, move |tx| {
                 let bill = tx.bill(&order)?.filter(|bill| pays(permit.actor(), &bill.order.payer));
-                let mut bill = bill.ok_or_else(|| Problem::not_found("order"))?;
+                let bill = bill.ok_or_else(|| Problem::not_found("order"))?;
                 if matches!(bill.order.state, OrderState::Paid | OrderState::Refunded) {
                     return Err(Problem::new(Rule::PaidAlready));
-                }
-                if now > bill.order.honoured_until && bill.order.state == OrderState::Due {
-                    bill = pay::renew_quote(tx, &tariff, bill, now)?;
                 }
                 if !matches!(bill.order.state, OrderState::Due | OrderState::PartPaid) {
                     let problem = Problem::new(Rule::OrderState).with("state", bill.order.state.name());
@@ -172,10 +168,14 @@ impl App {
     /// `Rule::GatewaySignature`, `Rule::GatewayNotice`, `Rule::GatewayMismatch`: nothing was counted.
     pub(crate) async fn take_notice(&self, gateway: &str, notice: SignedNotice) -> Result<(), Problem> {
         let gateway = self.gateways.named(gateway)?;
-        // Anybody can send one: what is not signed leaves a trace and no entry in the log.
-        let notice = gateway.read(&notice, wire::now())?;
-        let about = notice.order().to_owned();
+        let read = match gateway.read(&notice, wire::now()) {
+            // Anybody can send that: it leaves a trace, and no entry in the log.
+            Err(problem) if problem.rule == Rule::GatewaySignature => return Err(problem),
+            read => read,
+        };
+        let about = read.as_ref().map_or_else(|_| "unknown".to_owned(), |notice| notice.order().to_owned());
         let work = async {
+            let notice = read?;
             let id = OnlinePaymentId::parse(notice.order());
             let id = id.map_err(|_| Problem::not_found("online-payment"))?;
             let payment = self.online_payment(&id)?;

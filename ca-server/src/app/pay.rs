@@ -4,10 +4,9 @@ use std::cmp::Ordering;
 
 use ca_core::{
     Action, Actor, ApplicationId, AuditEntry, Fen, OrderId, PaymentId,
-    billing::{Account, Bill, BillCommand, OrderState, Payment, PaymentMethod, Tariff},
+    billing::{Account, Bill, BillCommand, OrderState, Payment, PaymentMethod},
 };
 use ca_store::{Tx, WriteSite};
-use ca_verifier::Time;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -78,18 +77,14 @@ impl App {
         let (part, surplus) = (new.part, new.surplus_to_credit);
         let id = PaymentId::new(now, wire::random()?);
         let code = receipt_code()?;
-        let tariff = self.tariff(now)?;
         self.store
             .write(WriteSite::RecordPayment, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(PaymentId::parse(&before)?));
                 }
-                let mut bill = find(tx, &due)?;
+                let bill = find(tx, &due)?;
                 if matches!(bill.order.state, OrderState::Paid | OrderState::Refunded) {
                     return Err(Problem::new(Rule::PaidAlready));
-                }
-                if now > bill.order.honoured_until && bill.order.state == OrderState::Due {
-                    bill = renew_quote(tx, &tariff, bill, now)?;
                 }
                 let outstanding = bill.order.outstanding();
                 let amounts = |rule| Problem::new(rule).with("due", outstanding).with("paid", amount);
@@ -166,21 +161,6 @@ pub(super) fn receive(
     let entry = facts.iter().fold(entry, |entry, (name, fact)| entry.with(name, fact));
     tx.append_audit(&entry)?;
     Ok(after)
-}
-
-/// The prices were promised until a day that is over: today's hold, and the cashier sees the sum.
-pub(super) fn renew_quote(
-    tx: &mut Tx<'_>,
-    tariff: &Tariff,
-    mut bill: Bill,
-    now: Time,
-) -> Result<Bill, Problem> {
-    for charge in bill.charges.clone().iter().filter(|charge| charge.live && charge.waived == Fen::ZERO) {
-        let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
-        let quote = bill::quote(tx, tariff, known.kind, known.years, now)?;
-        bill = bill::requote(tx, &bill, &charge.application, &quote, now)?;
-    }
-    Ok(bill)
 }
 
 fn find(tx: &mut Tx<'_>, due: &Due) -> Result<Bill, Problem> {

@@ -15,7 +15,8 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, StatusCode, header},
-    response::IntoResponse,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
 };
 use ca_core::personal::masked_id_cards;
 use tower_http::{
@@ -24,7 +25,7 @@ use tower_http::{
 };
 
 pub(crate) use self::{api::LogView, auth::Peer};
-use crate::app::App;
+use crate::{app::App, problem::Problem, rule::Rule};
 
 /// Bodies of the API: forms, no files.
 const API_BODY_MAX: usize = 64 * 1024;
@@ -54,6 +55,7 @@ pub(crate) fn api_router(app: Arc<App>) -> Router {
         .with_state(app)
         .fallback(problem::no_such_path)
         .layer(DefaultBodyLimit::max(API_BODY_MAX))
+        .layer(from_fn(without_nul))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
@@ -61,6 +63,14 @@ pub(crate) fn api_router(app: Arc<App>) -> Router {
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
         .layer(CatchPanicLayer::new())
+}
+
+/// NUL is no text: PostgreSQL takes none, and nothing that is asked for has one.
+async fn without_nul(request: Request, next: Next) -> Response {
+    if request.uri().to_string().contains("%00") {
+        return Problem::new(Rule::Malformed).with("detail", "%00 in the address").into_response();
+    }
+    next.run(request).await
 }
 
 /// What the trace says of a request: no query, no number of a person that somebody wrote into the path, and not what

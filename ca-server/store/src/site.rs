@@ -62,6 +62,8 @@ sites! {
     ActivateRegister = "activate-register",
     /// Step 3: approval, rejection, withdrawal, expiry.
     DecideApplication = "decide-application",
+    /// Step 4: today's prices for an order whose quote is not honoured any more.
+    RenewQuote = "renew-quote",
     /// Step 4: a payment.
     RecordPayment = "record-payment",
     /// Step 4: an order that is to be paid at a gateway.

@@ -86,6 +86,11 @@ fn payment(amount: i64, receipt: &str) -> Value {
     json!({ "amount_fen": amount, "currency": "CNY", "method": "cash", "receipt_no": receipt, "counter": "municipal" })
 }
 
+/// As many as one request may name; none of them is there.
+fn many(count: u32) -> Vec<String> {
+    (0..count).map(|number| format!("{number:032x}")).collect()
+}
+
 /// One payer for two applications, in two parts; what is too much is credit.
 fn collected(ca: &Ca, one: &str, two: &str) {
     let orders = [one, two].map(|id| order_of(ca, id)["id"].as_str().unwrap().to_owned());
@@ -98,6 +103,8 @@ fn collected(ca: &Ca, one: &str, two: &str) {
         (json!({ "orders": orders }), "field.invalid"),
         (json!({ "orders": [orders[0], "0".repeat(32)], "unit": unit }), "not-found"),
         (json!({ "orders": orders, "unit": "0".repeat(32) }), "not-found"),
+        (json!({ "orders": many(5_000), "unit": unit }), "not-found"),
+        (json!({ "orders": many(5_001), "unit": unit }), "field.invalid"),
     ] {
         assert_eq!(ca.post("clerk", "/api/v1/orders", &bad)["title"], rule, "{bad}");
     }

@@ -83,6 +83,62 @@ fn at_the_counter(database: Database) {
 }
 
 #[test]
+fn quotes_on_sqlite() {
+    quotes(Database::Sqlite);
+}
+
+#[test]
+fn quotes_on_postgres() {
+    quotes(Database::Postgres);
+}
+
+/// What was promised is over: the server reckons anew by itself, once, and not where money is on its way.
+fn quotes(database: Database) {
+    let (mut ca, gateway, _bank) = start(database);
+    let (application, id) = due(&ca);
+    let (promised, awaited, part) = (due(&ca).1, due(&ca), due(&ca).1);
+    let offered = open(&ca, &awaited.1, "pay");
+    let cash =
+        json!({ "amount_fen": 1, "currency": "CNY", "method": "cash", "receipt_no": "R-1", "part": true });
+    assert!(ca.post("clerk", &format!("/api/v1/orders/{part}/payments"), &cash)["id"].is_string());
+    ca.stop_server();
+    ca.change_policy("fees.toml", "token = 5000", "token = 6000");
+    ca.sql(&format!("UPDATE fee_order SET honoured_until = quoted_at WHERE id <> '{promised}'"));
+    for point in points(WriteSite::RenewQuote) {
+        ca.serve(&[("QIANYIN_CRASH", &point)]);
+        wait(10, "the crash", || ca.server_is_gone());
+    }
+    ca.serve(&[]);
+    let known = order(&ca, &id);
+    assert_eq!((&known["state"], &known["total_fen"]), (&json!("due"), &json!(21_000)), "{known}");
+    assert_eq!(known["charges"][0]["lines"][0]["price_fen"], 6_000, "{known}");
+    for kept in [&promised, &awaited.1, &part] {
+        assert_eq!(order(&ca, kept)["total_fen"], PRICE);
+    }
+    let cash = json!({ "amount_fen": PRICE, "currency": "CNY", "method": "cash", "receipt_no": "R-2" });
+    let path = format!("/api/v1/orders/{id}/payments");
+    assert_eq!(ca.post("clerk", &path, &cash)["title"], "payment.short");
+    let cash = json!({ "amount_fen": 21_000, "currency": "CNY", "method": "cash", "receipt_no": "R-2" });
+    assert!(ca.post("clerk", &path, &cash)["id"].is_string());
+    assert_eq!(ca.application(&application)["state"], "paid");
+    gateway.press_button(text_of(&offered, "url"));
+    wait(20, "the callback", || ca.application(&awaited.0)["state"] == "paid");
+    ca.stop_server();
+    let renewed = ca.rows("audit").into_iter().filter(|entry| entry["action"] == "renew-quote").count();
+    assert_eq!(renewed, 1);
+    ca.assert_audit_is_clean();
+    // A token that costs nothing by now is not asked for: what is left to do is done without money.
+    let free = "[tariff.new]\ntoken = 0\ncertificate-year = 0";
+    ca.change_policy("fees.toml", "[tariff.new]\ntoken = 6000\ncertificate-year = 15000", free);
+    ca.sql(&format!("UPDATE fee_order SET honoured_until = quoted_at WHERE id = '{promised}'"));
+    ca.serve(&[]);
+    wait(10, "the free one", || order(&ca, &promised)["state"] == "paid");
+    let known = order(&ca, &promised);
+    let settled = text_of(&known["charges"][0], "application");
+    assert_eq!(ca.application(settled)["state"], "paid");
+}
+
+#[test]
 fn at_a_gateway_on_sqlite() {
     at_a_gateway(Database::Sqlite);
 }

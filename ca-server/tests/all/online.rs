@@ -163,6 +163,10 @@ fn forged(ca: &Ca, gateway: &TestGateway) {
     expected.sort_unstable();
     assert_eq!(answered, expected, "{sent:#?}");
     assert_eq!(payments(ca, &id), 0, "nothing of that is money");
+    let log = ca.rows("audit");
+    let refused = log.iter().filter(|entry| !entry["rule"].is_null() && entry["object"] == "online-payment");
+    let signed = forgeries.iter().filter(|(_, status)| *status != 401).count();
+    assert_eq!(refused.count(), signed, "what the gateway signed is logged, what anybody can send is not");
     assert_eq!(ca.application(&application)["state"], "approved");
     gateway.call_back(&online);
     wait(10, "the true one", || ca.application(&application)["state"] == "paid");

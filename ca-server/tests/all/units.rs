@@ -112,6 +112,14 @@ fn search(ca: &Ca) {
         let refused = ca.get("clerk", &format!("/api/v1/units?{wrong}"));
         assert_eq!(refused["title"], "field.invalid", "{wrong}");
     }
+    for list in ["applications", "trainings", "orders", "adjustments", "bank-lines", "notices"] {
+        let wrong = ca.get("clerk", &format!("/api/v1/{list}?state=asleep"));
+        assert_eq!(wrong["title"], "field.invalid", "{list}");
+        // PostgreSQL has no NUL in a text.
+        let wrong = ca.get("clerk", &format!("/api/v1/{list}?state=%00"));
+        assert_eq!(wrong["title"], "request.malformed", "{list}");
+    }
+    assert_eq!(ca.get("clerk", "/api/v1/agents/%00")["title"], "request.malformed");
     let of_unit = ca.get("clerk", "/api/v1/applications?unit=101623741&state=submitted");
     assert_eq!(of_unit.as_array().unwrap().len(), 1, "{of_unit}");
     let of_agent = ca.get("clerk", &format!("/api/v1/applications?agent={}", ca.agent));

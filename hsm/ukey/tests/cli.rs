@@ -266,7 +266,7 @@ fn activation_replaces_the_initial_pin_and_can_be_resumed() {
             ["activate", "--server", &server.url, "--anchor", root.to_str().unwrap(), "--token", "unit"];
         let initial = secret(softhsm, "initial", "123456");
         let new = secret(softhsm, "new", "161803");
-        let wrong_code = secret(softhsm, "wrong-code", "XXXXX-XXXXX");
+        let wrong_code = secret(softhsm, "wrong-code", "ZZZZZ-99999");
         let code_file = secret(softhsm, "code", "ABCDE-12345");
 
         let (code, out, error) =

@@ -14,7 +14,7 @@ use ca_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MadeView, applications::Reasons, made};
+use super::{MadeView, applications::Reasons, check_known, made};
 use crate::{
     app::{About, App, NewAdjustment, PayOut},
     http::problem::{Body, IdempotencyKey},
@@ -134,6 +134,7 @@ pub(super) async fn adjustments(
     State(app): State<Arc<App>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<AdjustmentView>>, Problem> {
+    check_known("state", query.state.as_deref(), &AdjustmentState::NAMES)?;
     let after = query.after.as_deref().map(AdjustmentId::parse).transpose()?;
     let found =
         app.store.read(|reader| reader.adjustments(query.state.as_deref(), None, after.as_ref(), PAGE))?;

@@ -14,7 +14,7 @@ use ca_verifier::UnitCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MadeView, made};
+use super::{MadeView, check_known, made};
 use crate::{
     app::{About, App, Claim, Due, NewApplication, NewPayment},
     http::problem::{Body, IdempotencyKey},
@@ -201,6 +201,7 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<ApplicationView>>, Problem> {
+    check_known("state", query.state.as_deref(), &ApplicationState::NAMES)?;
     let after = query.after.as_deref().map(ApplicationId::parse).transpose()?;
     let agent = query.agent.as_deref().map(AgentId::parse).transpose()?;
     let code = query.unit.as_deref().map(UnitCode::parse).transpose()?;

@@ -10,6 +10,7 @@ use ca_core::{Action, BankLine, BankLineId, BankLineState, OrderId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::check_known;
 use crate::{
     app::{About, App, ImportedLine, LineOutcome, counts},
     http::{problem::Body, upload::File},
@@ -185,6 +186,7 @@ pub(super) async fn lines(
     State(app): State<Arc<App>>,
     Query(query): Query<LinesQuery>,
 ) -> Result<Json<Vec<BankLineView>>, Problem> {
+    check_known("state", query.state.as_deref(), &BankLineState::NAMES)?;
     let after = query.after.as_deref().map(BankLineId::parse).transpose()?;
     let found = app.store.read(|reader| reader.bank_lines(query.state.as_deref(), after.as_ref(), PAGE))?;
     Ok(Json(found.into_iter().map(BankLineView::from).collect()))

@@ -35,7 +35,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::log::LogView;
 use super::upload::UPLOAD_MAX;
-use crate::app::{App, Made};
+use crate::{
+    app::{App, Made},
+    problem::Problem,
+};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -45,12 +48,22 @@ use crate::app::{App, Made};
 ))]
 struct Document;
 
+/// 5,000 orders, each with quotes and a comma.
+const ORDERS_BODY_MAX: usize = 256 * 1024;
+
 /// Lists of units: files, with a limit of their own.
 fn uploads() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(batches::check, batches::batches))
         .routes(routes!(bank::import))
         .layer(DefaultBodyLimit::max(UPLOAD_MAX))
+}
+
+/// As many orders as a department has units.
+fn collections() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(orders::collect, orders::orders))
+        .layer(DefaultBodyLimit::max(ORDERS_BODY_MAX))
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -99,7 +112,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(applications::withdraw))
         .routes(routes!(applications::pay))
         .routes(routes!(orders::quote))
-        .routes(routes!(orders::collect, orders::orders))
+        .merge(collections())
         .routes(routes!(orders::order))
         .routes(routes!(orders::order_of))
         .routes(routes!(orders::pay))
@@ -161,4 +174,12 @@ fn made<T: ToString>(made: Made<T>) -> Response {
         Made::Before(id) => (StatusCode::OK, id),
     };
     (status, Json(MadeView { id: id.to_string() })).into_response()
+}
+
+/// A name in a query that is one of a list; a typing error must not look like an empty list.
+fn check_known(field: &'static str, found: Option<&str>, names: &[&str]) -> Result<(), Problem> {
+    match found.filter(|found| !names.contains(found)) {
+        Some(_) => Err(Problem::field(field, format!("one of {} is needed", names.join(", ")))),
+        None => Ok(()),
+    }
 }

@@ -13,6 +13,7 @@ use ca_verifier::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::check_known;
 use crate::{
     app::{About, App, ContactForm, unit_of},
     http::problem::Body,
@@ -143,12 +144,7 @@ pub(super) async fn notices(
     State(app): State<Arc<App>>,
     Query(query): Query<NoticeQuery>,
 ) -> Result<Json<Vec<NoticeView>>, Problem> {
-    if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
-        return Err(Problem::field(
-            "state",
-            format!("one of {} is needed, found {state}", STATES.join(", ")),
-        ));
-    }
+    check_known("state", query.state.as_deref(), &STATES)?;
     let after = query.after.as_deref().map(NoticeId::parse).transpose()?;
     let filter = NoticeFilter { state: query.state, after, limit: LIST_MAX };
     app.store.read(|reader| {

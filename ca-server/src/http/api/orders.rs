@@ -10,7 +10,7 @@ use axum::{
 };
 use ca_core::{
     Action, AgentId, ApplicationId, ApplicationKind, OrderId, PaymentId, UnitId,
-    billing::{Account, Bill, Booked, Charge, Order, Payer, Payment, Quote, QuoteLine},
+    billing::{Account, Bill, Booked, Charge, Order, OrderState, Payer, Payment, Quote, QuoteLine},
 };
 use ca_store::{OrderFilter, Reader};
 use ca_verifier::{Serial, UnitCode};
@@ -264,6 +264,7 @@ pub(super) async fn orders(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<OrderView>>, Problem> {
     let after = query.after.as_deref().map(OrderId::parse).transpose()?;
+    let state = query.state.as_deref().map(OrderState::from_name).transpose()?;
     let code = query.unit.as_deref().map(UnitCode::parse).transpose()?;
     let agent = query.agent.as_deref().map(AgentId::parse).transpose()?;
     let found = app.store.read(|reader| {
@@ -272,7 +273,7 @@ pub(super) async fn orders(
             (Some(code), None) => Some(Payer::Unit(unit_of(reader, code)?)),
             (None, agent) => agent.map(Payer::Agent),
         };
-        Ok(reader.orders(&OrderFilter { state: query.state, payer, after, limit: PAGE })?)
+        Ok(reader.orders(&OrderFilter { state, payer, after, limit: PAGE, ..OrderFilter::default() })?)
     })?;
     Ok(Json(found.into_iter().map(OrderView::from).collect()))
 }

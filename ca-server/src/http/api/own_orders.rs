@@ -6,7 +6,10 @@ use axum::{
     Json,
     extract::{Path, Query, State},
 };
-use ca_core::{OrderId, billing::Payer};
+use ca_core::{
+    OrderId,
+    billing::{OrderState, Payer},
+};
 use ca_store::{AccountOwner, OrderFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -50,7 +53,8 @@ pub(super) async fn own_orders(
 ) -> Result<Json<Vec<OrderView>>, Problem> {
     let after = query.after.as_deref().map(OrderId::parse).transpose()?;
     let payer = Some(payer(&own.account.owner));
-    let filter = OrderFilter { state: query.state, payer, after, limit: PAGE };
+    let state = query.state.as_deref().map(OrderState::from_name).transpose()?;
+    let filter = OrderFilter { state, payer, after, limit: PAGE, ..OrderFilter::default() };
     let found = app.store.read(|reader| reader.orders(&filter))?;
     Ok(Json(found.into_iter().map(OrderView::from).collect()))
 }

@@ -16,7 +16,7 @@ use ca_verifier::{Time, UnitCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MadeView, made};
+use super::{MadeView, check_known, made};
 use crate::{
     app::{About, App, Decision, NewResult, NewSession, NewTraining},
     http::problem::{Body, IdempotencyKey},
@@ -134,6 +134,7 @@ pub(super) async fn trainings(
     State(app): State<Arc<App>>,
     Query(query): Query<TrainingQuery>,
 ) -> Result<Json<Vec<TrainingView>>, Problem> {
+    check_known("state", query.state.as_deref(), &TrainingState::NAMES)?;
     let filter = TrainingFilter { state: query.state, limit: 100, ..TrainingFilter::default() };
     let (found, now) = (app.store.read(|reader| reader.trainings(&filter))?, wire::now());
     let calendar = app.policies.calendar();

@@ -57,9 +57,11 @@ struct LineRow {
 #[derive(Clone, Debug, Default)]
 pub struct OrderFilter {
     /// Only in this state.
-    pub state: Option<String>,
+    pub state: Option<OrderState>,
     /// Only of this payer.
     pub payer: Option<Payer>,
+    /// Only whose prices were promised until before this moment.
+    pub honoured_before: Option<Time>,
     /// Only what comes after this one.
     pub after: Option<OrderId>,
     /// How many at most.
@@ -119,11 +121,14 @@ impl Reader<'_> {
     pub fn orders(&mut self, filter: &OrderFilter) -> Result<Vec<Order>, StoreError> {
         let rows: Vec<OrderRow> = run!(self, connection => {
             let mut query = fee_order::table.into_boxed();
-            if let Some(state) = &filter.state {
-                query = query.filter(fee_order::state.eq(state));
+            if let Some(state) = filter.state {
+                query = query.filter(fee_order::state.eq(state.name()));
             }
             if let Some(payer) = &filter.payer {
                 query = query.filter(fee_order::payer.eq(payer.to_string()));
+            }
+            if let Some(moment) = filter.honoured_before {
+                query = query.filter(fee_order::honoured_until.lt(moment.millis()));
             }
             if let Some(after) = &filter.after {
                 query = query.filter(fee_order::id.gt(after.as_str()));

@@ -54,13 +54,13 @@ fn an_order_from_quote_to_payment() {
         assert_eq!(read(store, |reader| reader.booked(&credit, statement[1].number, 1)), statement[2..3]);
 
         let paid = OrderFilter {
-            state: Some("paid".into()),
+            state: Some(OrderState::Paid),
             payer: Some(payer()),
             limit: 9,
             ..OrderFilter::default()
         };
         assert_eq!(read(store, |reader| reader.orders(&paid)).len(), 1);
-        let due = OrderFilter { state: Some("due".into()), ..paid };
+        let due = OrderFilter { state: Some(OrderState::Due), ..paid };
         assert_eq!(read(store, |reader| reader.orders(&due)), []);
         // Whoever read the order before somebody else changed it changes nothing.
         let stale = refused(store, move |tx| {
