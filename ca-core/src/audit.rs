@@ -216,6 +216,9 @@ pub struct AuditEntry {
     pub detail: Vec<(&'static str, String)>,
 }
 
+/// Identifiers are shorter; a path that somebody asked for in vain may be anything, and the log keeps it for ever.
+const OBJECT_ID_MAX: usize = 200;
+
 impl AuditEntry {
     /// An entry for something done.
     #[must_use]
@@ -231,7 +234,7 @@ impl AuditEntry {
             actor: actor.clone(),
             action,
             object,
-            object_id: object_id.to_string(),
+            object_id: object_id.to_string().chars().take(OBJECT_ID_MAX).collect(),
             outcome: Outcome::Done,
             detail: Vec::new(),
         }

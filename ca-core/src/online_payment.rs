@@ -34,6 +34,8 @@ pub struct OnlinePayment {
     pub opened_by: String,
     /// When, in whole seconds.
     pub created_at: Time,
+    /// When the gateway was told of it last.
+    pub told_at: Time,
     /// When nobody can pay any more, in whole seconds.
     pub expires_at: Time,
     /// Where it stands.

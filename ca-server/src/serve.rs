@@ -23,8 +23,7 @@ const STATUS_POLL: Duration = Duration::from_millis(200);
 const DAY_POLL: Duration = Duration::from_secs(60);
 const GATEWAY_POLL: Duration = Duration::from_secs(1);
 const NOTICE_POLL: Duration = Duration::from_millis(500);
-/// How often certificates that are about to end are looked for.
-const REMINDER_POLL: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_secs(3600);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Opens everything that a use case needs.
@@ -57,16 +56,18 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     let secure = tokio::net::TcpListener::bind(app.config.listen.https).await?;
     let tls = tls_config(&app)?;
     println!("ca-server ready http://{} https://{}", plain.local_addr()?, secure.local_addr()?);
-    let workers = [
+    let mut workers = vec![
         tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
         tokio::spawn(keep_days(Arc::clone(&app), stopping.clone())),
-        tokio::spawn(ask_for_reminders(Arc::clone(&app), stopping.clone())),
-        tokio::spawn(ask_gateways(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(every_hour(Arc::clone(&app), stopping.clone())),
         tokio::spawn(route_notices(Arc::clone(&app), stopping.clone())),
         tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::File, stopping.clone())),
         tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::Mail, stopping.clone())),
         tokio::spawn(deliver_notices(Arc::clone(&app), NoticeChannel::Webhook, stopping.clone())),
     ];
+    for gateway in app.gateways.names() {
+        workers.push(tokio::spawn(ask_gateway(Arc::clone(&app), gateway.to_owned(), stopping.clone())));
+    }
     let status = http::status_router(Arc::clone(&app)).into_make_service();
     let api = http::api_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
     let status = axum::serve(plain, status).with_graceful_shutdown(told(stopping.clone()));
@@ -112,23 +113,31 @@ async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<b
     }
 }
 
-/// Soon after the start, and each hour.
-async fn ask_for_reminders(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+/// Soon after the start, and each hour: reminders of what ends, quotes that are over.
+async fn every_hour(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         match app.ask_for_reminders().await {
             Ok(count) => tracing::info!(count, "reminders of certificates that end"),
             Err(problem) => tracing::error!(cause = ?problem.cause(), "reminders: {}", problem.rule.name()),
         }
-        let _ = tokio::time::timeout(REMINDER_POLL, stopping.wait_for(|stop| *stop)).await;
+        match app.renew_quotes(wire::now()).await {
+            Ok(count) => tracing::info!(count, "orders with today's prices"),
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "quotes: {}", problem.rule.name()),
+        }
+        let _ = tokio::time::timeout(HOUR, stopping.wait_for(|stop| *stop)).await;
     }
 }
 
-/// What came of online payments for which no callback came.
-async fn ask_gateways(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+/// What came of online payments for which no callback came. A worker of its own for each gateway: one that hangs holds up
+/// no other.
+async fn ask_gateway(app: Arc<App>, gateway: String, mut stopping: watch::Receiver<bool>) {
     let mut asked = HashMap::new();
     while !*stopping.borrow() {
-        if let Err(problem) = app.ask_gateways(&mut asked).await {
-            tracing::error!(cause = ?problem.cause(), "online payments: {}", problem.rule.name());
+        tokio::select! {
+            done = app.ask_gateway_again(&gateway, &mut asked) => if let Err(problem) = done {
+                tracing::error!(gateway, cause = ?problem.cause(), "online payments: {}", problem.rule.name());
+            },
+            _ = stopping.wait_for(|stop| *stop) => return,
         }
         let _ = tokio::time::timeout(GATEWAY_POLL, stopping.wait_for(|stop| *stop)).await;
     }
@@ -143,8 +152,7 @@ async fn route_notices(app: Arc<App>, stopping: watch::Receiver<bool>) {
     }
 }
 
-/// What days bring by themselves: events of units whose day has come, applications that nobody went on
-/// with, quotes that are not honoured any more.
+/// What days bring by themselves: events of units whose day has come, applications that nobody went on with.
 async fn keep_days(app: Arc<App>, stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let now = wire::now();
@@ -153,9 +161,6 @@ async fn keep_days(app: Arc<App>, stopping: watch::Receiver<bool>) {
         }
         if let Err(problem) = app.expire_applications(now).await {
             tracing::error!(cause = ?problem.cause(), "applications: {}", problem.rule.name());
-        }
-        if let Err(problem) = app.renew_quotes(now).await {
-            tracing::error!(cause = ?problem.cause(), "quotes: {}", problem.rule.name());
         }
         let mut stopping = stopping.clone();
         let stopped = async move { stopping.wait_for(|stop| *stop).await.is_ok() };

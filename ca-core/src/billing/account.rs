@@ -90,8 +90,6 @@ pub enum Account {
     Revenue(&'static str),
     /// Not asked for, by decision of two persons.
     Waiver,
-    /// What a payer's bank took back and the payer owes again.
-    Arrears(Payer),
 }
 
 impl fmt::Display for Account {
@@ -104,7 +102,6 @@ impl fmt::Display for Account {
             Self::Order(id) => write!(f, "order:{id}"),
             Self::Revenue(kind) => write!(f, "revenue:{kind}"),
             Self::Waiver => f.write_str("waiver"),
-            Self::Arrears(payer) => write!(f, "arrears-{payer}"),
         }
     }
 }
@@ -117,9 +114,6 @@ impl Account {
     pub fn parse(text: &str) -> Result<Self, Error> {
         if let Some(method) = PaymentMethod::from_name(text) {
             return Ok(Self::Money(method));
-        }
-        if let Some(payer) = text.strip_prefix("arrears-") {
-            return Payer::parse(payer).map(Self::Arrears);
         }
         match (text, text.split_once(':')) {
             ("suspense", _) => Ok(Self::Suspense),
@@ -175,7 +169,7 @@ impl Posting {
 pub struct Booked {
     /// Its number: the book's order.
     pub number: i64,
-    /// What was done: [`super::BillCommand::name`], `pay-out`, `chargeback`, `arrears`, `assignment`.
+    /// What was done: [`super::BillCommand::name`], [`super::COLLECT`], `pay-out`, `assign`.
     pub reason: String,
     /// The identifier of what caused it.
     pub cause: String,
@@ -205,11 +199,10 @@ mod tests {
             Account::Revenue("renew"),
             Account::Payable,
             Account::Waiver,
-            Account::Arrears(Payer::Unit(unit)),
         ] {
             assert_eq!(Account::parse(&account.to_string()), Ok(account));
         }
-        for text in ["", "gold", "unit:", "unit:1", "revenue:tea", "order", "arrears-", "staff:1"] {
+        for text in ["", "gold", "unit:", "unit:1", "revenue:tea", "order", "staff:1"] {
             assert!(Account::parse(text).is_err(), "{text}");
         }
     }

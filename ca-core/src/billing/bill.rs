@@ -20,12 +20,10 @@ pub struct Bill {
 pub enum BillCommand {
     /// What it is for was approved: it is to be paid.
     Open,
-    /// Another price, while nothing was paid.
+    /// Other prices, while nothing was paid.
     Requote {
-        /// Of which application.
-        application: ApplicationId,
-        /// The new price.
-        total: Fen,
+        /// Of which applications, and what they cost now.
+        prices: Vec<(ApplicationId, Fen)>,
     },
     /// Money came in from the order's payer. What is more than outstanding becomes credit.
     Receive {
@@ -66,6 +64,9 @@ pub enum BillCommand {
         application: ApplicationId,
     },
 }
+
+/// The reason in the book for what moves when orders become one.
+pub const COLLECT: &str = "collect";
 
 impl BillCommand {
     /// The name that stands in the book as the reason.
@@ -122,6 +123,17 @@ impl From<Error> for BillRefusal {
     }
 }
 
+/// Several orders that became one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collected {
+    /// The one.
+    pub into: Bill,
+    /// The others, as they are now.
+    pub emptied: Vec<Bill>,
+    /// What goes into the book for that, under [`COLLECT`].
+    pub postings: Vec<Posting>,
+}
+
 impl Bill {
     /// A quoted order.
     ///
@@ -134,25 +146,31 @@ impl Bill {
         Ok(Self { order, charges })
     }
 
-    /// Several due orders of which nothing was paid, as one for one payer; `order` gives all but state and sums.
+    /// Several due orders of which nothing was paid, as one for one payer; `order` gives all but state and sums. What was
+    /// not asked for on an old order is not asked for on the new one: its money moves along.
     ///
     /// # Errors
     /// [`BillRefusal::WrongState`] of the first that is not due; [`BillRefusal::Overflow`].
-    pub fn collected(order: Order, from: &mut [Self]) -> Result<Self, BillRefusal> {
+    pub fn collected(order: Order, mut from: Vec<Self>) -> Result<Collected, BillRefusal> {
         if let Some(other) = from.iter().find(|bill| bill.order.state != OrderState::Due) {
-            return Err(other.wrong("collect"));
+            return Err(other.wrong(COLLECT));
         }
         let charges: Vec<Charge> =
             from.iter().flat_map(|bill| &bill.charges).filter(|charge| charge.live).cloned().collect();
         let waived = sum(charges.iter().map(|charge| charge.waived))?;
-        let mut bill = Self::quoted(order, charges)?;
-        (bill.order.waived, bill.order.state) = (waived, OrderState::Due);
-        for bill in from {
+        let mut into = Self::quoted(order, charges)?;
+        (into.order.waived, into.order.state) = (waived, OrderState::Due);
+        let moved = |bill: &Self| {
+            let (old, new) = (Account::Order(bill.order.id.clone()), Account::Order(into.order.id.clone()));
+            Posting::new(old, new, bill.order.waived)
+        };
+        let postings = from.iter().filter_map(moved).collect();
+        for bill in &mut from {
             bill.charges.retain(|charge| !charge.live);
             (bill.order.total, bill.order.waived) = (Fen::ZERO, Fen::ZERO);
             bill.order.state = OrderState::Cancelled;
         }
-        Ok(bill)
+        Ok(Collected { into, emptied: from, postings })
     }
 
     /// Applies one command: the order, its charges and the postings, or nothing at all.
@@ -185,8 +203,8 @@ impl Bill {
                 self.settle();
                 Ok(Vec::new())
             }
-            (S::Quoted | S::Due, BillCommand::Requote { application, total }) => {
-                self.requote(application, *total)?;
+            (S::Quoted | S::Due, BillCommand::Requote { prices }) => {
+                self.requote(prices)?;
                 Ok(Vec::new())
             }
             // Money that came in is never refused: what the order does not need is the payer's credit.
@@ -219,16 +237,18 @@ impl Bill {
         }
     }
 
-    fn requote(&mut self, application: &ApplicationId, total: Fen) -> Result<(), BillRefusal> {
-        if total != Fen::ZERO {
-            within(total, MOST)?;
+    fn requote(&mut self, prices: &[(ApplicationId, Fen)]) -> Result<(), BillRefusal> {
+        for (application, total) in prices {
+            if *total != Fen::ZERO {
+                within(*total, MOST)?;
+            }
+            let charge = self.charge(application)?;
+            // A waiver was decided for another price.
+            if charge.waived != Fen::ZERO {
+                return Err(BillRefusal::TooMuch { asked: charge.waived, most: Fen::ZERO });
+            }
+            charge.total = *total;
         }
-        let charge = self.charge(application)?;
-        // A waiver was decided for another price.
-        if charge.waived != Fen::ZERO {
-            return Err(BillRefusal::TooMuch { asked: charge.waived, most: Fen::ZERO });
-        }
-        charge.total = total;
         self.order.total = sum(self.charges.iter().filter(|charge| charge.live).map(|charge| charge.total))?;
         self.settle();
         Ok(())

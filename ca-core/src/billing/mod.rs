@@ -16,7 +16,7 @@ mod payment;
 mod tariff;
 
 pub use account::{Account, Booked, Payer, PaymentMethod, Posting};
-pub use bill::{Bill, BillCommand, BillRefusal};
+pub use bill::{Bill, BillCommand, BillRefusal, COLLECT, Collected};
 pub use invoice::{
     InvoiceCommand, InvoiceNumber, InvoiceState, check_invoice_amount, invoice_due, invoiceable,
 };

@@ -190,10 +190,11 @@ impl App {
                 tx.correct_application(&application)?;
                 let quote = bill::quote(tx, &tariff, kind, application.years, now)?;
                 let before = bill::bill_of(tx, &id)?;
-                bill::requote(tx, &before, &id, &quote, now)?;
+                let total = quote.total;
+                bill::requote(tx, &before, &[(id.clone(), quote)], now)?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::CorrectApplication, "application", &id);
-                tx.append_audit(&told(entry, &application).with("fee", quote.total.get()))?;
+                tx.append_audit(&told(entry, &application).with("fee", total.get()))?;
                 Ok(state)
             })
             .await

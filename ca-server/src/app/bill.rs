@@ -2,13 +2,13 @@
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, Fen, OrderId, PaymentId,
+    AuditEntry, Fen, OnlinePayment, OrderId, PaymentId,
     billing::{Bill, BillCommand, BillRefusal, Charge, Order, OrderState, Payer, Quote, Tariff},
 };
 use ca_store::{OrderFilter, Reader, Tx, WriteSite};
 use ca_verifier::Time;
 
-use super::{App, apply::advance};
+use super::{App, apply::advance, gate};
 use crate::{
     problem::{Failure, Problem},
     rule::Rule,
@@ -53,7 +53,7 @@ impl App {
         loop {
             let filter = OrderFilter {
                 state: Some(OrderState::Due),
-                honoured_before: Some(now),
+                untouched_before: Some(now),
                 after,
                 limit: PAGE,
                 ..OrderFilter::default()
@@ -62,6 +62,9 @@ impl App {
             let Some(last) = page.last() else { return Ok(renewed) };
             after = Some(last.id.clone());
             for order in page {
+                if !self.store.read(|reader| is_over(reader, &order, now))? {
+                    continue;
+                }
                 let (tariff, id) = (tariff.clone(), order.id.clone());
                 let work = move |tx: &mut Tx<'_>| renew_quote(tx, &tariff, &id, now);
                 match self.store.write(WriteSite::RenewQuote, work).await {
@@ -124,43 +127,86 @@ pub(super) fn quoted(
     Ok(tx.insert_bill(&bill, std::slice::from_ref(&quote.lines))?)
 }
 
-/// Another price, of an application that was corrected or of a quote that is not honoured any more.
+/// Other prices, of an application that was corrected or of a quote that is not honoured any more.
 pub(super) fn requote(
     tx: &mut Tx<'_>,
     before: &Bill,
-    application: &ApplicationId,
-    quote: &Quote,
+    quotes: &[(ApplicationId, Quote)],
     now: Time,
 ) -> Result<Bill, Problem> {
     let mut after = before.clone();
-    after.apply(&BillCommand::Requote { application: application.clone(), total: quote.total })?;
-    after.order.tariff.clone_from(&quote.tariff);
-    (after.order.quoted_at, after.order.honoured_until) = (now, quote.honoured_until);
+    let prices = quotes.iter().map(|(application, quote)| (application.clone(), quote.total)).collect();
+    after.apply(&BillCommand::Requote { prices })?;
+    if let Some((_, quote)) = quotes.first() {
+        after.order.tariff.clone_from(&quote.tariff);
+        (after.order.quoted_at, after.order.honoured_until) = (now, quote.honoured_until);
+    }
     keep(tx, before, &after, None)?;
-    tx.replace_lines(application, &quote.lines)?;
+    for (application, quote) in quotes {
+        tx.replace_lines(application, &quote.lines)?;
+    }
     Ok(after)
 }
 
-/// Today's prices for an order of which nothing was paid or waived and whose quote is not honoured any more. `None` when
-/// somebody is about to pay what was quoted, or was faster.
+/// Whether an order still waits for today's prices: nothing was paid or waived, and nobody is about to pay what was quoted.
+fn is_over(reader: &mut Reader<'_>, order: &Order, now: Time) -> Result<bool, Problem> {
+    let untouched = order.state == OrderState::Due && order.waived == Fen::ZERO;
+    Ok(untouched && now > order.honoured_until && live_online_payment(reader, &order.id)?.is_none())
+}
+
+/// Today's prices for an order; `None` when somebody was faster.
 fn renew_quote(tx: &mut Tx<'_>, tariff: &Tariff, id: &OrderId, now: Time) -> Result<Option<Bill>, Problem> {
-    let Some(mut bill) = tx.bill(id)? else { return Ok(None) };
-    let awaited = tx.online_payments_of(id)?.iter().any(|online| online.state.is_live());
-    let untouched = bill.order.state == OrderState::Due && bill.order.waived == Fen::ZERO;
-    if awaited || !untouched || now <= bill.order.honoured_until {
+    let Some(before) = tx.bill(id)? else { return Ok(None) };
+    if !is_over(tx, &before.order, now)? {
         return Ok(None);
     }
-    let before = bill.order.total;
-    for charge in bill.charges.clone().into_iter().filter(|charge| charge.live) {
+    let mut quotes = Vec::new();
+    for charge in before.charges.iter().filter(|charge| charge.live) {
         let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
-        let quote = quote(tx, tariff, known.kind, known.years, now)?;
-        bill = requote(tx, &bill, &charge.application, &quote, now)?;
+        quotes.push((known.id, quote(tx, tariff, known.kind, known.years, now)?));
     }
+    let after = requote(tx, &before, &quotes, now)?;
     let entry = AuditEntry::done(now, &Actor::System("orders"), Action::RenewQuote, "order", id);
-    let entry = entry.with("tariff", &bill.order.tariff).with("before", before.get());
-    let entry = entry.with("total", bill.order.total.get());
-    tx.append_audit(&entry.with("state", bill.order.state.name()))?;
-    Ok(Some(bill))
+    let entry = entry.with("tariff", &after.order.tariff).with("before", before.order.total.get());
+    let entry = entry.with("total", after.order.total.get());
+    tx.append_audit(&entry.with("state", after.order.state.name()))?;
+    Ok(Some(after))
+}
+
+/// The online payment by which the order can be paid at this moment.
+pub(super) fn live_online_payment(
+    reader: &mut Reader<'_>,
+    order: &OrderId,
+) -> Result<Option<OnlinePayment>, Problem> {
+    Ok(reader.online_payments_of(order)?.into_iter().find(|online| online.state.is_live()))
+}
+
+/// While somebody may pay at a gateway, nobody pays in another way.
+pub(super) fn refuse_while_online(reader: &mut Reader<'_>, order: &OrderId) -> Result<(), Problem> {
+    live_online_payment(reader, order)?.map_or(Ok(()), |live| Err(open_already(&live)))
+}
+
+pub(super) fn open_already(live: &OnlinePayment) -> Problem {
+    let problem = Problem::new(Rule::OnlinePaymentOpen).with("id", &live.id);
+    problem.with("gateway", &live.gateway).with("amount", live.amount)
+}
+
+/// Whether money may be asked for an order now: it waits for some, and what it is for can still be made.
+pub(super) fn payable(tx: &mut Tx<'_>, bill: &Bill) -> Result<(), Problem> {
+    match bill.order.state {
+        OrderState::Due | OrderState::PartPaid => {}
+        OrderState::Paid | OrderState::Refunded => return Err(Problem::new(Rule::PaidAlready)),
+        state => {
+            let problem = Problem::new(Rule::OrderState).with("state", state.name());
+            return Err(problem.with("command", "payment"));
+        }
+    }
+    for charge in bill.charges.iter().filter(|charge| charge.live) {
+        let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
+        let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+        gate::certificate_fits(tx, known.kind, &unit)?;
+    }
+    Ok(())
 }
 
 /// The order that an application is on.

@@ -2,13 +2,13 @@
 
 use ca_core::{
     Action, AgentId, AuditEntry, Fen, OrderId, UnitId,
-    billing::{Bill, Order, OrderState, Payer},
+    billing::{Bill, COLLECT, Collected, Order, OrderState, Payer},
 };
 use ca_store::WriteSite;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, once};
+use super::{App, Made, Once, bill, once};
 use crate::{
     permit::{CollectOrders, Permit},
     problem::Problem,
@@ -73,6 +73,7 @@ impl App {
                         let problem = Problem::new(Rule::OrderPayers).with("order", id);
                         return Err(problem.with("state", bill.order.state.name()));
                     }
+                    bill::refuse_while_online(tx, id)?;
                     before.push(bill);
                 }
                 let first = before.first().map(|bill| &bill.order);
@@ -89,9 +90,9 @@ impl App {
                     received: Fen::ZERO,
                     refunded: Fen::ZERO,
                 };
-                let mut emptied = before.clone();
-                let into = Bill::collected(order, &mut emptied)?;
-                tx.collect_bills(&before, &into)?;
+                let Collected { into, emptied, postings } = Bill::collected(order, before.clone())?;
+                tx.collect_bills(&before, &emptied, &into)?;
+                tx.book((COLLECT, id.as_str()), Some(&id), &postings, now)?;
                 let entry = AuditEntry::done(now, permit.actor(), Action::CollectOrders, "order", &id);
                 let entry = entry.with("payer", &payer).with("total", into.order.total.get());
                 let entry = entry.with("applications", into.charges.len());

@@ -12,12 +12,12 @@ use std::{
 use ca_core::{
     Action, Actor, AuditEntry, ConfirmedPayment, GatewayNotice, GatewayStanding, OnlinePayment,
     OnlinePaymentCommand, OnlinePaymentId, OnlinePaymentState, OrderId, PaymentId, Refusal,
-    billing::{OrderState, Payer, Payment, PaymentMethod},
+    billing::{Payer, Payment, PaymentMethod},
 };
 use ca_store::{Tx, WriteSite};
 use ca_verifier::Time;
 
-use super::{About, App, pay};
+use super::{About, App, bill, pay};
 use crate::{
     channel::gateway::{Closing, Gateway, HttpGateway, NewOnlinePayment, Outcome, SignedNotice},
     permit::{CloseOnlinePayment, OpenOnlinePayment, Permit},
@@ -58,19 +58,17 @@ impl App {
             .write(WriteSite::OpenOnlinePayment, move |tx| {
                 let bill = tx.bill(&order)?.filter(|bill| pays(permit.actor(), &bill.order.payer));
                 let bill = bill.ok_or_else(|| Problem::not_found("order"))?;
-                if matches!(bill.order.state, OrderState::Paid | OrderState::Refunded) {
-                    return Err(Problem::new(Rule::PaidAlready));
-                }
-                if !matches!(bill.order.state, OrderState::Due | OrderState::PartPaid) {
-                    let problem = Problem::new(Rule::OrderState).with("state", bill.order.state.name());
-                    return Err(problem.with("command", "payment"));
-                }
-                pay::can_be_made(tx, &bill)?;
+                bill::payable(tx, &bill)?;
                 let amount = bill.order.outstanding();
-                let live = tx.online_payments_of(&order)?.into_iter().find(|held| held.state.is_live());
-                if let Some(live) = live {
+                if let Some(live) = bill::live_online_payment(tx, &order)? {
                     let same = live.gateway == name && live.amount == amount && now < live.expires_at;
-                    return if same { Ok(live) } else { Err(open_already(&live)) };
+                    if !same {
+                        return Err(bill::open_already(&live));
+                    }
+                    if live.state == OnlinePaymentState::Created {
+                        tx.tell_online_payment(&live.id, &live.state, now)?;
+                    }
+                    return Ok(live);
                 }
                 let new = OnlinePayment {
                     id,
@@ -82,6 +80,7 @@ impl App {
                     description: format!("{organization} {}", bill.order.id),
                     opened_by: permit.actor().to_string(),
                     created_at: now,
+                    told_at: now,
                     expires_at: now.plus_secs(PAYABLE_SECS),
                     state: OnlinePaymentState::Created,
                 };
@@ -141,22 +140,21 @@ impl App {
         id: OnlinePaymentId,
     ) -> Result<OnlinePayment, Problem> {
         let payment = self.online_payment(&id)?;
-        let gateway = self.gateways.named(&payment.gateway)?;
-        if !payment.state.is_live() {
-            // Refused by the table of states, with its words.
-            return self.change_online_payment(&id, &OnlinePaymentCommand::Close, permit.actor()).await;
-        }
+        let close = self.change_online_payment(&id, &OnlinePaymentCommand::Close, permit.actor());
+        // One that ended is refused by the table of states, with its words; from a gateway that is not configured any more
+        // nothing comes.
+        let gateway = match self.gateways.named(&payment.gateway) {
+            Ok(gateway) if payment.state.is_live() => gateway,
+            _ => return close.await,
+        };
         match gateway.close(id.as_str()).await {
-            Outcome::Sure(Closing::Closed) => {
-                self.change_online_payment(&id, &OnlinePaymentCommand::Close, permit.actor()).await
-            }
+            Outcome::Sure(Closing::Closed) => close.await,
             Outcome::Sure(Closing::Paid) => {
                 self.ask_gateway(&payment).await?;
                 self.online_payment(&id)
             }
-            Outcome::Refused { .. } if unheard(&payment) => {
-                self.change_online_payment(&id, &OnlinePaymentCommand::Close, permit.actor()).await
-            }
+            // It never heard of it or does not answer, and takes no request for it any more. Late money is money.
+            Outcome::Refused { .. } | Outcome::Unknown { .. } if unheard(&payment) => close.await,
             Outcome::Refused { code } => Err(refused(gateway, &code)),
             Outcome::Unknown { why } => Err(away(gateway, &why)),
         }
@@ -229,8 +227,17 @@ impl App {
             .write(WriteSite::RecordPayment, move |tx| {
                 let known = tx.online_payment(&id)?.ok_or_else(|| Problem::not_found("online-payment"))?;
                 let reference = known.reference(confirmed.transaction());
-                if tx.payment_by_reference(PaymentMethod::Online, &reference)?.is_some() {
-                    return Ok(());
+                if let Some(counted) = tx.payment_by_reference(PaymentMethod::Online, &reference)? {
+                    let paid = matches!(known.state, OnlinePaymentState::Paid { .. });
+                    // The same again; or a gateway that gave one number to two payments, and that is for a person.
+                    return if paid && counted.order.as_ref() == Some(&known.order) {
+                        Ok(())
+                    } else {
+                        let detail = "its number was another payment's";
+                        Err(Problem::new(Rule::GatewayMismatch)
+                            .with("field", "transaction")
+                            .with("detail", detail))
+                    };
                 }
                 let (code, twice) =
                     match known.state.clone().transition(OnlinePaymentCommand::Pay(confirmed.clone())) {
@@ -255,7 +262,11 @@ impl App {
                     code,
                     at: now,
                 };
-                let facts = [("online-payment", id.to_string()), ("twice", twice.to_string())];
+                let facts = [
+                    ("online-payment", id.to_string()),
+                    ("paid-at", confirmed.paid_at().to_string()),
+                    ("twice", twice.to_string()),
+                ];
                 pay::receive(tx, &GATEWAY, &bill, &payment, &facts).map(drop)
             })
             .await
@@ -283,26 +294,28 @@ impl App {
             .await
     }
 
-    /// Asks the gateways for what no callback came. `asked`: when each was asked, kept between calls.
-    pub(crate) async fn ask_gateways(
+    /// Asks a gateway for what no callback came. `asked`: when each is to be asked, kept between calls.
+    pub(crate) async fn ask_gateway_again(
         &self,
+        gateway: &str,
         asked: &mut HashMap<OnlinePaymentId, Instant>,
     ) -> Result<(), Problem> {
         let (mut live, mut after) = (Vec::new(), None);
         loop {
-            let page = self.store.read(|reader| reader.live_online_payments(after.as_ref(), PAGE))?;
+            let page =
+                self.store.read(|reader| reader.live_online_payments(gateway, after.as_ref(), PAGE))?;
             let Some(last) = page.last() else { break };
             after = Some(last.id.clone());
             live.extend(page);
         }
-        asked.retain(|id, _| live.iter().any(|payment| payment.id == *id));
-        let now = Instant::now();
+        let (now, mut before) = (Instant::now(), std::mem::take(asked));
         for payment in live {
-            let due = asked.entry(payment.id.clone()).or_insert(now + FIRST_ASKED);
-            if *due > now {
+            let due = before.remove(&payment.id).unwrap_or(now + FIRST_ASKED);
+            if due > now {
+                asked.insert(payment.id, due);
                 continue;
             }
-            *due = now + ASKED_AGAIN;
+            asked.insert(payment.id.clone(), now + ASKED_AGAIN);
             if let Err(problem) = self.ask_gateway(&payment).await {
                 let (id, rule) = (&payment.id, problem.rule.name());
                 tracing::warn!(%id, cause = ?problem.cause(), "online payment: {rule}");
@@ -359,19 +372,14 @@ fn note_end(
     Ok(tx.append_audit(&entry.with("state", state.name()))?)
 }
 
-/// Nobody tells the gateway of it any more, and it takes no request that is on its way.
+/// The gateway was told of it so long ago that it takes that request no more.
 fn unheard(payment: &OnlinePayment) -> bool {
-    wire::now() > payment.expires_at.plus_secs(UNHEARD_SECS)
+    wire::now() > payment.told_at.plus_secs(UNHEARD_SECS)
 }
 
 /// Somebody was faster: the next look shows what is left to do.
 fn is_race(rule: Rule) -> bool {
     matches!(rule, Rule::Stale | Rule::PaidAlready | Rule::Duplicate)
-}
-
-fn open_already(live: &OnlinePayment) -> Problem {
-    let problem = Problem::new(Rule::OnlinePaymentOpen).with("id", &live.id);
-    problem.with("gateway", &live.gateway).with("amount", live.amount)
 }
 
 fn refused(gateway: &HttpGateway, code: &str) -> Problem {

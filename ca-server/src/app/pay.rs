@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 
 use ca_core::{
     Action, Actor, ApplicationId, AuditEntry, Fen, OrderId, PaymentId,
-    billing::{Account, Bill, BillCommand, OrderState, Payment, PaymentMethod},
+    billing::{Account, Bill, BillCommand, Payment, PaymentMethod},
 };
 use ca_store::{Tx, WriteSite};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, bill, gate, once};
+use super::{App, Made, Once, bill, once};
 use crate::{
     permit::{Permit, RecordPayment, SpendCredit},
     problem::Problem,
@@ -42,6 +42,9 @@ pub(crate) struct NewPayment {
     /// More than what is outstanding is meant: the rest becomes the payer's credit.
     #[serde(default)]
     pub(crate) surplus_to_credit: bool,
+    /// Though the order can be paid at a gateway at this moment; what comes from there as well becomes credit.
+    #[serde(default)]
+    pub(crate) beside_online: bool,
 }
 
 /// What is paid for.
@@ -83,8 +86,9 @@ impl App {
                     return Ok(Made::Before(PaymentId::parse(&before)?));
                 }
                 let bill = find(tx, &due)?;
-                if matches!(bill.order.state, OrderState::Paid | OrderState::Refunded) {
-                    return Err(Problem::new(Rule::PaidAlready));
+                bill::payable(tx, &bill)?;
+                if !new.beside_online {
+                    bill::refuse_while_online(tx, &bill.order.id)?;
                 }
                 let outstanding = bill.order.outstanding();
                 let amounts = |rule| Problem::new(rule).with("due", outstanding).with("paid", amount);
@@ -93,11 +97,6 @@ impl App {
                     Ordering::Greater if !surplus => return Err(amounts(Rule::PaymentOver)),
                     _ => {}
                 }
-                if !matches!(bill.order.state, OrderState::Due | OrderState::PartPaid) {
-                    let problem = Problem::new(Rule::OrderState).with("state", bill.order.state.name());
-                    return Err(problem.with("command", "payment"));
-                }
-                can_be_made(tx, &bill)?;
                 let payment = Payment {
                     id: id.clone(),
                     order: Some(bill.order.id.clone()),
@@ -126,7 +125,7 @@ impl App {
         self.store
             .write(WriteSite::RecordPayment, move |tx| {
                 let before = find(tx, &Due::Order(order))?;
-                can_be_made(tx, &before)?;
+                bill::payable(tx, &before)?;
                 let credit = tx.balance(&Account::Credit(before.order.payer.clone()))?;
                 if credit == Fen::ZERO {
                     return Err(Problem::new(Rule::CreditNone).with("payer", &before.order.payer));
@@ -168,16 +167,6 @@ fn find(tx: &mut Tx<'_>, due: &Due) -> Result<Bill, Problem> {
         Due::Application(id) => bill::bill_of(tx, id),
         Due::Order(id) => tx.bill(id)?.ok_or_else(|| Problem::not_found("order")),
     }
-}
-
-/// No money for what cannot be made any more.
-pub(super) fn can_be_made(tx: &mut Tx<'_>, bill: &Bill) -> Result<(), Problem> {
-    for charge in bill.charges.iter().filter(|charge| charge.live) {
-        let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
-        let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-        gate::certificate_fits(tx, known.kind, &unit)?;
-    }
-    Ok(())
 }
 
 /// A number that the other side gives: of a receipt, a bank, a gateway.

@@ -119,9 +119,11 @@ impl App {
     fn receipt(&self, reader: &mut Reader<'_>, payment: Payment) -> Result<Receipt, Problem> {
         let bill = bill_of(reader, &payment)?;
         let mut lines = Vec::new();
-        for charge in bill.iter().flat_map(|bill| &bill.charges).filter(|charge| counts(charge)) {
-            for line in reader.charge_lines(&charge.application)? {
-                lines.push((charge.kind, line));
+        if let Some(bill) = &bill {
+            let mut explained = reader.charge_lines(&bill.order.id)?;
+            for charge in bill.charges.iter().filter(|charge| counts(charge)) {
+                let of = explained.remove(&charge.application).unwrap_or_default();
+                lines.extend(of.into_iter().map(|line| (charge.kind, line)));
             }
         }
         let payer = match &payment.payer {

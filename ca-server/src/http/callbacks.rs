@@ -34,6 +34,10 @@ async fn take(
         (Some(one), None) => one.to_str().unwrap_or_default().to_owned(),
         _ => String::new(),
     };
+    // Nothing that a stranger wrote into the address gets into the trace.
+    if let Err(problem) = app.gateways.named(&gateway) {
+        return problem.into_response();
+    }
     match app.take_notice(&gateway, SignedNotice { body: body.into(), signature }).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(problem) => {

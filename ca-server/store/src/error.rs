@@ -84,11 +84,16 @@ fn of_database(
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
             StoreError::unavailable(message)
         }
+        // Somebody else spent it since it was read.
+        _ if constraint(information).contains(BALANCE) => StoreError::Stale { what: "balance" },
         _ if BUSY.iter().any(|text| message.contains(text)) => StoreError::Busy,
         _ if CANNOT_WRITE.iter().any(|text| message.contains(text)) => StoreError::unavailable(message),
         _ => StoreError::Rejected(message.to_owned()),
     }
 }
+
+/// What payers and orders have is never less than nothing.
+const BALANCE: &str = "ledger_account_balance_fen";
 
 /// SQLITE_BUSY, and PostgreSQL's 40P01 and 55P03, which diesel gives no kind of their own.
 const BUSY: [&str; 4] =

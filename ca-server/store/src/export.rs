@@ -78,7 +78,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "online_payment",
         "id",
-        "id fee_order gateway amount_fen nonce:withheld code:withheld description opened_by created_at expires_at state \
+        "id fee_order gateway amount_fen nonce:withheld code:withheld description opened_by created_at told_at expires_at state \
          url:withheld transaction_no",
     ),
     (

@@ -40,9 +40,9 @@ pub(crate) fn start(database: Database) -> (Ca, TestGateway, TestGateway) {
 fn online(database: Database) {
     let (mut ca, pay, bank) = start(database);
     assert_eq!(ca.get("clerk", "/api/v1/gateways"), json!(["bank", "pay"]));
-    by_callback(&ca, &pay, "pay");
+    let counted = by_callback(&ca, &pay, "pay");
     by_callback(&ca, &bank, "bank");
-    forged(&ca, &pay);
+    forged(&ca, &pay, &counted);
     at_once(&ca, &pay);
     without_callback(&ca, &bank);
     without_answer(&ca, &pay);
@@ -89,7 +89,8 @@ fn public(ca: &Ca, url: &str) -> String {
     text(&output)
 }
 
-fn by_callback(ca: &Ca, gateway: &TestGateway, name: &str) {
+/// Gives the gateway's number of the payment.
+fn by_callback(ca: &Ca, gateway: &TestGateway, name: &str) -> String {
     let (application, id) = due(ca);
     assert_eq!(open(ca, &id, "nobody")["title"], "gateway.unknown");
     assert_eq!(open(ca, &"0".repeat(32), name)["title"], "not-found");
@@ -118,10 +119,11 @@ fn by_callback(ca: &Ca, gateway: &TestGateway, name: &str) {
         gateway.call_back(online);
     }
     assert_eq!(payments(ca, &id), 1);
+    text_of(held, "transaction").to_owned()
 }
 
 /// Signed by the gateway and not what was asked for, or not signed by it: nothing is counted.
-fn forged(ca: &Ca, gateway: &TestGateway) {
+fn forged(ca: &Ca, gateway: &TestGateway, counted: &str) {
     let (application, id) = due(ca);
     let offered = open(ca, &id, "pay");
     let online = text_of(&offered, "id").to_owned();
@@ -139,6 +141,8 @@ fn forged(ca: &Ca, gateway: &TestGateway) {
         (set("order", json!("0".repeat(32))), 404),
         (set("order", json!("../x")), 404),
         (set("transaction", json!("")), 400),
+        // The number of money that was counted for another order.
+        (set("transaction", json!(counted)), 409),
         (set("more", json!(1)), 400),
         (json!({ "forge": { "key": "wrong" } }), 401),
         (json!({ "forge": { "key": "none" } }), 401),
@@ -251,9 +255,14 @@ fn closed_and_paid_late(ca: &Ca, gateway: &TestGateway) {
 fn paid_elsewhere_meanwhile(ca: &Ca, gateway: &TestGateway) {
     let (_, id) = due(ca);
     let offered = open(ca, &id, "bank");
-    let cash =
+    let mut cash =
         json!({ "amount_fen": PRICE, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{id}") });
-    let paid = ca.post("clerk", &format!("/api/v1/orders/{id}/payments"), &cash);
+    let path = format!("/api/v1/orders/{id}/payments");
+    assert_eq!(ca.post("clerk", &path, &cash)["title"], "online-payment.open");
+    let body = json!({ "orders": [id, due(ca).1], "agent": ca.agent });
+    assert_eq!(ca.post("clerk", "/api/v1/orders", &body)["title"], "online-payment.open");
+    cash["beside_online"] = json!(true);
+    let paid = ca.post("clerk", &path, &cash);
     assert!(paid["id"].is_string(), "{paid}");
     let before = credit(ca);
     gateway.pay(text_of(&offered, "id"), false);
@@ -286,6 +295,12 @@ fn by_the_unit_itself(ca: &Ca, gateway: &TestGateway) {
     assert_eq!((status, &offered["state"]), (200, &json!("offered")), "{offered}");
     gateway.press_button(text_of(&offered, "url"));
     wait(10, "the callback", || ca.application(&application)["state"] == "paid");
+    let (_, own) = ca.account(&token, "GET", &format!("/api/v1/own/orders/{id}"), None);
+    let receipt = format!("https://{}{}", ca.https, text_of(&own["payments"][0], "receipt"));
+    assert!(public(ca, &receipt).contains("有效"), "{own}");
+    for staff in ["opened_by", "cashier", "requested_by", "adjustments"] {
+        assert!(!own.to_string().contains(staff), "{staff} is none of the payer's business: {own}");
+    }
     // Another payer's order is not there.
     let (_, other) = due(ca);
     let orders = [due(ca).1, other];

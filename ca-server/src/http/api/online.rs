@@ -40,7 +40,9 @@ pub(super) struct OnlinePaymentView {
     /// The gateway's own number of the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction: Option<String>,
-    opened_by: String,
+    /// Who asked for it; for staff only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opened_by: Option<String>,
     created_at: String,
     /// When nobody can pay it any more.
     expires_at: String,
@@ -62,10 +64,17 @@ impl From<OnlinePayment> for OnlinePaymentView {
             amount_fen: payment.amount.get(),
             url,
             transaction,
-            opened_by: payment.opened_by,
+            opened_by: Some(payment.opened_by),
             created_at: payment.created_at.to_string(),
             expires_at: payment.expires_at.to_string(),
         }
+    }
+}
+
+impl OnlinePaymentView {
+    /// For the payer: without our staff.
+    pub(super) fn own(payment: OnlinePayment) -> Self {
+        Self { opened_by: None, ..Self::from(payment) }
     }
 }
 
@@ -80,11 +89,11 @@ pub(super) async fn open_order(
     permit: Permit<OpenOnlinePayment>,
     order: &str,
     new: &NewOnline,
-) -> Result<Json<OnlinePaymentView>, Problem> {
+) -> Result<OnlinePayment, Problem> {
     let actor = permit.actor().clone();
     let about = About { actor: &actor, action: Action::OpenOnlinePayment, object: "order", id: order };
     let work = async { app.open_online_payment(permit, OrderId::parse(order)?, &new.gateway).await };
-    app.audited(about, work).await.map(|payment| Json(payment.into()))
+    app.audited(about, work).await
 }
 
 /// Have what is outstanding of an order paid at a gateway. The same again gives the same payment page.
@@ -98,7 +107,7 @@ pub(super) async fn open(
     Path(id): Path<String>,
     body: Body<NewOnline>,
 ) -> Result<Json<OnlinePaymentView>, Problem> {
-    open_order(&app, permit, &id, &body.value).await
+    open_order(&app, permit, &id, &body.value).await.map(|payment| Json(payment.into()))
 }
 
 /// An online payment.

@@ -198,13 +198,19 @@ pub(super) struct WholeOrderView {
     adjustments: Vec<AdjustmentView>,
 }
 
-pub(super) fn whole(reader: &mut Reader<'_>, bill: Bill) -> Result<WholeOrderView, Problem> {
+/// What an order is for, with its lines.
+pub(super) fn charge_views(reader: &mut Reader<'_>, bill: &Bill) -> Result<Vec<ChargeView>, Problem> {
+    let mut explained = reader.charge_lines(&bill.order.id)?;
+    let views = bill.charges.iter().map(|charge| {
+        let lines = explained.remove(&charge.application).unwrap_or_default();
+        ChargeView::of(charge.clone(), lines)
+    });
+    views.collect()
+}
+
+fn whole(reader: &mut Reader<'_>, bill: Bill) -> Result<WholeOrderView, Problem> {
     let id = bill.order.id.clone();
-    let mut charges = Vec::new();
-    for charge in bill.charges {
-        let lines = reader.charge_lines(&charge.application)?;
-        charges.push(ChargeView::of(charge, lines)?);
-    }
+    let charges = charge_views(reader, &bill)?;
     let adjustments = reader.adjustments(None, Some(&id), None, ADJUSTMENTS)?;
     Ok(WholeOrderView {
         order: bill.order.into(),

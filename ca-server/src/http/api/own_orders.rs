@@ -8,19 +8,19 @@ use axum::{
 };
 use ca_core::{
     OrderId,
-    billing::{OrderState, Payer},
+    billing::{OrderState, Payer, Payment},
 };
 use ca_store::{AccountOwner, OrderFilter};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     online::{NewOnline, OnlinePaymentView, open_order},
-    orders::{OrderView, StatementQuery, StatementView, WholeOrderView, statement_of, whole},
+    orders::{ChargeView, OrderView, StatementQuery, StatementView, charge_views, statement_of},
 };
 use crate::{
     app::App,
-    http::{auth::Own, problem::Body},
+    http::{RECEIPTS, auth::Own, problem::Body},
     permit::{OpenOnlinePayment, ReadOwnRecords},
     problem::Problem,
 };
@@ -59,18 +59,57 @@ pub(super) async fn own_orders(
     Ok(Json(found.into_iter().map(OrderView::from).collect()))
 }
 
+/// A payment, as its payer sees it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OwnPaymentView {
+    /// `cash`, `card`, `transfer` or `online`.
+    method: &'static str,
+    /// The number that the other side gave it.
+    reference: String,
+    amount_fen: i64,
+    at: String,
+    /// Path of the receipt's public page.
+    receipt: String,
+}
+
+impl From<Payment> for OwnPaymentView {
+    fn from(payment: Payment) -> Self {
+        Self {
+            method: payment.method.name(),
+            reference: payment.reference,
+            amount_fen: payment.amount.get(),
+            at: payment.at.to_string(),
+            receipt: format!("{RECEIPTS}{}", payment.code),
+        }
+    }
+}
+
+/// An own order; what our staff did about it is theirs.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OwnOrderView {
+    #[serde(flatten)]
+    order: OrderView,
+    charges: Vec<ChargeView>,
+    payments: Vec<OwnPaymentView>,
+    online_payments: Vec<OnlinePaymentView>,
+}
+
 /// One of the own orders, line by line, with its payments.
 #[utoipa::path(get, path = "/api/v1/own/orders/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = WholeOrderView)))]
+    responses((status = 200, body = OwnOrderView)))]
 pub(super) async fn own_order(
     own: Own<ReadOwnRecords>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-) -> Result<Json<WholeOrderView>, Problem> {
+) -> Result<Json<OwnOrderView>, Problem> {
     let (id, payer) = (OrderId::parse(&id)?, payer(&own.account.owner));
     app.store.read(|reader| {
         let bill = reader.bill(&id)?.filter(|bill| bill.order.payer == payer);
-        whole(reader, bill.ok_or_else(|| Problem::not_found("order"))?).map(Json)
+        let bill = bill.ok_or_else(|| Problem::not_found("order"))?;
+        let online = reader.online_payments_of(&id)?.into_iter().map(OnlinePaymentView::own).collect();
+        let payments = reader.payments_of(&id)?.into_iter().map(OwnPaymentView::from).collect();
+        let charges = charge_views(reader, &bill)?;
+        Ok(Json(OwnOrderView { order: bill.order.into(), charges, payments, online_payments: online }))
     })
 }
 
@@ -95,5 +134,6 @@ pub(super) async fn open_own(
     Path(id): Path<String>,
     body: Body<NewOnline>,
 ) -> Result<Json<OnlinePaymentView>, Problem> {
-    open_order(&app, own.permit, &id, &body.value).await
+    let opened = open_order(&app, own.permit, &id, &body.value).await?;
+    Ok(Json(OnlinePaymentView::own(opened)))
 }

@@ -105,6 +105,7 @@ diesel::table! {
         description -> Text,
         opened_by -> Text,
         created_at -> BigInt,
+        told_at -> BigInt,
         expires_at -> BigInt,
         state -> Text,
         url -> Nullable<Text>,
@@ -128,3 +129,6 @@ diesel::table! {
         assigned_by -> Nullable<Text>,
     }
 }
+
+diesel::joinable!(charge_line -> charge (application));
+diesel::allow_tables_to_appear_in_same_query!(charge, charge_line);

@@ -26,6 +26,7 @@ struct Row {
     description: String,
     opened_by: String,
     created_at: i64,
+    told_at: i64,
     expires_at: i64,
     state: String,
     url: Option<String>,
@@ -70,18 +71,20 @@ impl Reader<'_> {
         all!(self, Row, query)?.into_iter().map(OnlinePayment::try_from).collect()
     }
 
-    /// Those that can still be paid, the oldest first.
+    /// Those of a gateway that can still be paid, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn live_online_payments(
         &mut self,
+        gateway: &str,
         after: Option<&OnlinePaymentId>,
         limit: i64,
     ) -> Result<Vec<OnlinePayment>, StoreError> {
         let after = after.map_or("", OnlinePaymentId::as_str);
         let query = online_payment::table
             .filter(online_payment::state.eq_any(LIVE))
+            .filter(online_payment::gateway.eq(gateway))
             .filter(online_payment::id.gt(after))
             .order(online_payment::id)
             .limit(limit);
@@ -106,12 +109,27 @@ impl Tx<'_> {
             description: new.description.clone(),
             opened_by: new.opened_by.clone(),
             created_at: new.created_at.millis(),
+            told_at: new.told_at.millis(),
             expires_at: new.expires_at.millis(),
             state: state.state,
             url: state.url,
             transaction_no: state.transaction_no,
         };
         insert!(self, online_payment::table, &row)
+    }
+
+    /// The gateway is about to be told of it again.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `online-payment` when it is not in `state` any more.
+    pub fn tell_online_payment(
+        &mut self,
+        id: &OnlinePaymentId,
+        state: &OnlinePaymentState,
+        at: Time,
+    ) -> Result<(), StoreError> {
+        let row = online_payment::table.find(id.as_str()).filter(online_payment::state.eq(state.name()));
+        change_one!(self, "online-payment", diesel::update(row).set(online_payment::told_at.eq(at.millis())))
     }
 
     /// From one state to the next.
@@ -160,8 +178,8 @@ impl TryFrom<Row> for OnlinePayment {
             _ => Err(()),
         };
         Ok(Self {
-            id: intact(OnlinePaymentId::parse(&row.id), "online payment", &row.id)?,
-            order: intact(OrderId::parse(&row.fee_order), "online payment", &row.id)?,
+            id: intact(OnlinePaymentId::parse(&row.id), "online_payment", &row.id)?,
+            order: intact(OrderId::parse(&row.fee_order), "online_payment", &row.id)?,
             gateway: row.gateway,
             amount: Fen::new(row.amount_fen),
             nonce: row.nonce,
@@ -169,8 +187,28 @@ impl TryFrom<Row> for OnlinePayment {
             description: row.description,
             opened_by: row.opened_by,
             created_at: Time::from_millis(row.created_at),
+            told_at: Time::from_millis(row.told_at),
             expires_at: Time::from_millis(row.expires_at),
-            state: intact(state, "online payment", &row.id)?,
+            state: intact(state, "online_payment", &row.id)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_paid_is_asked_for() {
+        let states = [
+            OnlinePaymentState::Created,
+            OnlinePaymentState::Offered { url: String::new() },
+            OnlinePaymentState::Paid { transaction: String::new() },
+            OnlinePaymentState::Closed,
+            OnlinePaymentState::Expired,
+        ];
+        for state in states {
+            assert_eq!(LIVE.contains(&state.name()), state.is_live(), "{}", state.name());
+        }
     }
 }

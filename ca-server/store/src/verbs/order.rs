@@ -1,5 +1,7 @@
 //! Orders, their charges and the lines that explain them (step 4). Amounts in fen.
 
+use std::collections::HashMap;
+
 use ca_core::{
     ApplicationId, ApplicationKind, Fen, OrderId,
     billing::{Bill, Charge, Item, Order, OrderState, Payer, QuoteLine},
@@ -10,7 +12,7 @@ use diesel::prelude::*;
 use super::intact;
 use crate::{
     Reader, StoreError, Tx,
-    schema::{charge, charge_line, fee_order},
+    schema::{adjustment, charge, charge_line, fee_order},
     tx::{all, change_one, insert, one, run},
 };
 
@@ -60,8 +62,8 @@ pub struct OrderFilter {
     pub state: Option<OrderState>,
     /// Only of this payer.
     pub payer: Option<Payer>,
-    /// Only whose prices were promised until before this moment.
-    pub honoured_before: Option<Time>,
+    /// Only whose prices were promised until before this moment, and of which nothing was waived.
+    pub untouched_before: Option<Time>,
     /// Only what comes after this one.
     pub after: Option<OrderId>,
     /// How many at most.
@@ -103,15 +105,25 @@ impl Reader<'_> {
         row.map(Charge::try_from).transpose()
     }
 
-    /// How the price of an application comes about.
+    /// How the prices of an order come about, by application.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn charge_lines(&mut self, application: &ApplicationId) -> Result<Vec<QuoteLine>, StoreError> {
+    pub fn charge_lines(
+        &mut self,
+        order: &OrderId,
+    ) -> Result<HashMap<ApplicationId, Vec<QuoteLine>>, StoreError> {
+        let charged = charge::table.filter(charge::fee_order.eq(order.as_str())).select(charge::application);
         let query = charge_line::table
-            .filter(charge_line::application.eq(application.as_str()))
-            .order(charge_line::position);
-        all!(self, LineRow, query)?.into_iter().map(QuoteLine::try_from).collect()
+            .filter(charge_line::application.eq_any(charged))
+            .order((charge_line::application, charge_line::position));
+        let mut lines: HashMap<ApplicationId, Vec<QuoteLine>> = HashMap::new();
+        for row in all!(self, LineRow, query)? {
+            let application =
+                intact(ApplicationId::parse(&row.application), "charge_line", &row.application)?;
+            lines.entry(application).or_default().push(row.try_into()?);
+        }
+        Ok(lines)
     }
 
     /// Orders, the oldest first.
@@ -127,8 +139,9 @@ impl Reader<'_> {
             if let Some(payer) = &filter.payer {
                 query = query.filter(fee_order::payer.eq(payer.to_string()));
             }
-            if let Some(moment) = filter.honoured_before {
+            if let Some(moment) = filter.untouched_before {
                 query = query.filter(fee_order::honoured_until.lt(moment.millis()));
+                query = query.filter(fee_order::waived_fen.eq(0));
             }
             if let Some(after) = &filter.after {
                 query = query.filter(fee_order::id.gt(after.as_str()));
@@ -160,15 +173,12 @@ impl Tx<'_> {
     /// [`StoreError::Stale`] `order` when somebody changed it since `before` was read; [`StoreError::Rejected`] when the
     /// sums do not fit the state.
     pub fn change_bill(&mut self, before: &Bill, after: &Bill) -> Result<(), StoreError> {
-        let was = &before.order;
-        let order = fee_order::table
-            .find(was.id.as_str())
-            .filter(fee_order::state.eq(was.state.name()))
-            .filter(fee_order::total_fen.eq(was.total.get()))
-            .filter(fee_order::waived_fen.eq(was.waived.get()))
-            .filter(fee_order::received_fen.eq(was.received.get()))
-            .filter(fee_order::refunded_fen.eq(was.refunded.get()));
-        change_one!(self, "order", diesel::update(order).set(OrderRow::from(&after.order)))?;
+        self.change_order(&before.order, &after.order)?;
+        let same = |(was, is): (&Charge, &Charge)| was.application == is.application;
+        if before.charges.len() != after.charges.len() || !before.charges.iter().zip(&after.charges).all(same)
+        {
+            return Err(StoreError::Rejected("an order keeps its charges".to_owned()));
+        }
         for (was, is) in before.charges.iter().zip(&after.charges).filter(|(was, is)| was != is) {
             let charge = charge::table
                 .find(was.application.as_str())
@@ -176,33 +186,49 @@ impl Tx<'_> {
                 .filter(charge::total_fen.eq(was.total.get()))
                 .filter(charge::waived_fen.eq(was.waived.get()))
                 .filter(charge::refunded_fen.eq(was.refunded.get()))
-                .filter(charge::earned_fen.eq(was.earned.get()));
+                .filter(charge::earned_fen.eq(was.earned.get()))
+                .filter(charge::live.eq(i16::from(was.live)));
             let row = ChargeRow::of(is, &after.order.id);
             change_one!(self, "order", diesel::update(charge).set(row))?;
         }
         Ok(())
     }
 
-    /// Several orders became one: the charges move, the old orders stay as what they were made of.
+    fn change_order(&mut self, was: &Order, is: &Order) -> Result<(), StoreError> {
+        let order = fee_order::table
+            .find(was.id.as_str())
+            .filter(fee_order::state.eq(was.state.name()))
+            .filter(fee_order::total_fen.eq(was.total.get()))
+            .filter(fee_order::waived_fen.eq(was.waived.get()))
+            .filter(fee_order::received_fen.eq(was.received.get()))
+            .filter(fee_order::refunded_fen.eq(was.refunded.get()));
+        change_one!(self, "order", diesel::update(order).set(OrderRow::from(is)))
+    }
+
+    /// Several orders became one: the charges move with what was decided about them, the old orders stay as what they
+    /// were made of.
     ///
     /// # Errors
     /// [`StoreError::Stale`] `order` when somebody changed one since `before` was read.
-    pub fn collect_bills(&mut self, before: &[Bill], into: &Bill) -> Result<(), StoreError> {
+    pub fn collect_bills(
+        &mut self,
+        before: &[Bill],
+        emptied: &[Bill],
+        into: &Bill,
+    ) -> Result<(), StoreError> {
         insert!(self, fee_order::table, OrderRow::from(&into.order))?;
-        for bill in before {
-            let mut empty = bill.order.clone();
-            (empty.total, empty.waived, empty.state) = (Fen::ZERO, Fen::ZERO, OrderState::Cancelled);
-            self.change_bill(
-                &Bill { order: bill.order.clone(), charges: Vec::new() },
-                &Bill { order: empty, charges: Vec::new() },
-            )?;
-            for charge in bill.charges.iter().filter(|charge| charge.live) {
+        for (was, is) in before.iter().zip(emptied) {
+            self.change_order(&was.order, &is.order)?;
+            for charge in was.charges.iter().filter(|charge| charge.live) {
                 let moved = charge::table
                     .find(charge.application.as_str())
-                    .filter(charge::fee_order.eq(bill.order.id.as_str()));
+                    .filter(charge::fee_order.eq(was.order.id.as_str()));
                 let to = charge::fee_order.eq(into.order.id.as_str());
                 change_one!(self, "order", diesel::update(moved).set(to))?;
             }
+            let decided = adjustment::table.filter(adjustment::fee_order.eq(was.order.id.as_str()));
+            let to = adjustment::fee_order.eq(into.order.id.as_str());
+            run!(self, connection => diesel::update(decided).set(to).execute(connection))?;
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use std::{
 use ca_core::{
     AdjustmentId, Fen, OrderId, PaymentId,
     billing::{
-        Account, Adjustment, AdjustmentKind, AdjustmentState, Bill, BillCommand, OrderState, Payment,
-        PaymentMethod,
+        Account, Adjustment, AdjustmentKind, AdjustmentState, Bill, BillCommand, COLLECT, Collected,
+        OrderState, Payment, PaymentMethod,
     },
 };
 use ca_store::{OrderFilter, StoreError, WriteSite};
@@ -27,7 +27,7 @@ fn an_order_from_quote_to_payment() {
         let (quoted, lines) = bill(1);
         let id = quoted.order.id.clone();
         assert_eq!(read(store, |reader| reader.bill(&id)).as_ref(), Some(&quoted));
-        assert_eq!(read(store, |reader| reader.charge_lines(&application(1).id)), lines[0]);
+        assert_eq!(read(store, |reader| reader.charge_lines(&id))[&application(1).id], lines[0]);
         assert_eq!(read(store, |reader| reader.charge(&application(1).id)), Some(quoted.charges[0].clone()));
 
         write(store, |tx| {
@@ -84,14 +84,41 @@ fn several_orders_become_one() {
             }
             Ok(())
         });
-        let mut from =
-            [1, 2].map(|number| read(store, |reader| reader.bill_of(&application(number).id)).unwrap());
-        let before = from.to_vec();
+        // Of the first, something is not asked for.
+        let application_of_first = application(1).id;
+        write(store, |tx| {
+            let command = BillCommand::Waive { application: application(1).id, amount: Fen::new(7) };
+            apply(tx, 1, &command)
+        });
+        let before: Vec<Bill> = [1, 2]
+            .iter()
+            .map(|number| read(store, |reader| reader.bill_of(&application(*number).id)).unwrap())
+            .collect();
         let mut order = before[0].order.clone();
         order.id = OrderId::new(NOW, octets(9));
-        let into = Bill::collected(order, &mut from).unwrap();
-        let expected = into.clone();
-        write(store, move |tx| tx.collect_bills(&before, &into));
+        let asked = Adjustment {
+            id: AdjustmentId::new(NOW, octets(1)),
+            kind: AdjustmentKind::Waiver,
+            order: before[0].order.id.clone(),
+            application: application_of_first,
+            amount: Fen::new(7),
+            reason: "trial".into(),
+            requested_by: clerk(),
+            requested_at: NOW,
+            state: AdjustmentState::Requested,
+        };
+        let new = asked.clone();
+        write(store, move |tx| tx.insert_adjustment(&new));
+        let Collected { into, emptied: from, postings } = Bill::collected(order, before.clone()).unwrap();
+        let (expected, emptied, id) = (into.clone(), from.clone(), into.order.id.clone());
+        write(store, move |tx| {
+            tx.collect_bills(&before, &emptied, &into)?;
+            tx.book((COLLECT, id.as_str()), Some(&id), &postings, NOW)
+        });
+        let balance = |order: &OrderId| read(store, |reader| reader.balance(&Account::Order(order.clone())));
+        assert_eq!((balance(&from[0].order.id), balance(&expected.order.id)), (Fen::ZERO, Fen::new(7)));
+        let known = read(store, |reader| reader.adjustments(None, Some(&expected.order.id), None, 9));
+        assert_eq!(known.len(), 1, "what is decided later is decided of the new order");
         assert_eq!(read(store, |reader| reader.bill(&expected.order.id)).as_ref(), Some(&expected));
         assert_eq!(expected.order.total, Fen::new(100_000));
         for (number, left) in (1..).zip(&from) {

@@ -1,4 +1,5 @@
--- What the earlier schema cannot say is lost: several payments of one order, waivers, refunds, credit.
+-- What the earlier schema cannot say is lost: several payments of one order, waivers, refunds, credit. Where orders were
+-- collected, or two kinds of payment share a number, it fails and everything stays.
 CREATE TEMPORARY TABLE later_order AS
     SELECT fee_order.id AS id, charge.application AS application, tariff, charge.total_fen AS total_fen
     FROM charge JOIN fee_order ON fee_order.id = charge.fee_order;

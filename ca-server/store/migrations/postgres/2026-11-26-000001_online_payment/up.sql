@@ -1,4 +1,5 @@
 -- Online payments at a gateway. code: opens the receipt's public page when it is paid; transaction_no: the gateway's own.
+-- told_at: when the gateway was told of it last.
 CREATE TABLE online_payment (
     id TEXT COLLATE "C" NOT NULL CONSTRAINT online_payment_id PRIMARY KEY,
     fee_order TEXT COLLATE "C" NOT NULL REFERENCES fee_order (id),
@@ -9,6 +10,7 @@ CREATE TABLE online_payment (
     description TEXT COLLATE "C" NOT NULL,
     opened_by TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
+    told_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     url TEXT COLLATE "C",

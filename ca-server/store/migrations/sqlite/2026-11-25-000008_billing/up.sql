@@ -1,11 +1,12 @@
 -- Orders with their charges, a book of double entries, and what two persons decide about money. Amounts in fen.
 CREATE TEMPORARY TABLE former_order AS
     SELECT fee_order.id AS id, application.id AS application, application.kind AS kind, 'unit:' || application.unit AS payer, tariff, total_fen,
-        application.entered_at AS quoted_at, payment.id AS payment, receipt_no, method, cashier, payment.at AS paid_at,
+        application.entered_at AS quoted_at, payment.id AS payment, amount_fen AS paid_fen, receipt_no, method, cashier, payment.at AS paid_at,
         CASE
             WHEN payment.id IS NOT NULL THEN 'paid'
             WHEN application.state = 'submitted' OR application.state = 'rejected' THEN 'quoted'
-            WHEN application.state = 'withdrawn' OR application.state = 'expired' THEN 'cancelled'
+            WHEN application.state = 'withdrawn' OR application.state = 'expired'
+                OR application.state = 'done' THEN 'cancelled'
             WHEN total_fen = 0 THEN 'paid'
             ELSE 'due'
         END AS state,
@@ -106,14 +107,13 @@ CREATE INDEX posting_by_time ON posting (at, id);
 CREATE TABLE ledger_account (
     name TEXT NOT NULL CONSTRAINT ledger_account_name PRIMARY KEY,
     balance_fen INTEGER NOT NULL,
-    CHECK (CASE WHEN name LIKE 'arrears-%' THEN balance_fen <= 0 ELSE balance_fen >= 0 END)
+    CONSTRAINT ledger_account_balance_fen CHECK (balance_fen >= 0)
 ) STRICT;
 CREATE TRIGGER posting_books AFTER INSERT ON posting
 BEGIN
     INSERT INTO ledger_account (name, balance_fen)
         SELECT touched.name, 0 FROM (SELECT NEW.debit AS name UNION SELECT NEW.credit) AS touched
-        WHERE (touched.name LIKE 'unit:%' OR touched.name LIKE 'agent:%' OR touched.name LIKE 'order:%'
-                OR touched.name LIKE 'arrears-%')
+        WHERE (touched.name LIKE 'unit:%' OR touched.name LIKE 'agent:%' OR touched.name LIKE 'order:%')
             AND NOT EXISTS (SELECT 1 FROM ledger_account WHERE ledger_account.name = touched.name);
     UPDATE ledger_account SET balance_fen = balance_fen - NEW.amount_fen WHERE name = NEW.debit;
     UPDATE ledger_account SET balance_fen = balance_fen + NEW.amount_fen WHERE name = NEW.credit;
@@ -158,21 +158,22 @@ CREATE TABLE adjustment (
 CREATE INDEX adjustment_by_state ON adjustment (state, id);
 CREATE INDEX adjustment_by_order ON adjustment (fee_order, id);
 
--- What was there: each order with its one application, each payment through its payer's account.
+-- What was there: each order with its one application, each payment through its payer's account. A payment of another
+-- amount than its order has no state: the migration fails, for a person to look.
 INSERT INTO fee_order (id, payer, tariff, quoted_at, honoured_until, state, total_fen, waived_fen, received_fen, refunded_fen)
     SELECT id, payer, tariff, quoted_at, quoted_at + 5184000000, state, CASE state WHEN 'cancelled' THEN 0 ELSE total_fen END, 0,
-        CASE WHEN payment IS NULL THEN 0 ELSE total_fen END, 0
+        CASE WHEN payment IS NULL THEN 0 ELSE paid_fen END, 0
     FROM former_order;
 INSERT INTO charge (application, fee_order, kind, total_fen, waived_fen, refunded_fen, earned_fen, live)
     SELECT application, id, kind, total_fen, 0, 0, earned_fen, CASE state WHEN 'cancelled' THEN 0 ELSE 1 END FROM former_order;
 INSERT INTO charge_line (application, position, item, quantity, price_fen)
     SELECT application, 0, 'service', 1, total_fen FROM former_order WHERE total_fen > 0;
 INSERT INTO payment (id, fee_order, payer, method, reference, amount_fen, cashier, code, at)
-    SELECT payment, id, payer, method, receipt_no, total_fen, cashier, payment, paid_at FROM former_order WHERE payment IS NOT NULL;
+    SELECT payment, id, payer, method, receipt_no, paid_fen, cashier, lower(hex(randomblob(16))), paid_at FROM former_order WHERE payment IS NOT NULL;
 INSERT INTO posting (reason, cause, fee_order, debit, credit, amount_fen, at)
-    SELECT 'payment', payment, id, method, payer, total_fen, paid_at FROM former_order WHERE payment IS NOT NULL ORDER BY payment;
+    SELECT 'payment', payment, id, method, payer, paid_fen, paid_at FROM former_order WHERE payment IS NOT NULL ORDER BY payment;
 INSERT INTO posting (reason, cause, fee_order, debit, credit, amount_fen, at)
-    SELECT 'payment', payment, id, payer, 'order:' || id, total_fen, paid_at FROM former_order WHERE payment IS NOT NULL ORDER BY payment;
+    SELECT 'payment', payment, id, payer, 'order:' || id, paid_fen, paid_at FROM former_order WHERE payment IS NOT NULL ORDER BY payment;
 INSERT INTO posting (reason, cause, fee_order, debit, credit, amount_fen, at)
     SELECT 'delivery', application, id, 'order:' || id, 'revenue:' || kind, total_fen, paid_at FROM former_order
     WHERE payment IS NOT NULL AND earned_fen > 0 ORDER BY payment;

@@ -1,4 +1,5 @@
 -- Online payments at a gateway. code: opens the receipt's public page when it is paid; transaction_no: the gateway's own.
+-- told_at: when the gateway was told of it last.
 CREATE TABLE online_payment (
     id TEXT NOT NULL CONSTRAINT online_payment_id PRIMARY KEY,
     fee_order TEXT NOT NULL REFERENCES fee_order (id),
@@ -9,6 +10,7 @@ CREATE TABLE online_payment (
     description TEXT NOT NULL,
     opened_by TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    told_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     url TEXT,
