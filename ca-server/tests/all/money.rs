@@ -20,6 +20,7 @@ fn money(database: Database) {
     quotes(&ca);
     let (one, two) = (approved(&ca), approved(&ca));
     collected(&ca, &one, &two);
+    collected_with_a_waiver(&ca);
     spent_credit(&ca);
     waiver(&ca);
     refunded_before_it_is_made(&ca, &one);
@@ -155,6 +156,49 @@ fn collected(ca: &Ca, one: &str, two: &str) {
     assert_eq!(known["payments"].as_array().unwrap().len(), 2);
     assert_eq!(ca.post("clerk", &payments, &payment(1, "A-3"))["title"], "payment.doubled");
     assert_eq!(credit(ca), 30_000);
+}
+
+fn collected_in_one(ca: &Ca, applications: [&str; 2]) -> String {
+    let orders = applications.map(|id| order_of(ca, id)["id"].as_str().unwrap().to_owned());
+    let unit = ca.get("clerk", &format!("/api/v1/units/{USCC}"))["id"].clone();
+    let made = ca.post("clerk", "/api/v1/orders", &json!({ "orders": orders, "unit": unit }));
+    made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+}
+
+/// Part of a price is not asked for; the order is collected; both are handed over, or the one with the waiver ends.
+fn collected_with_a_waiver(ca: &Ca) {
+    for ends in [false, true] {
+        let (one, two) = (approved(ca), approved(ca));
+        let waiver = json!({ "kind": "waiver", "amount_fen": 5_000, "reason": "hardship" });
+        let first = asked(ca, &one, &waiver);
+        assert_eq!(decide(ca, &first, "approval", &Value::Null)["state"], "approved");
+        // This one is decided when the order is another one already.
+        let second = asked(ca, &one, &waiver);
+        let id = collected_in_one(ca, [&one, &two]);
+        assert_eq!(decide(ca, &second, "approval", &Value::Null)["state"], "approved");
+        let known = ca.get("clerk", &format!("/api/v1/orders/{id}"));
+        assert_eq!(known["outstanding_fen"], 30_000, "{known}");
+        assert_eq!(known["adjustments"].as_array().unwrap().len(), 2, "{known}");
+        let mut due = 30_000;
+        if ends {
+            let gone = ca.post("clerk", &format!("/api/v1/applications/{one}/withdrawal"), &Value::Null);
+            assert_eq!(gone["state"], "withdrawn", "{gone}");
+            due = 20_000;
+        }
+        let paid =
+            ca.post("clerk", &format!("/api/v1/orders/{id}/payments"), &payment(due, &format!("V-{due}")));
+        assert!(paid["id"].is_string(), "{paid}");
+        for application in [&one, &two].into_iter().skip(usize::from(ends)) {
+            let token = ca.blank_token();
+            ca.claim(application, &token);
+            wait(60, "personalisation", || {
+                ca.application(application)["personalisation"]["state"] == "proved"
+            });
+            let path = format!("/api/v1/applications/{application}/hand-over");
+            let handed = ca.post("clerk", &path, &Value::Null);
+            assert!(handed["serial"].is_string(), "{handed}");
+        }
+    }
 }
 
 fn credit(ca: &Ca) -> i64 {
