@@ -138,6 +138,9 @@ pub(crate) struct Adjustment {
     pub(crate) state: String,
     #[serde(deserialize_with = "nullable")]
     pub(crate) decided_by: Option<String>,
+    /// How it was paid out.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) method: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
