@@ -36,6 +36,7 @@ pub(crate) struct Book {
     pub(crate) postings: BTreeMap<i64, row::Posting>,
     pub(crate) ledger_accounts: BTreeMap<String, row::LedgerAccount>,
     pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
+    pub(crate) bank_lines: BTreeMap<String, row::BankLine>,
     pub(crate) attempts: BTreeMap<String, row::Attempt>,
     pub(crate) keys: BTreeMap<Octets, row::PublicKey>,
     pub(crate) intents: BTreeMap<Octets, row::Intent>,
@@ -112,7 +113,8 @@ impl Reading {
             | Row::OnlinePayment(_)
             | Row::Posting(_)
             | Row::LedgerAccount(_)
-            | Row::Adjustment(_) => self.take_money(row),
+            | Row::Adjustment(_)
+            | Row::BankLine(_) => self.take_money(row),
             Row::StatusEpoch(_) | Row::CrlNumber(_) | Row::Crl(_) => self.take_crl(row),
             Row::PublicKey(row) => {
                 let key = row.spki_sha256.clone();
@@ -209,6 +211,12 @@ impl Reading {
                 let id = row.id.clone();
                 self.unique(Rule::Money, "adjustment", &id, |book| {
                     book.adjustments.insert(row.id.clone(), row).is_none()
+                });
+            }
+            Row::BankLine(row) => {
+                let id = row.id.clone();
+                self.unique(Rule::Money, "bank_line", &id, |book| {
+                    book.bank_lines.insert(row.id.clone(), row).is_none()
                 });
             }
             Row::Posting(row) => {

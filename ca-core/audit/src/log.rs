@@ -33,6 +33,12 @@ actions! {
     WithdrawApplication = "withdraw-application",
     ExpireApplication = "expire-application",
     RecordPayment = "record-payment",
+    AssignMoney = "assign-money",
+    SpendCredit = "spend-credit",
+    CollectOrders = "collect-orders",
+    RequestAdjustment = "request-adjustment",
+    DecideAdjustment = "decide-adjustment",
+    PayOutRefund = "pay-out-refund",
     RecordIntent = "record-intent",
     IssueCertificate = "issue-certificate",
     BurnSerial = "burn-serial",
@@ -48,7 +54,9 @@ pub(crate) struct Event {
     /// Number of the entry.
     pub(crate) id: i64,
     pub(crate) action: Action,
-    /// A decision's actor, a change's new state, a payment's amount in fen.
+    /// Who did it, where some rule asks for that.
+    pub(crate) by: Option<Box<str>>,
+    /// A change's new state, an amount in fen, the orders that became one.
     pub(crate) fact: Option<Box<str>>,
 }
 
@@ -70,13 +78,26 @@ impl Log {
         let Some(action) = Action::from_name(&entry.action) else {
             return;
         };
+        let by = match action {
+            Action::ApproveApplication
+            | Action::RejectApplication
+            | Action::AssignMoney
+            | Action::RequestAdjustment
+            | Action::DecideAdjustment => Some(entry.actor.into_boxed_str()),
+            _ => None,
+        };
         let fact = match action {
-            Action::ApproveApplication | Action::RejectApplication => Some(entry.actor),
-            Action::RecordPayment => entry.detail.amount,
+            Action::RecordPayment
+            | Action::AssignMoney
+            | Action::SpendCredit
+            | Action::RequestAdjustment
+            | Action::DecideAdjustment
+            | Action::PayOutRefund => entry.detail.amount,
+            Action::CollectOrders => entry.detail.orders,
             Action::ActivateCertificate => Some("good".to_owned()),
             _ => entry.detail.to,
         };
-        let event = Event { id: entry.id, action, fact: fact.map(String::into_boxed_str) };
+        let event = Event { id: entry.id, action, by, fact: fact.map(String::into_boxed_str) };
         self.done.entry(entry.object_id.into_boxed_str()).or_default().push(event);
     }
 
@@ -92,9 +113,14 @@ impl Log {
         self.done.get(object).map_or(&[], Vec::as_slice)
     }
 
+    /// How often, by whom and with what an action was done to an object.
+    pub(crate) fn events(&self, object: &str, action: Action) -> impl Iterator<Item = &Event> {
+        self.of(object).iter().filter(move |event| event.action == action)
+    }
+
     /// How often an action was done to an object.
     pub(crate) fn count(&self, object: &str, action: Action) -> usize {
-        self.of(object).iter().filter(|event| event.action == action).count()
+        self.events(object, action).count()
     }
 
     /// Every object and what was done to it.

@@ -21,6 +21,7 @@ pub(crate) enum Row {
     Posting(Posting),
     LedgerAccount(LedgerAccount),
     Adjustment(Adjustment),
+    BankLine(BankLine),
     Attempt(Attempt),
     PublicKey(PublicKey),
     Intent(Intent),
@@ -79,6 +80,7 @@ pub(crate) struct FeeOrder {
 pub(crate) struct Charge {
     pub(crate) application: String,
     pub(crate) fee_order: String,
+    pub(crate) kind: String,
     pub(crate) total_fen: i64,
     pub(crate) waived_fen: i64,
     pub(crate) refunded_fen: i64,
@@ -91,6 +93,8 @@ pub(crate) struct Payment {
     pub(crate) id: String,
     #[serde(deserialize_with = "nullable")]
     pub(crate) fee_order: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) payer: Option<String>,
     pub(crate) method: String,
     pub(crate) reference: String,
     pub(crate) amount_fen: i64,
@@ -134,6 +138,21 @@ pub(crate) struct Adjustment {
     pub(crate) state: String,
     #[serde(deserialize_with = "nullable")]
     pub(crate) decided_by: Option<String>,
+    /// How it was paid out.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) method: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct BankLine {
+    pub(crate) id: String,
+    pub(crate) payment: String,
+    pub(crate) amount_fen: i64,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) fee_order: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) assigned_by: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -243,9 +262,12 @@ pub(crate) struct Detail {
     /// The state after a change of status.
     #[serde(default)]
     pub(crate) to: Option<String>,
-    /// What was paid, fen in digits.
+    /// What was moved, fen in digits.
     #[serde(default)]
     pub(crate) amount: Option<String>,
+    /// Orders that became one, with spaces between.
+    #[serde(default)]
+    pub(crate) orders: Option<String>,
 }
 
 /// `Option` by itself would take a missing column for NULL.

@@ -1,5 +1,7 @@
 //! An export without findings, and ways to spoil it. Its certificates are made by rcgen, which the checks do not use.
 
+mod money;
+
 use std::io::Cursor;
 
 use rcgen::{
@@ -180,11 +182,12 @@ impl Export {
             "received_fen": 20_000, "refunded_fen": 0,
         }));
         self.add(json!({
-            "table": "charge", "application": application, "fee_order": "01", "total_fen": 20_000, "waived_fen": 0,
-            "refunded_fen": 0, "earned_fen": 20_000, "live": 1,
+            "table": "charge", "application": application, "fee_order": "01", "kind": "new", "total_fen": 20_000,
+            "waived_fen": 0, "refunded_fen": 0, "earned_fen": 20_000, "live": 1,
         }));
         self.add(json!({
-            "table": "payment", "id": payment, "fee_order": "01", "method": "cash", "reference": "R1", "amount_fen": 20_000,
+            "table": "payment", "id": payment, "fee_order": "01", "payer": payer, "method": "cash", "reference": "R1",
+            "amount_fen": 20_000,
         }));
         for (id, reason, cause, debit, credit) in [
             (1, "payment", payment.as_str(), "cash", payer.as_str()),

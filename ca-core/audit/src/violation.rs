@@ -92,9 +92,12 @@ violations! {
     /// I4: not in the log.
     EntryMissing "entry-missing" { action: &'static str }
         "日志中没有 {action}" "has no log entry {action}";
-    /// I4: more than once in the log.
-    EntryRepeated "entry-repeated" { action: &'static str, count: usize }
-        "日志中有 {count} 条 {action}，应为 1 条" "has {count} log entries {action}; 1 is right";
+    /// I4: not as often in the log as it was done.
+    EntryRepeated "entry-repeated" { action: &'static str, count: usize, expected: usize }
+        "日志中有 {count} 条 {action}，应为 {expected} 条" "has {count} log entries {action}; {expected} is right";
+    /// I4: an entry that does not speak of it.
+    NotNamed "not-named" { action: &'static str, id: String }
+        "日志 {action} 没有提到 {id}" "moves {id}, which the log entry {action} does not name";
     /// I4: in the log, but not there.
     RecordMissing "record-missing" { action: &'static str, table: &'static str }
         "日志有 {action}，但 {table} 中没有记录" "has a log entry {action}, but no row in {table}";
@@ -129,6 +132,15 @@ violations! {
     /// I9: more was spent than there was.
     Overdrawn "overdrawn" { fen: i128 }
         "余额为 {fen} 分，少于零" "has a balance of {fen} fen, less than nothing";
+    /// I9: money does not go that way.
+    NotAllowed "not-allowed" { reason: String, debit: String, credit: String }
+        "以 {reason} 为由不得借记 {debit}、贷记 {credit}" "must not debit {debit} and credit {credit} as {reason}";
+    /// I9: nothing moves, or backwards.
+    NotPositive "not-positive" { fen: i64 }
+        "金额为 {fen} 分，应大于零" "moves {fen} fen; it must be more than nothing";
+    /// I9: more than there is.
+    TooMuch "too-much" { what: &'static str, found: i128, most: i128 }
+        "{what} 为 {found}，至多为 {most}" "{what} is {found}; at most {most} is possible";
     /// I9: money of a gateway that was never asked for, or not in this amount.
     NotAsked "not-asked" { reference: String }
         "网关收款 {reference} 没有相同订单和金额的在线支付" "is {reference}, but no online payment of that order and amount was opened there";

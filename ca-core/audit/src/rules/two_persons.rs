@@ -1,24 +1,54 @@
 //! I10: who enters or corrects an application does not decide it.
 
-use crate::{Rule, Violation, book::Book, log::Action, report::Findings};
+use crate::{
+    Rule, Violation,
+    book::Book,
+    log::{Action, Log},
+    report::Findings,
+};
 
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     for (id, application) in &book.applications {
-        let decided_by = application.decided_by.as_ref().map(|person| format!("staff:{person}"));
-        let decisions =
-            book.log.of(id).iter().filter(|event| {
-                matches!(event.action, Action::ApproveApplication | Action::RejectApplication)
-            });
-        let actors: Vec<&str> = decisions.filter_map(|event| event.fact.as_deref()).collect();
+        let entered = application.entered_before.iter().chain([&application.entered_by]);
+        let decision = Decision {
+            place: (Rule::TwoPersons, "application", id),
+            actions: &[Action::ApproveApplication, Action::RejectApplication],
+            decided_by: application.decided_by.as_deref(),
+        };
+        decision.check(&book.log, entered, findings);
+    }
+}
+
+/// What one person asks for and another decides.
+pub(super) struct Decision<'a> {
+    pub(super) place: (Rule, &'static str, &'a str),
+    /// How the log calls it.
+    pub(super) actions: &'static [Action],
+    /// The person, by the row.
+    pub(super) decided_by: Option<&'a str>,
+}
+
+impl Decision<'_> {
+    /// Neither the row nor the log names one of those who asked, and both name the same person.
+    pub(super) fn check<'a>(
+        &self,
+        log: &Log,
+        entered: impl Iterator<Item = &'a String>,
+        findings: &mut Findings,
+    ) {
+        let (rule, table, id) = self.place;
+        let decided_by = self.decided_by.map(|person| format!("staff:{person}"));
+        let decisions = log.of(id).iter().filter(|event| self.actions.contains(&event.action));
+        let actors: Vec<&str> = decisions.filter_map(|event| event.by.as_deref()).collect();
         let deciders: Vec<&str> = actors.iter().copied().chain(decided_by.as_deref()).collect();
-        for person in application.entered_before.iter().chain([&application.entered_by]) {
+        for person in entered {
             if deciders.contains(&format!("staff:{person}").as_str()) {
                 let person = person.clone();
-                findings.add(Rule::TwoPersons, "application", id, Violation::SamePerson { person });
+                findings.add(rule, table, id, Violation::SamePerson { person });
             }
         }
         if let (Some(column), Some(logged)) = (decided_by.as_deref(), actors.last()) {
-            findings.compare((Rule::TwoPersons, "application", id), "decided_by", (column, *logged));
+            findings.compare((rule, table, &id), "decided_by", (column, *logged));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! I4: every state change stands in the log, and what the log says was done exists.
 
-use std::collections::BTreeSet;
+mod money;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Rule, Violation,
@@ -19,15 +21,26 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     }
     statuses(book, findings);
     payments(book, findings);
+    money::check(book, findings);
     applications(book, findings);
     records(book, findings);
 }
 
-fn once(log: &Log, (table, object): (&'static str, &str), action: Action, findings: &mut Findings) {
-    let violation = match log.count(object, action) {
-        1 => return,
-        0 => Violation::EntryMissing { action: action.name() },
-        count => Violation::EntryRepeated { action: action.name(), count },
+fn once(log: &Log, place: (&'static str, &str), action: Action, findings: &mut Findings) {
+    times(log, place, (action, 1), findings);
+}
+
+fn times(
+    log: &Log,
+    (table, object): (&'static str, &str),
+    (action, expected): (Action, usize),
+    findings: &mut Findings,
+) {
+    let (count, name) = (log.count(object, action), action.name());
+    let violation = match count {
+        _ if count == expected => return,
+        0 => Violation::EntryMissing { action: name },
+        _ => Violation::EntryRepeated { action: name, count, expected },
     };
     findings.add(Rule::LogEntry, table, object, violation);
 }
@@ -69,32 +82,32 @@ fn is_change(event: &Event) -> bool {
 }
 
 fn payments(book: &Book, findings: &mut Findings) {
+    // Entries of the first days name the application.
+    let mut of_orders: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+    for (application, charge) in &book.charges {
+        for event in book.log.events(application, Action::RecordPayment) {
+            of_orders.entry(&charge.fee_order).or_default().push(event);
+        }
+    }
     for (id, payment) in &book.payments {
-        // Entries of the first days name the application.
-        let named = |object: &str| {
-            let events = book.log.of(object);
-            events.iter().filter(|event| event.action == Action::RecordPayment).collect::<Vec<_>>()
-        };
-        let of = payment.fee_order.as_deref();
-        let charges = book.charges.values().filter(|charge| Some(charge.fee_order.as_str()) == of);
-        let mut events = named(id);
+        let mut events: Vec<&Event> = book.log.events(id, Action::RecordPayment).collect();
         if events.is_empty() {
-            events = charges.flat_map(|charge| named(&charge.application)).collect();
+            let of_order = payment.fee_order.as_deref().and_then(|order| of_orders.get(order));
+            events = of_order.cloned().unwrap_or_default();
         }
         let amount = payment.amount_fen.to_string();
-        let mut logged = events.iter().peekable();
-        let violation = match logged.peek() {
+        let violation = match events.first() {
             None => Violation::EntryMissing { action: Action::RecordPayment.name() },
-            Some(first) => {
-                let found = first.fact.as_deref().unwrap_or("NULL").to_owned();
-                if logged.any(|event| event.fact.as_deref() == Some(&amount)) {
-                    continue;
-                }
-                Violation::Differs { what: "amount in the log", found, expected: amount }
-            }
+            Some(_) if events.iter().any(|event| event.fact.as_deref() == Some(&amount)) => continue,
+            Some(first) => another_amount(first, amount),
         };
         findings.add(Rule::LogEntry, "payment", id, violation);
     }
+}
+
+fn another_amount(event: &Event, expected: String) -> Violation {
+    let found = event.fact.as_deref().unwrap_or("NULL").to_owned();
+    Violation::Differs { what: "amount in the log", found, expected }
 }
 
 fn applications(book: &Book, findings: &mut Findings) {
@@ -124,7 +137,7 @@ fn rejected(log: &Log, id: &str, findings: &mut Findings) {
         let violation = Violation::EntryMissing { action: action.name() };
         findings.add(Rule::LogEntry, "application", id, violation);
     } else if count > most {
-        let violation = Violation::EntryRepeated { action: action.name(), count };
+        let violation = Violation::EntryRepeated { action: action.name(), count, expected: most };
         findings.add(Rule::LogEntry, "application", id, violation);
     }
 }
@@ -149,6 +162,13 @@ fn records(book: &Book, findings: &mut Findings) {
                     ("payment", book.payments.contains_key(object) || paid.contains(object))
                 }
                 Action::SubmitApplication => ("application", book.applications.contains_key(object)),
+                Action::AssignMoney => ("bank_line", book.bank_lines.contains_key(object)),
+                Action::SpendCredit | Action::CollectOrders => {
+                    ("fee_order", book.orders.contains_key(object))
+                }
+                Action::RequestAdjustment | Action::DecideAdjustment | Action::PayOutRefund => {
+                    ("adjustment", book.adjustments.contains_key(object))
+                }
                 _ => continue,
             };
             if !exists {
@@ -204,7 +224,7 @@ mod tests {
         let mut export = Export::clean();
         let serial = export.serial.clone();
         export.log("issue-certificate", &serial, json!({}));
-        let twice = Violation::EntryRepeated { action: "issue-certificate", count: 2 };
+        let twice = Violation::EntryRepeated { action: "issue-certificate", count: 2, expected: 1 };
         assert_eq!(export.violations(Rule::LogEntry), [("certificate", serial, twice)]);
     }
 
@@ -239,6 +259,18 @@ mod tests {
         assert_eq!(export.violations(Rule::LogEntry), [("payment", export.payment.clone(), differs)]);
     }
 
+    /// Entries of the first days.
+    #[test]
+    fn a_payment_that_is_logged_with_its_application() {
+        let mut export = Export::clean();
+        let (application, payment) = (export.application.clone(), export.payment.clone());
+        export.change_entry("record-payment", &payment, "object_id", json!(application));
+        assert_eq!(export.violations(Rule::LogEntry), []);
+        export.change("payment", "id", &payment, "amount_fen", json!(1));
+        let differs = differs("amount in the log", "20000", "1");
+        assert_eq!(export.violations(Rule::LogEntry), [("payment", payment, differs)]);
+    }
+
     #[test]
     fn a_row_that_was_removed() {
         let mut export = Export::clean();
@@ -248,6 +280,12 @@ mod tests {
             ("burn-serial", "status"),
             ("record-payment", "payment"),
             ("submit-application", "application"),
+            ("assign-money", "bank_line"),
+            ("spend-credit", "fee_order"),
+            ("collect-orders", "fee_order"),
+            ("request-adjustment", "adjustment"),
+            ("decide-adjustment", "adjustment"),
+            ("pay-out-refund", "adjustment"),
         ] {
             let entry = export.log(action, "7f", json!({}));
             let gone = Violation::RecordMissing { action, table };
