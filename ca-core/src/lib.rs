@@ -52,7 +52,7 @@ pub use audit::{Action, Actor, AuditEntry, Outcome};
 pub use bank_line::{BankLine, BankLineState};
 pub use bank_statement::{
     BankRow, BankRowCells, BankRowError, Candidate, MatchedBy, OpenOrder, StatementVerdict, UnmatchedReason,
-    match_statement,
+    folded_text, match_statement,
 };
 pub use batch::{BatchCommand, BatchState, Verdict};
 pub use callback::{

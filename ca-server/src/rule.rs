@@ -154,8 +154,11 @@ rules! {
         "{column} 不是金额。" "请以元填写两位小数，如 200.00，不加逗号，支出为负数，不能为 0.00。"
         "{column} is no amount." "Write yuan with two decimals, as 200.00, without commas, negative when it went out, and not 0.00.";
     StatementLength "statement.length" 422
-        "{column} 过长。" "户名最多 200 字，账号 64 字，摘要 500 字；请核对列是否错位。"
-        "{column} is too long." "A payer has at most 200 characters, an account 64, a remark 500; check whether columns are shifted.";
+        "{column} 过长。" "户名最多 200 字，摘要 500 字；请核对列是否错位。"
+        "{column} is too long." "A payer has at most 200 characters, a remark 500; check whether columns are shifted.";
+    StatementNumber "statement.number-used" 409
+        "该交易流水号已按另一金额入账，本行未入账。" "请与银行核对两笔交易；确为另一笔到账的，请在柜台用另一编号登记。"
+        "The bank's number was counted with another amount; this line was not counted." "Compare both with the bank; if it is other money, record it at the counter under another number.";
     LabourForm "labour-no.form" 422
         "劳动保障证号应为 8 位数字。" "请更正。"
         "A labour security number has eight digits." "Correct it.";

@@ -20,6 +20,8 @@ pub struct OpenOrder {
     pub code: String,
     /// The name of the unit that is to pay.
     pub payer: String,
+    /// Another unit is called the same: the name does not say whose money it is.
+    pub payer_shared: bool,
     /// What is still to be paid.
     pub outstanding: Fen,
 }
@@ -50,7 +52,7 @@ pub enum StatementVerdict {
 pub enum MatchedBy {
     /// The remark holds its code, and the amount is what is due.
     Code,
-    /// It is the only open order of this payer and this amount.
+    /// It is the only open order of this payer and this amount, and nobody else has the payer's name.
     Payer,
 }
 
@@ -67,18 +69,21 @@ pub enum UnmatchedReason {
     Several,
     /// An earlier line of this file paid the order.
     PaidAbove,
+    /// The bank's number was counted with another amount.
+    NumberUsed,
     /// Nothing is open that it could be for.
     Unknown,
 }
 
 impl UnmatchedReason {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Outgoing,
         Self::AmountDiffers,
         Self::NameDiffers,
         Self::Several,
         Self::PaidAbove,
+        Self::NumberUsed,
         Self::Unknown,
     ];
 
@@ -97,6 +102,7 @@ impl UnmatchedReason {
             Self::NameDiffers => "name-differs",
             Self::Several => "several",
             Self::PaidAbove => "paid-above",
+            Self::NumberUsed => "number-used",
             Self::Unknown => "unknown",
         }
     }
@@ -111,22 +117,29 @@ pub struct Candidate {
     pub outstanding: Fen,
 }
 
-/// The verdict on each line of a statement, in the lines' order. `counted` holds the bank's numbers of earlier files, so
-/// that the same file again is nothing but duplicates.
+/// The verdict on each line of a statement, in the lines' order. `counted` holds the bank's numbers of earlier files with
+/// their amounts, so that the same file again is nothing but duplicates.
 #[must_use]
 pub fn match_statement(
     open: &[OpenOrder],
-    counted: &HashSet<String>,
+    counted: &HashMap<String, Fen>,
     rows: &[BankRow],
 ) -> Vec<StatementVerdict> {
     let index = Index::of(open);
-    let mut seen: HashSet<&str> = HashSet::new();
+    let mut seen: HashMap<&str, Fen> = HashMap::new();
     let mut paid: HashSet<usize> = HashSet::new();
-    let mut verdicts = Vec::with_capacity(rows.len());
-    for row in rows {
-        verdicts.push(if counted.contains(row.transaction()) || !seen.insert(row.transaction()) {
-            StatementVerdict::Duplicate
-        } else {
+    rows.iter()
+        .map(|row| {
+            // First of all: a reversal has the number of what it takes back, and must not stand in its way.
+            if row.is_outgoing() {
+                return index.unmatched(UnmatchedReason::Outgoing, &[]);
+            }
+            let number = row.transaction();
+            match counted.get(number).or_else(|| seen.get(number)) {
+                Some(amount) if *amount == row.amount() => return StatementVerdict::Duplicate,
+                Some(_) => return index.unmatched(UnmatchedReason::NumberUsed, &[]),
+                None => seen.insert(number, row.amount()),
+            };
             match index.find(row) {
                 Ok((at, _)) if paid.contains(&at) => index.unmatched(UnmatchedReason::PaidAbove, &[at]),
                 Ok((at, by)) => {
@@ -135,9 +148,8 @@ pub fn match_statement(
                 }
                 Err((reason, candidates)) => index.unmatched(reason, &candidates),
             }
-        });
-    }
-    verdicts
+        })
+        .collect()
 }
 
 /// Open orders by what a line can say of them: 50,000 lines against as many orders must not be all pairs.
@@ -177,24 +189,21 @@ impl<'a> Index<'a> {
     /// The one order that a line pays. What earlier lines paid is asked later: which order a line is for does not depend
     /// on the lines above it.
     fn find(&self, row: &BankRow) -> Result<(usize, MatchedBy), Unmatched> {
-        if row.is_outgoing() {
-            return Err((UnmatchedReason::Outgoing, Vec::new()));
-        }
         let due = |at: &usize| self.order(*at).outstanding == row.amount();
         match self.with_code_in(row.remark())[..] {
             // Whose code it is, it is: a name or an amount that says otherwise is for a person.
             [at] if due(&at) => return Ok((at, MatchedBy::Code)),
             [at] => return Err((UnmatchedReason::AmountDiffers, vec![at])),
             [] => {}
-            ref several => return Err((UnmatchedReason::Several, several.to_vec())),
+            ref several => return Err((UnmatchedReason::Several, some(several))),
         }
         let payers = self.by_payer.get(&folded_text(row.payer())).map_or(&[][..], Vec::as_slice);
-        let fitting: Vec<usize> = payers.iter().copied().filter(|at| due(at)).collect();
+        let fitting: Vec<usize> = payers.iter().copied().filter(due).take(CANDIDATES_MAX).collect();
         match fitting[..] {
-            [at] => Ok((at, MatchedBy::Payer)),
-            [] if !payers.is_empty() => Err((UnmatchedReason::AmountDiffers, payers.to_vec())),
+            [at] if !self.order(at).payer_shared => Ok((at, MatchedBy::Payer)),
+            [] if !payers.is_empty() => Err((UnmatchedReason::AmountDiffers, some(payers))),
             [] => match self.by_amount.get(&row.amount()) {
-                Some(others) => Err((UnmatchedReason::NameDiffers, others.clone())),
+                Some(others) => Err((UnmatchedReason::NameDiffers, some(others))),
                 None => Err((UnmatchedReason::Unknown, Vec::new())),
             },
             _ => Err((UnmatchedReason::Several, fitting)),
@@ -229,9 +238,14 @@ impl<'a> Index<'a> {
             let order = self.order(*at);
             Candidate { order: order.id.clone(), outstanding: order.outstanding }
         };
-        let candidates = candidates.iter().take(CANDIDATES_MAX).map(candidate).collect();
+        let candidates = candidates.iter().map(candidate).collect();
         StatementVerdict::Unmatched { reason, candidates }
     }
+}
+
+/// No more than help: an amount that many orders have must not be copied for every line.
+fn some(candidates: &[usize]) -> Vec<usize> {
+    candidates.iter().copied().take(CANDIDATES_MAX).collect()
 }
 
 #[cfg(test)]
@@ -247,14 +261,20 @@ mod tests {
     }
 
     fn order(number: u8, code: &str, payer: &str, fen: i64) -> OpenOrder {
-        OpenOrder { id: id(number), code: code.into(), payer: payer.into(), outstanding: Fen::new(fen) }
+        OpenOrder {
+            id: id(number),
+            code: code.into(),
+            payer: payer.into(),
+            payer_shared: false,
+            outstanding: Fen::new(fen),
+        }
     }
 
     fn row(transaction: &str, fen: i64, payer: &str, remark: &str) -> BankRow {
         let sign = if fen < 0 { "-" } else { "" };
         let amount = format!("{sign}{}.{:02}", fen.unsigned_abs() / 100, fen.unsigned_abs() % 100);
-        let (booked, account) = ("2026-11-23", "");
-        BankRow::parse(BankRowCells { booked, transaction, amount: &amount, payer, account, remark }).unwrap()
+        let booked = "2026-11-23";
+        BankRow::parse(BankRowCells { booked, transaction, amount: &amount, payer, remark }).unwrap()
     }
 
     fn open() -> Vec<OpenOrder> {
@@ -268,7 +288,16 @@ mod tests {
     }
 
     fn one(fen: i64, payer: &str, remark: &str) -> StatementVerdict {
-        match_statement(&open(), &HashSet::new(), &[row("T", fen, payer, remark)]).remove(0)
+        match_statement(&open(), &HashMap::new(), &[row("T", fen, payer, remark)]).remove(0)
+    }
+
+    /// What a file of these lines counts.
+    fn numbers(rows: &[BankRow]) -> HashMap<String, Fen> {
+        let mut counted = HashMap::new();
+        for row in rows.iter().filter(|row| !row.is_outgoing()) {
+            counted.entry(row.transaction().to_owned()).or_insert(row.amount());
+        }
+        counted
     }
 
     fn matched(number: u8, by: MatchedBy) -> StatementVerdict {
@@ -324,19 +353,19 @@ mod tests {
         assert_eq!(reason(&one(1, "某人", "")), ("unknown", 0));
         assert_eq!(reason(&one(-20_000, "甲公司", "QY7K3M9P")), ("outgoing", 0));
         let doubled = [order(1, "SAME01", "甲", 100), order(2, "same01", "乙", 100)];
-        let verdicts = match_statement(&doubled, &HashSet::new(), &[row("T", 100, "甲", "SAME01")]);
+        let verdicts = match_statement(&doubled, &HashMap::new(), &[row("T", 100, "甲", "SAME01")]);
         assert_eq!(reason(&verdicts[0]), ("several", 2));
         // No code, or hardly one, and no name are in every remark.
         let nameless = [order(1, "", "", 100), order(2, "CA", "", 200)];
         let verdicts =
-            match_statement(&nameless, &HashSet::new(), &[row("T", 100, "", ""), row("U", 200, "", "CA")]);
+            match_statement(&nameless, &HashMap::new(), &[row("T", 100, "", ""), row("U", 200, "", "CA")]);
         assert_eq!(
             verdicts.iter().map(reason).collect::<Vec<_>>(),
             [("name-differs", 1), ("name-differs", 1)]
         );
         let many: Vec<OpenOrder> = (0..30).map(|n| order(n, "", "甲", 100)).collect();
         assert_eq!(
-            reason(&match_statement(&many, &HashSet::new(), &[row("T", 100, "甲", "")])[0]),
+            reason(&match_statement(&many, &HashMap::new(), &[row("T", 100, "甲", "")])[0]),
             ("several", 10)
         );
     }
@@ -349,14 +378,57 @@ mod tests {
             row("T2", 20_000, "甲公司", "QY7K3M9P"),
             row("T3", 20_000, "甲公司", ""),
         ];
-        let verdicts = match_statement(&open(), &HashSet::new(), &rows);
+        let verdicts = match_statement(&open(), &HashMap::new(), &rows);
         assert_eq!(verdicts[0], matched(1, MatchedBy::Code));
         assert_eq!(verdicts[1], StatementVerdict::Duplicate);
         assert_eq!(reason(&verdicts[2]), ("paid-above", 1));
         assert_eq!(reason(&verdicts[3]), ("paid-above", 1));
-        let counted = rows.iter().map(|row| row.transaction().to_owned()).collect();
+        let counted = numbers(&rows);
         let again = match_statement(&open(), &counted, &rows);
         assert!(again.iter().all(|verdict| *verdict == StatementVerdict::Duplicate));
+    }
+
+    #[test]
+    fn a_reversal_does_not_stand_in_the_way_of_what_it_takes_back() {
+        let rows = [row("N", -20_000, "甲公司", ""), row("N", 20_000, "甲公司", "QY7K3M9P")];
+        let verdicts = match_statement(&open(), &HashMap::new(), &rows);
+        assert_eq!(reason(&verdicts[0]), ("outgoing", 0));
+        assert_eq!(verdicts[1], matched(1, MatchedBy::Code));
+        let again = match_statement(&open(), &numbers(&rows), &rows);
+        assert_eq!(reason(&again[0]), ("outgoing", 0), "told again, and never counted");
+        assert_eq!(again[1], StatementVerdict::Duplicate);
+    }
+
+    #[test]
+    fn a_known_number_with_another_amount_is_no_duplicate() {
+        let rows = [
+            row("N", 1, "某人", ""),
+            row("N", 20_000, "甲公司", "QY7K3M9P"),
+            row("N", 1, "某人", ""),
+            row("M", 20_000, "甲公司", "QY7K3M9P"),
+        ];
+        let verdicts = match_statement(&open(), &HashMap::new(), &rows);
+        assert_eq!(reason(&verdicts[0]), ("unknown", 0));
+        assert_eq!(reason(&verdicts[1]), ("number-used", 0));
+        assert_eq!(verdicts[2], StatementVerdict::Duplicate, "the first amount is the number's");
+        assert_eq!(verdicts[3], matched(1, MatchedBy::Code), "what was not counted paid nothing");
+        let counted = HashMap::from([("N".to_owned(), Fen::new(20_001))]);
+        let verdicts = match_statement(&open(), &counted, &rows[..2]);
+        assert!(verdicts.iter().all(|verdict| reason(verdict) == ("number-used", 0)));
+    }
+
+    #[test]
+    fn a_name_that_two_units_have_says_nothing() {
+        let shared = [OpenOrder { payer_shared: true, ..order(1, "QY7K3M9P", "甲公司", 20_000) }];
+        let rows = [
+            row("T", 20_000, "甲公司", ""),
+            row("U", 1, "甲公司", ""),
+            row("V", 20_000, "甲公司", "QY7K3M9P"),
+        ];
+        let verdicts = match_statement(&shared, &HashMap::new(), &rows);
+        assert_eq!(reason(&verdicts[0]), ("several", 1));
+        assert_eq!(reason(&verdicts[1]), ("amount-differs", 1));
+        assert_eq!(verdicts[2], matched(1, MatchedBy::Code), "the code says whose it is");
     }
 
     #[test]
@@ -366,6 +438,7 @@ mod tests {
                 id: OrderId::new(Time::from_secs(i64::from(n)), [1; 10]),
                 code: format!("QY{n:06}"),
                 payer: format!("单位{n}"),
+                payer_shared: false,
                 outstanding: Fen::new(20_000),
             })
             .collect();
@@ -379,22 +452,27 @@ mod tests {
                 )
             })
             .collect();
-        let verdicts = match_statement(&open, &HashSet::new(), &rows);
+        let verdicts = match_statement(&open, &HashMap::new(), &rows);
         for (order, verdict) in open.iter().zip(&verdicts) {
             assert!(matches!(verdict, StatementVerdict::Matched { order: found, .. } if *found == order.id));
         }
     }
 
-    fn statements() -> impl Strategy<Value = (Vec<OpenOrder>, HashSet<String>, Vec<BankRow>)> {
+    fn statements() -> impl Strategy<Value = (Vec<OpenOrder>, HashMap<String, Fen>, Vec<BankRow>)> {
         let payers = prop_oneof![Just("甲公司"), Just("乙公司"), Just("")];
         let amounts = prop_oneof![Just(100_i64), Just(200), Just(-100)];
         let codes = prop_oneof![Just("QY0001"), Just("QY0002"), Just("QY0003"), Just("")];
-        let orders = proptest::collection::vec((codes.clone(), payers.clone(), 1..3_i64), 0..6);
+        let orders =
+            proptest::collection::vec((codes.clone(), payers.clone(), 1..3_i64, any::<bool>()), 0..6);
         let rows = proptest::collection::vec((0..12_u8, amounts, payers, codes.clone(), codes), 0..14);
-        let counted = proptest::collection::hash_set((0..12_u8).prop_map(|n| format!("T{n}")), 0..4);
+        let number = (0..12_u8).prop_map(|n| format!("T{n}"));
+        let counted =
+            proptest::collection::hash_map(number, (1..3_i64).prop_map(|n| Fen::new(n * 100)), 0..4);
         (orders, counted, rows).prop_map(|(orders, counted, rows)| {
-            let orders =
-                (0..).zip(orders).map(|(n, (code, payer, hundreds))| order(n, code, payer, hundreds * 100));
+            let orders = (0..).zip(orders).map(|(n, (code, payer, hundreds, payer_shared))| OpenOrder {
+                payer_shared,
+                ..order(n, code, payer, hundreds * 100)
+            });
             let rows = rows
                 .into_iter()
                 .map(|(n, fen, payer, one, two)| row(&format!("T{n}"), fen, payer, &format!("{one} {two}")));
@@ -409,27 +487,53 @@ mod tests {
             let verdicts = match_statement(&open, &counted, &rows);
             prop_assert_eq!(verdicts.len(), rows.len());
             let (mut matched, mut unmatched, mut duplicate) = (0, 0, 0);
-            let (mut orders, mut transactions) = (HashSet::new(), HashSet::new());
+            let (mut orders, mut known) = (HashSet::new(), counted.clone());
             for (row, verdict) in rows.iter().zip(&verdicts) {
                 let fen = row.amount().get();
-                let new = !counted.contains(row.transaction()) && transactions.insert(row.transaction());
-                prop_assert_eq!(new, *verdict != StatementVerdict::Duplicate);
+                let before = known.get(row.transaction()).copied();
+                let why = match verdict {
+                    StatementVerdict::Unmatched { reason, .. } => Some(*reason),
+                    _ => None,
+                };
+                prop_assert_eq!(why == Some(UnmatchedReason::Outgoing), row.is_outgoing());
+                prop_assert_eq!(
+                    *verdict == StatementVerdict::Duplicate,
+                    !row.is_outgoing() && before == Some(row.amount())
+                );
+                prop_assert_eq!(
+                    why == Some(UnmatchedReason::NumberUsed),
+                    !row.is_outgoing() && before.is_some_and(|amount| amount != row.amount())
+                );
+                if !row.is_outgoing() && before.is_none() {
+                    known.insert(row.transaction().to_owned(), row.amount());
+                }
                 match verdict {
-                    StatementVerdict::Matched { order, .. } => {
+                    StatementVerdict::Matched { order, by } => {
                         let found = open.iter().find(|one| one.id == *order).unwrap();
                         prop_assert_eq!(found.outstanding.get(), fen);
                         prop_assert!(fen > 0 && orders.insert(order.clone()), "an order is paid once");
+                        prop_assert!(*by == MatchedBy::Code || !found.payer_shared, "nobody else's name");
                         matched += fen;
                     }
-                    StatementVerdict::Unmatched { .. } => unmatched += fen,
+                    StatementVerdict::Unmatched { candidates, .. } => {
+                        prop_assert!(candidates.len() <= CANDIDATES_MAX);
+                        unmatched += fen;
+                    }
                     StatementVerdict::Duplicate => duplicate += fen,
                 }
             }
             let all: i64 = rows.iter().map(|row| row.amount().get()).sum();
             prop_assert_eq!(all, matched + unmatched + duplicate);
-            let mut again = counted.clone();
-            again.extend(rows.iter().map(|row| row.transaction().to_owned()));
-            prop_assert!(match_statement(&open, &again, &rows).iter().all(|one| *one == StatementVerdict::Duplicate));
+            // The same file again counts nothing: what came is known, and what was told of the rest is told again.
+            for (verdict, again) in verdicts.iter().zip(match_statement(&open, &known, &rows)) {
+                let told = match verdict {
+                    StatementVerdict::Unmatched {
+                        reason: UnmatchedReason::Outgoing | UnmatchedReason::NumberUsed, ..
+                    } => verdict.clone(),
+                    _ => StatementVerdict::Duplicate,
+                };
+                prop_assert_eq!(again, told);
+            }
         }
     }
 }

@@ -23,7 +23,8 @@ fn folded(text: &str) -> Vec<(usize, char)> {
     characters.map(|(at, c)| (at, wide(c).to_ascii_uppercase())).collect()
 }
 
-/// Without the positions.
-fn folded_text(text: &str) -> String {
+/// A text as it is compared, without the positions: two names that differ in width, case or spaces only are one.
+#[must_use]
+pub fn folded_text(text: &str) -> String {
     folded(text).into_iter().map(|(_, c)| c).collect()
 }

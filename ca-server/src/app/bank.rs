@@ -4,24 +4,25 @@
 //! again, and what was counted is passed over. Money that fits no order is kept apart (suspense) and is nobody's until a
 //! person says whose.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ca_core::{
-    Action, Actor, AuditEntry, BankLine, BankLineId, BankLineState, BankRow, Candidate, Fen, OpenOrder,
-    OrderId, PaymentId, StaffId, StatementVerdict, UnmatchedReason,
-    billing::{Account, BillCommand, Order, OrderState, Payer, Payment, PaymentMethod, Posting},
-    match_statement,
+    Action, Actor, AuditEntry, BankLine, BankLineId, BankLineState, BankRow, Candidate, MatchedBy, OpenOrder,
+    OrderId, PaymentId, StaffId, StatementVerdict, Unit, UnitId, UnmatchedReason,
+    billing::{Account, Bill, Order, OrderState, Payer, Payment, PaymentMethod, Posting},
+    folded_text, match_statement,
     personal::masked_id_cards,
 };
-use ca_store::{OrderFilter, Reader, Tx, WriteSite};
+use ca_store::{OrderFilter, Reader, Tx, UnitFilter, WriteSite};
 
-use super::{App, batch::Upload, bill, pay};
+use super::{About, App, again, batch::Upload, note_refusal, pay};
 use crate::{
-    permit::{AssignMoney, ImportStatement, Permit},
+    permit::{ImportStatement, Permit},
     problem::{Failure, Problem},
     rule::Rule,
     sheet::Finding,
-    statement, wire,
+    statement::{self, StatementLine},
+    wire,
 };
 
 /// Read from the database at once.
@@ -56,24 +57,20 @@ impl App {
         dry_run: bool,
     ) -> Result<Vec<ImportedLine>, Problem> {
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        let lines = statement::read(&file.octets, file.xlsx)?;
-        let rows: Vec<BankRow> = lines.iter().filter_map(|line| line.row.as_ref().ok().cloned()).collect();
-        let (open, counted) =
-            self.store.read(|reader| Ok::<_, Problem>((open_orders(reader)?, counted(reader, &rows)?)))?;
-        let mut verdicts = match_statement(&open, &counted, &rows).into_iter().zip(rows);
+        // Some thousand questions to the database: other requests go on meanwhile.
+        let (lines, verdicts) = tokio::task::block_in_place(|| self.judge(&file))?;
+        let mut verdicts = verdicts.into_iter();
         let mut outcomes = Vec::with_capacity(lines.len());
         for line in lines {
             let outcome = match line.row {
                 Err(finding) => LineOutcome::Refused(finding),
-                Ok(_) => {
-                    let (verdict, row) =
-                        verdicts.next().ok_or_else(|| Failure::inconsistent("fewer verdicts than lines"))?;
-                    match verdict {
-                        _ if dry_run => outcome(verdict),
-                        // Chargebacks and our own payments: nothing came in.
-                        StatementVerdict::Unmatched { reason: UnmatchedReason::Outgoing, .. }
-                        | StatementVerdict::Duplicate => outcome(verdict),
-                        verdict => self.take_line(permit.actor(), &by, row, verdict).await?,
+                Ok(row) => {
+                    let missing = || Failure::inconsistent("fewer verdicts than lines");
+                    let verdict = verdicts.next().ok_or_else(missing)?;
+                    if dry_run {
+                        outcome(verdict)
+                    } else {
+                        self.count_line(&permit, &by, &row, verdict).await?
                     }
                 }
             };
@@ -82,20 +79,66 @@ impl App {
         Ok(outcomes)
     }
 
+    /// The file's lines, and the verdict on each of them that can be read.
+    fn judge(&self, file: &Upload) -> Result<(Vec<StatementLine>, Vec<StatementVerdict>), Problem> {
+        let lines = statement::read(&file.octets, file.xlsx)?;
+        let rows: Vec<BankRow> = lines.iter().filter_map(|line| line.row.as_ref().ok().cloned()).collect();
+        let numbers: Vec<&str> = rows.iter().map(BankRow::transaction).collect();
+        let (open, counted) = self.store.read(|reader| {
+            Ok::<_, Problem>((open_orders(reader, &rows)?, reader.counted_transfers(&numbers)?))
+        })?;
+        let verdicts = match_statement(&open, &counted, &rows);
+        Ok((lines, verdicts))
+    }
+
+    /// Whatever becomes of one line, the others must not wait for it; only a failure of our own ends the file.
+    async fn count_line(
+        &self,
+        permit: &Permit<ImportStatement>,
+        by: &StaffId,
+        row: &BankRow,
+        verdict: StatementVerdict,
+    ) -> Result<LineOutcome, Problem> {
+        let actor = permit.actor();
+        let done = match verdict {
+            // Chargebacks and our own payments: nothing came in.
+            StatementVerdict::Unmatched { reason: UnmatchedReason::Outgoing, .. }
+            | StatementVerdict::Unmatched { reason: UnmatchedReason::NumberUsed, .. }
+            | StatementVerdict::Duplicate => Ok(outcome(verdict)),
+            verdict => again(|| self.take_line(actor, by, row, &verdict)).await,
+        };
+        let (outcome, refusal) = match done {
+            Err(problem) if problem.rule.status() >= 500 => return Err(problem),
+            Err(problem) => (None, problem),
+            Ok(outcome @ LineOutcome::Unmatched(UnmatchedReason::NumberUsed, _)) => {
+                (Some(outcome), Problem::new(Rule::StatementNumber))
+            }
+            Ok(outcome) => return Ok(outcome),
+        };
+        // Money that is in no book stands in the log at least.
+        let refusal = refusal.with("transaction", row.transaction()).with("amount", row.amount().get());
+        let about = About { actor, action: Action::ImportStatement, object: "statement", id: "new" };
+        note_refusal(&self.store, about, &refusal).await?;
+        Ok(outcome.unwrap_or_else(|| LineOutcome::Refused(Finding::refused("", refusal))))
+    }
+
     async fn take_line(
         &self,
         actor: &Actor,
         by: &StaffId,
-        row: BankRow,
-        verdict: StatementVerdict,
+        row: &BankRow,
+        verdict: &StatementVerdict,
     ) -> Result<LineOutcome, Problem> {
         let now = wire::now();
         let (id, payment) = (BankLineId::new(now, wire::random()?), PaymentId::new(now, wire::random()?));
         let (actor, by, code) = (actor.clone(), by.clone(), pay::receipt_code()?);
+        let (row, verdict) = (row.clone(), verdict.clone());
         self.store
             .write(WriteSite::ImportStatement, move |tx| {
-                if tx.payment_by_reference(PaymentMethod::Transfer, row.transaction())?.is_some() {
-                    return Ok(LineOutcome::Duplicate);
+                match tx.payment_by_reference(PaymentMethod::Transfer, row.transaction())? {
+                    Some(known) if known.amount == row.amount() => return Ok(LineOutcome::Duplicate),
+                    Some(_) => return Ok(LineOutcome::Unmatched(UnmatchedReason::NumberUsed, Vec::new())),
+                    None => {}
                 }
                 let money = Payment {
                     id: payment,
@@ -118,19 +161,17 @@ impl App {
                     imported_at: now,
                     state,
                 };
-                let found = matched(tx, &verdict, row.amount())?;
-                if let Some(bill) = found {
-                    let order = bill.order.id.clone();
-                    let (payer, facts) = (bill.order.payer.clone(), [("bank-line", id.to_string())]);
-                    let money = Payment { order: Some(order.clone()), payer: Some(payer), ..money.clone() };
-                    pay::receive(tx, &actor, &bill, &money, &facts)?;
-                    tx.insert_bank_line(&line(BankLineState::Matched { order: order.clone() }))?;
-                    return Ok(LineOutcome::Matched(order));
-                }
-                let (reason, candidates) = match verdict {
-                    StatementVerdict::Unmatched { reason, candidates } => (reason, candidates),
-                    // Paid in another way since it was read.
-                    _ => (UnmatchedReason::AmountDiffers, Vec::new()),
+                let (reason, candidates) = match still(tx, verdict, &row)? {
+                    Ok(bill) => {
+                        let order = bill.order.id.clone();
+                        let (payer, facts) = (bill.order.payer.clone(), [("bank-line", id.to_string())]);
+                        let money =
+                            Payment { order: Some(order.clone()), payer: Some(payer), ..money.clone() };
+                        pay::receive(tx, &actor, &bill, &money, &facts)?;
+                        tx.insert_bank_line(&line(BankLineState::Matched { order: order.clone() }))?;
+                        return Ok(LineOutcome::Matched(order));
+                    }
+                    Err(unmatched) => unmatched,
                 };
                 tx.insert_payment(&money)?;
                 let posting = Posting::new(Account::Money(money.method), Account::Suspense, money.amount)
@@ -147,42 +188,6 @@ impl App {
             })
             .await
     }
-
-    /// A person says which order an unmatched line is for: the money is its payer's, and pays the order as far as it
-    /// goes.
-    pub(crate) async fn assign_bank_line(
-        &self,
-        permit: Permit<AssignMoney>,
-        id: BankLineId,
-        order: OrderId,
-    ) -> Result<BankLine, Problem> {
-        let now = wire::now();
-        let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        self.store
-            .write(WriteSite::AssignMoney, move |tx| {
-                let mut line = tx.bank_line(&id)?.ok_or_else(|| Problem::not_found("bank-line"))?;
-                let next = line.state.clone().assign(order.clone(), by)?;
-                let bill = tx.bill(&order)?.ok_or_else(|| Problem::not_found("order"))?;
-                tx.move_bank_line(&id, &line.state, &next)?;
-                let credit = Account::Credit(bill.order.payer.clone());
-                let posting = Posting::new(Account::Suspense, credit, line.amount)
-                    .ok_or_else(|| Problem::from(Failure::inconsistent("a line without money")))?;
-                tx.book(("assign", line.payment.as_str()), Some(&order), &[posting], now)?;
-                let mut state = bill.order.state;
-                if matches!(state, OrderState::Due | OrderState::PartPaid) {
-                    let command = BillCommand::Draw { credit: line.amount };
-                    state =
-                        bill::change(tx, &bill, &command, (line.payment.as_str(), None), now)?.order.state;
-                }
-                let entry = AuditEntry::done(now, permit.actor(), Action::AssignMoney, "bank-line", &id);
-                let entry = entry.with("order", &order).with("payment", &line.payment);
-                let entry = entry.with("amount", line.amount.get());
-                tx.append_audit(&entry.with("state", state.name()))?;
-                line.state = next;
-                Ok(line)
-            })
-            .await
-    }
 }
 
 fn outcome(verdict: StatementVerdict) -> LineOutcome {
@@ -193,23 +198,73 @@ fn outcome(verdict: StatementVerdict) -> LineOutcome {
     }
 }
 
-/// The order that a line pays, when it still waits for exactly that.
-fn matched(
+type Unmatched = (UnmatchedReason, Vec<Candidate>);
+
+/// The order that a line pays, when that is so still: since the file was read it may have been paid in another way, and
+/// another unit may have come that is called the same.
+fn still(
     tx: &mut Tx<'_>,
-    verdict: &StatementVerdict,
-    amount: Fen,
-) -> Result<Option<ca_core::billing::Bill>, Problem> {
-    let StatementVerdict::Matched { order, .. } = verdict else { return Ok(None) };
-    let bill = tx.bill(order)?.filter(|bill| waits(&bill.order) && bill.order.outstanding() == amount);
-    Ok(bill)
+    verdict: StatementVerdict,
+    row: &BankRow,
+) -> Result<Result<Bill, Unmatched>, Problem> {
+    let (order, by) = match verdict {
+        StatementVerdict::Matched { order, by } => (order, by),
+        StatementVerdict::Unmatched { reason, candidates } => return Ok(Err((reason, candidates))),
+        StatementVerdict::Duplicate => {
+            return Err(Failure::inconsistent("a line that was counted before").into());
+        }
+    };
+    let waiting = tx.bill(&order)?.filter(|bill| waits(&bill.order));
+    let Some(bill) = waiting.filter(|bill| bill.order.outstanding() == row.amount()) else {
+        return Ok(Err((UnmatchedReason::AmountDiffers, Vec::new())));
+    };
+    if by == MatchedBy::Payer && !is_of(tx, &bill.order.payer, row.payer())? {
+        let candidate = Candidate { order, outstanding: bill.order.outstanding() };
+        return Ok(Err((UnmatchedReason::Several, vec![candidate])));
+    }
+    Ok(Ok(bill))
 }
 
 fn waits(order: &Order) -> bool {
     matches!(order.state, OrderState::Due | OrderState::PartPaid)
 }
 
+/// Whether the name is that of this payer, and of nobody else.
+fn is_of(reader: &mut Reader<'_>, payer: &Payer, name: &str) -> Result<bool, Problem> {
+    let Payer::Unit(id) = payer else { return Ok(false) };
+    match reader.unit(id)? {
+        Some(unit) if folded_text(unit.name.as_str()) == folded_text(name) => Ok(!is_shared(reader, &unit)?),
+        _ => Ok(false),
+    }
+}
+
+/// Whether another unit has the same name; one that ended counts, because its money may come late.
+fn is_shared(reader: &mut Reader<'_>, unit: &Unit) -> Result<bool, Problem> {
+    let name = folded_text(unit.name.as_str());
+    let mut filter =
+        UnitFilter { name: Some(common_part(unit.name.as_str())), limit: PAGE, ..UnitFilter::default() };
+    loop {
+        let page = reader.units(&filter)?;
+        let Some(last) = page.last() else { return Ok(false) };
+        filter.after = Some(last.id.clone());
+        if page.iter().any(|other| other.id != unit.id && folded_text(other.name.as_str()) == name) {
+            return Ok(true);
+        }
+    }
+}
+
+/// The longest part of a name that is written in one way only: no letters, digits or marks that have two widths.
+fn common_part(name: &str) -> String {
+    let varies = |c: char| c.is_ascii() || c.is_whitespace() || ('\u{ff01}'..='\u{ff5e}').contains(&c);
+    let longest = name.split(varies).max_by_key(|part| part.chars().count()).unwrap_or_default();
+    // The search wants two characters.
+    if longest.chars().count() < 2 { name.to_owned() } else { longest.to_owned() }
+}
+
 /// Every order that waits for money, with the name of the unit that is to pay it.
-fn open_orders(reader: &mut Reader<'_>) -> Result<Vec<OpenOrder>, Problem> {
+fn open_orders(reader: &mut Reader<'_>, rows: &[BankRow]) -> Result<Vec<OpenOrder>, Problem> {
+    let named: HashSet<String> = rows.iter().map(|row| folded_text(row.payer())).collect();
+    let mut payers: HashMap<UnitId, (String, bool)> = HashMap::new();
     let mut open = Vec::new();
     for state in [OrderState::Due, OrderState::PartPaid] {
         let mut after = None;
@@ -219,28 +274,31 @@ fn open_orders(reader: &mut Reader<'_>) -> Result<Vec<OpenOrder>, Problem> {
             let Some(last) = page.last() else { break };
             after = Some(last.id.clone());
             for order in page {
-                let payer = match &order.payer {
-                    Payer::Unit(id) => reader.unit(id)?.map(|unit| unit.name.as_str().to_owned()),
+                let (payer, payer_shared) = match &order.payer {
+                    Payer::Unit(id) => match payers.get(id) {
+                        Some(known) => known.clone(),
+                        None => {
+                            let known = payer(reader, id, &named)?;
+                            payers.insert(id.clone(), known.clone());
+                            known
+                        }
+                    },
                     // A person's name is sealed: found by the code only.
-                    Payer::Agent(_) => None,
+                    Payer::Agent(_) => (String::new(), false),
                 };
                 let (code, outstanding) = (order.transfer_code(), order.outstanding());
-                open.push(OpenOrder { id: order.id, code, payer: payer.unwrap_or_default(), outstanding });
+                open.push(OpenOrder { id: order.id, code, payer, payer_shared, outstanding });
             }
         }
     }
     Ok(open)
 }
 
-/// The bank's numbers that were counted before.
-fn counted(reader: &mut Reader<'_>, rows: &[BankRow]) -> Result<HashSet<String>, Problem> {
-    let mut counted = HashSet::new();
-    for row in rows {
-        if reader.payment_by_reference(PaymentMethod::Transfer, row.transaction())?.is_some() {
-            counted.insert(row.transaction().to_owned());
-        }
-    }
-    Ok(counted)
+/// A unit's name, and whether another has it: asked only of names that stand in the file.
+fn payer(reader: &mut Reader<'_>, id: &UnitId, named: &HashSet<String>) -> Result<(String, bool), Problem> {
+    let Some(unit) = reader.unit(id)? else { return Ok((String::new(), false)) };
+    let shared = named.contains(&folded_text(unit.name.as_str())) && is_shared(reader, &unit)?;
+    Ok((unit.name.as_str().to_owned(), shared))
 }
 
 /// How many lines there are of each kind: matched, unmatched, counted before, refused.
@@ -255,4 +313,21 @@ pub(crate) fn counts(lines: &[ImportedLine]) -> [usize; 4] {
         }] += 1;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_searched_by_what_is_written_in_one_way() {
+        for (name, part) in [
+            ("南京示例科技有限公司", "南京示例科技有限公司"),
+            ("乙（南京）科技公司", "科技公司"),
+            ("ABC甲 乙", "ABC甲 乙"),
+            ("ＡＢ南京（甲）", "南京"),
+        ] {
+            assert_eq!(common_part(name), part);
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod adjustment;
 mod apply;
 pub(crate) mod appointment;
 mod bank;
+mod bank_line;
 pub(crate) mod batch;
 mod bill;
 pub(crate) mod clock;
@@ -77,11 +78,14 @@ use crate::{
     config::Config,
     problem::Problem,
     receipt::ReceiptFont,
+    rule::Rule,
     wire,
 };
 
 /// Passwords hashed at once.
 const HASHING: usize = 2;
+/// How often a write is tried that somebody else was faster at.
+const TRIES: usize = 5;
 
 /// Everything a use case needs.
 pub(crate) struct App {
@@ -152,16 +156,39 @@ pub(crate) async fn audited<T>(
         Err(problem) => problem,
     };
     if problem.rule.status() < 500 {
-        // The log forgets nothing: a number that somebody typed into the wrong field must not get there.
-        let id = personal::masked_id_cards(about.id);
-        let mut entry = AuditEntry::done(wire::now(), about.actor, about.action, about.object, id)
-            .refused(problem.rule.name());
-        for (name, value) in problem.facts() {
-            entry = entry.with(name, personal::masked_id_cards(value));
-        }
-        store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await?;
+        note_refusal(store, about, &problem).await?;
     }
     Err(problem)
+}
+
+/// What a rule refused, in the log.
+async fn note_refusal(store: &Store, about: About<'_>, problem: &Problem) -> Result<(), Problem> {
+    // The log forgets nothing: a number that somebody typed into the wrong field must not get there.
+    let id = personal::masked_id_cards(about.id);
+    let mut entry = AuditEntry::done(wire::now(), about.actor, about.action, about.object, id)
+        .refused(problem.rule.name());
+    for (name, value) in problem.facts() {
+        entry = entry.with(name, personal::masked_id_cards(value));
+    }
+    store.write(WriteSite::AppendAudit, move |tx| tx.append_audit(&entry).map_err(Problem::from)).await
+}
+
+/// Tries again when somebody else was faster: the next look shows what is left to do.
+async fn again<T, W>(mut work: impl FnMut() -> W) -> Result<T, Problem>
+where
+    W: Future<Output = Result<T, Problem>>,
+{
+    let mut tries = 1;
+    loop {
+        match work().await {
+            Err(problem) if is_race(problem.rule) && tries < TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}
+
+fn is_race(rule: Rule) -> bool {
+    matches!(rule, Rule::Stale | Rule::PaidAlready | Rule::Duplicate)
 }
 
 /// What a person wrote: not empty, not too long, on several lines if need be, and without other control characters.
@@ -213,10 +240,40 @@ fn once(
     resource: &str,
     now: Time,
 ) -> Result<Option<String>, Problem> {
-    use crate::rule::Rule;
     match tx.claim_idempotency(&actor.to_string(), &once.key, &once.request_sha256, resource, now)? {
         ca_store::Claim::Fresh => Ok(None),
         ca_store::Claim::Replay { resource } => Ok(Some(resource)),
         ca_store::Claim::Mismatch => Err(Problem::new(Rule::IdempotencyKeyReused)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_race_is_tried_again_and_nothing_else_is() {
+        for (rule, tries) in [
+            (Rule::Stale, TRIES),
+            (Rule::PaidAlready, TRIES),
+            (Rule::Duplicate, TRIES),
+            (Rule::WrongState, 1),
+            (Rule::Busy, 1),
+        ] {
+            let count = Cell::new(0);
+            let work = || {
+                count.set(count.get() + 1);
+                std::future::ready(Err::<(), _>(Problem::new(rule)))
+            };
+            assert_eq!((again(work).await.unwrap_err().rule, count.get()), (rule, tries));
+        }
+        let count = Cell::new(0);
+        let third = || {
+            count.set(count.get() + 1);
+            std::future::ready(if count.get() < 3 { Err(Problem::new(Rule::Stale)) } else { Ok(count.get()) })
+        };
+        assert_eq!(again(third).await.unwrap(), 3);
     }
 }

@@ -17,7 +17,7 @@ use ca_core::{
 use ca_store::{Tx, WriteSite};
 use ca_verifier::Time;
 
-use super::{About, App, bill, pay};
+use super::{About, App, again, bill, pay};
 use crate::{
     channel::gateway::{Closing, Gateway, HttpGateway, NewOnlinePayment, Outcome, SignedNotice},
     permit::{CloseOnlinePayment, OpenOnlinePayment, Permit},
@@ -35,8 +35,6 @@ const FIRST_ASKED: Duration = Duration::from_secs(5);
 const ASKED_AGAIN: Duration = Duration::from_secs(30);
 /// Read from the database at once.
 const PAGE: i64 = 100;
-/// Somebody else changed the order at the same moment.
-const TRIES: usize = 5;
 const GATEWAY: Actor = Actor::System("gateway");
 
 impl App {
@@ -209,14 +207,7 @@ impl App {
         id: &OnlinePaymentId,
         confirmed: &ConfirmedPayment,
     ) -> Result<(), Problem> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.receive_once(id, confirmed).await {
-                Err(problem) if is_race(problem.rule) && tries < TRIES => {}
-                done => return done,
-            }
-        }
+        again(|| self.receive_once(id, confirmed)).await
     }
 
     async fn receive_once(&self, id: &OnlinePaymentId, confirmed: &ConfirmedPayment) -> Result<(), Problem> {
@@ -375,11 +366,6 @@ fn note_end(
 /// The gateway was told of it so long ago that it takes that request no more.
 fn unheard(payment: &OnlinePayment) -> bool {
     wire::now() > payment.told_at.plus_secs(UNHEARD_SECS)
-}
-
-/// Somebody was faster: the next look shows what is left to do.
-fn is_race(rule: Rule) -> bool {
-    matches!(rule, Rule::Stale | Rule::PaidAlready | Rule::Duplicate)
 }
 
 fn refused(gateway: &HttpGateway, code: &str) -> Problem {

@@ -76,7 +76,7 @@ fn printed(ca: &Ca, staff: &[&str], payment: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn code_of(ca: &Ca, staff: &[&str], payment: &str) -> String {
+pub(crate) fn code_of(ca: &Ca, staff: &[&str], payment: &str) -> String {
     let text = printed(ca, staff, payment);
     let code = text.split("核验码 Code").nth(1).unwrap().split_whitespace().next().unwrap();
     assert!(code.len() == 32 && code.bytes().all(|c| c.is_ascii_hexdigit()), "{text}");
@@ -113,7 +113,8 @@ fn page(ca: &Ca, code: &str) -> (String, String) {
     (head, String::from_utf8(body).unwrap())
 }
 
-fn document(ca: &Ca, code: &str) -> Value {
+/// What the public page says, as JSON.
+pub(crate) fn document(ca: &Ca, code: &str) -> Value {
     let accept = ["-H", "Accept: application/json"];
     let (_, body) = answer(&ask(ca, &[], &format!("/receipts/{code}"), &accept));
     serde_json::from_slice(&body).unwrap()

@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, Query, State},
 };
-use ca_core::{Action, BankLine, BankLineId, BankLineState, OrderId};
+use ca_core::{Action, BankLine, BankLineId, BankLineState, OrderId, UnmatchedReason};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,6 +16,7 @@ use crate::{
     http::{problem::Body, upload::File},
     permit::{AssignMoney, ImportStatement, Permit, ReadRecords},
     problem::Problem,
+    rule::Rule,
 };
 
 const PAGE: i64 = 100;
@@ -39,7 +40,7 @@ pub(super) struct StatementReport {
     duplicate: usize,
     /// Lines that cannot be read; they were not counted.
     refused: usize,
-    /// All lines but the duplicates.
+    /// Every line.
     lines: Vec<ReportLine>,
 }
 
@@ -48,13 +49,13 @@ pub(super) struct StatementReport {
 pub(super) struct ReportLine {
     /// Its number in the file; the header's is 1.
     line: u32,
-    /// `matched`, `unmatched` or `refused`.
+    /// `matched`, `unmatched`, `duplicate` or `refused`.
     outcome: &'static str,
     /// The order that it paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<String>,
     /// Why a person must look: `outgoing` (nothing came in; it is not kept), `amount-differs`, `name-differs`, `several`,
-    /// `paid-above` or `unknown`.
+    /// `paid-above`, `number-used` (counted with another amount; it is not kept) or `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// Orders that it may be for.
@@ -66,7 +67,7 @@ pub(super) struct ReportLine {
 }
 
 impl ReportLine {
-    fn of(line: ImportedLine) -> Option<Self> {
+    fn of(line: ImportedLine) -> Self {
         let row = |outcome| Self {
             line: line.number,
             outcome,
@@ -75,18 +76,20 @@ impl ReportLine {
             candidates: Vec::new(),
             problem: None,
         };
-        Some(match line.outcome {
-            LineOutcome::Duplicate => return None,
+        match line.outcome {
+            LineOutcome::Duplicate => row("duplicate"),
             LineOutcome::Matched(order) => Self { order: Some(order.to_string()), ..row("matched") },
             LineOutcome::Unmatched(reason, candidates) => Self {
                 reason: Some(reason.name()),
                 candidates: candidates.into_iter().map(|candidate| candidate.order.to_string()).collect(),
+                problem: (reason == UnmatchedReason::NumberUsed)
+                    .then(|| Problem::new(Rule::StatementNumber).to_string()),
                 ..row("unmatched")
             },
             LineOutcome::Refused(finding) => {
                 Self { problem: Some(finding.problem.to_string()), ..row("refused") }
             }
-        })
+        }
     }
 }
 
@@ -106,7 +109,7 @@ pub(super) async fn import(
     let about = About { actor: &actor, action: Action::ImportStatement, object: "statement", id: "new" };
     let lines = app.audited(about, app.import_statement(permit, file.upload, query.dry_run)).await?;
     let [matched, unmatched, duplicate, refused] = counts(&lines);
-    let lines = lines.into_iter().filter_map(ReportLine::of).collect();
+    let lines = lines.into_iter().map(ReportLine::of).collect();
     Ok(Json(StatementReport { matched, unmatched, duplicate, refused, lines }))
 }
 

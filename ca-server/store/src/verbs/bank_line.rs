@@ -1,15 +1,23 @@
 //! Lines of bank statements (step 4). Amounts in fen.
 
-use ca_core::{BankLine, BankLineId, BankLineState, Fen, OrderId, PaymentId, StaffId, UnmatchedReason};
+use std::collections::HashMap;
+
+use ca_core::{
+    BankLine, BankLineId, BankLineState, Fen, OrderId, PaymentId, StaffId, UnmatchedReason,
+    billing::{Payer, PaymentMethod},
+};
 use ca_verifier::Time;
 use diesel::prelude::*;
 
 use super::intact;
 use crate::{
     Reader, StoreError, Tx,
-    schema::bank_line,
+    schema::{bank_line, payment},
     tx::{change_one, insert, one, run},
 };
+
+/// Numbers asked for at once: SQLite takes so many values in a statement, and more.
+const NUMBERS: usize = 500;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = bank_line)]
@@ -73,7 +81,43 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// Which of the bank's numbers were counted, and with which amounts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn counted_transfers(&mut self, numbers: &[&str]) -> Result<HashMap<String, Fen>, StoreError> {
+        let mut counted = HashMap::new();
+        for some in numbers.chunks(NUMBERS) {
+            let found: Vec<(String, i64)> = run!(self, connection => {
+                payment::table
+                    .filter(payment::method.eq(PaymentMethod::Transfer.name()))
+                    .filter(payment::reference.eq_any(some))
+                    .select((payment::reference, payment::amount_fen))
+                    .load(connection)
+            })?;
+            counted.extend(found.into_iter().map(|(number, amount)| (number, Fen::new(amount))));
+        }
+        Ok(counted)
+    }
+}
+
 impl Tx<'_> {
+    /// Says of money that was nobody's for which order it is and who paid.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `payment` when that is known.
+    pub fn assign_payment(
+        &mut self,
+        id: &PaymentId,
+        order: &OrderId,
+        payer: &Payer,
+    ) -> Result<(), StoreError> {
+        let row = payment::table.find(id.as_str()).filter(payment::fee_order.is_null());
+        let change = (payment::fee_order.eq(order.as_str()), payment::payer.eq(payer.to_string()));
+        change_one!(self, "payment", diesel::update(row).set(change))
+    }
+
     /// A new line; its payment is there.
     ///
     /// # Errors
