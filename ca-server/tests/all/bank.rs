@@ -8,7 +8,7 @@ use crate::{
     online::{due, order, payments, text_of},
     receipt::{code_of, document},
     roles::probe,
-    support::{Ca, Database, USCC, text, wait},
+    support::{Ca, Database, USCC, patiently, text, wait},
 };
 
 const PRICE: i64 = 20_000;
@@ -84,11 +84,13 @@ fn send(ca: &Ca, file: &str, query: &str) -> Result<Value, String> {
 fn send_as(ca: &Ca, name: &str, file: &[u8], query: &str) -> Result<Value, String> {
     let path = ca.path(name);
     std::fs::write(&path, file).unwrap();
-    let mut command = ca.ukey_command(&["--json", "api", "--token", "clerk"]);
-    command.args(["--server", &format!("https://{}", ca.https), "--anchor", &ca.path("root.pem")]);
-    command.args(["--pin-file", &ca.path("staff/clerk.pin"), "--file", &path]);
-    let output = command.args(["POST", &format!("/api/v1/bank-statements{query}")]).output().unwrap();
-    serde_json::from_slice(&output.stdout).map_err(|_| text(&output))
+    patiently(|| {
+        let mut command = ca.ukey_command(&["--json", "api", "--token", "clerk"]);
+        command.args(["--server", &format!("https://{}", ca.https), "--anchor", &ca.path("root.pem")]);
+        command.args(["--pin-file", &ca.path("staff/clerk.pin"), "--file", &path]);
+        let output = command.args(["POST", &format!("/api/v1/bank-statements{query}")]).output().unwrap();
+        serde_json::from_slice(&output.stdout).map_err(|_| text(&output))
+    })
 }
 
 /// The outcome of the only line, with the reason.

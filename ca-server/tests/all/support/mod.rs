@@ -267,7 +267,6 @@ impl Ca {
         self.call_patiently(role, "POST", path, Some(body), Some(&key))
     }
 
-    /// SoftHSM does not see a token while another program writes to it; then nothing was sent.
     fn call_patiently(
         &self,
         role: &str,
@@ -276,15 +275,7 @@ impl Ca {
         body: Option<&Value>,
         key: Option<&str>,
     ) -> Value {
-        for _ in 0..5 {
-            match self.call(role, method, path, body, key) {
-                Err(error) if ["token-absent", "not-initialised"].iter().any(|code| error.contains(code)) => {
-                    std::thread::sleep(Duration::from_millis(200))
-                }
-                answer => return answer.unwrap(),
-            }
-        }
-        panic!("the token of {role} cannot be seen");
+        patiently(|| self.call(role, method, path, body, key)).unwrap()
     }
 
     pub(crate) fn documents() -> Value {
@@ -467,6 +458,19 @@ impl Ca {
     pub(crate) fn path(&self, file: &str) -> String {
         self.dir.join(file).to_string_lossy().into_owned()
     }
+}
+
+/// SoftHSM does not see a token while another program writes to it; then nothing was sent.
+pub(crate) fn patiently<T>(call: impl Fn() -> Result<T, String>) -> Result<T, String> {
+    for _ in 0..5 {
+        match call() {
+            Err(error) if ["token-absent", "not-initialised"].iter().any(|code| error.contains(code)) => {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            answer => return answer,
+        }
+    }
+    Err("the token cannot be seen".to_owned())
 }
 
 impl Drop for Ca {
