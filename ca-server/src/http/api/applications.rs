@@ -14,7 +14,7 @@ use ca_verifier::UnitCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MadeView, check_known, made};
+use super::{MadeView, check_known, made, orders::record};
 use crate::{
     app::{About, App, Claim, Due, NewApplication, NewPayment},
     http::problem::{Body, IdempotencyKey},
@@ -330,12 +330,8 @@ pub(super) async fn pay(
     key: IdempotencyKey,
     body: Body<NewPayment>,
 ) -> Result<Response, Problem> {
-    let once = key.once(&body);
-    let work = async {
-        let due = Due::Application(ApplicationId::parse(&id)?);
-        app.record_payment(permit.clone(), due, body.value, once).await
-    };
-    app.audited(about(&permit, Action::RecordPayment, &id), work).await.map(made)
+    let due = |id: &str| Ok(Due::Application(ApplicationId::parse(id)?));
+    record(&app, &permit, ("application", &id), due, key, body).await
 }
 
 /// Put the application and a blank token at a workstation together; or go on after a failure.

@@ -333,6 +333,21 @@ pub(super) async fn collect(
     app.audited(about, app.collect_orders(permit.clone(), body.value, once)).await.map(made)
 }
 
+/// A payment at the counter, of whatever is named.
+pub(super) async fn record(
+    app: &App,
+    permit: &Permit<RecordPayment>,
+    (object, id): (&'static str, &str),
+    due: impl FnOnce(&str) -> Result<Due, Problem>,
+    key: IdempotencyKey,
+    body: Body<NewPayment>,
+) -> Result<Response, Problem> {
+    let once = key.once(&body);
+    let about = About { actor: permit.actor(), action: Action::RecordPayment, object, id };
+    let work = async { app.record_payment(permit.clone(), due(id)?, body.value, once).await };
+    app.audited(about, work).await.map(made)
+}
+
 /// Record a payment at the counter: what is outstanding, or a part of it where that is said.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/payments", request_body = NewPayment,
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
@@ -345,13 +360,7 @@ pub(super) async fn pay(
     key: IdempotencyKey,
     body: Body<NewPayment>,
 ) -> Result<Response, Problem> {
-    let once = key.once(&body);
-    let about = About { actor: permit.actor(), action: Action::RecordPayment, object: "order", id: &id };
-    let work = async {
-        let due = Due::Order(OrderId::parse(&id)?);
-        app.record_payment(permit.clone(), due, body.value, once).await
-    };
-    app.audited(about, work).await.map(made)
+    record(&app, &permit, ("order", &id), |id| Ok(Due::Order(OrderId::parse(id)?)), key, body).await
 }
 
 /// The receipt of a payment, to be printed or sent.
