@@ -13,7 +13,7 @@
 
 use ca_verifier::Serial;
 
-use crate::{AttemptId, PaymentId, Refusal, StaffId};
+use crate::{AttemptId, Author, PaymentId, Refusal, StaffId};
 
 /// Where an application stands, with what is known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub enum ApplicationState {
     Submitted,
     /// Approved by an officer who did not enter it.
     Approved {
-        /// The officer.
-        by: StaffId,
+        /// The officer, or the policy.
+        by: Author,
     },
     /// Refused, with the rules that it broke.
     Rejected {
@@ -39,7 +39,7 @@ pub enum ApplicationState {
     /// Approved and executed: there is nothing to be made.
     Done {
         /// The officer.
-        by: StaffId,
+        by: Author,
     },
     /// Paid in full, or free of charge.
     Paid {
@@ -77,10 +77,10 @@ pub enum ApplicationState {
 /// What can be asked of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApplicationCommand {
-    /// An officer approves.
+    /// An officer approves, or the policy what it entered itself.
     Approve {
-        /// The officer.
-        by: StaffId,
+        /// Who.
+        by: Author,
     },
     /// An officer rejects.
     Reject {
@@ -167,16 +167,21 @@ impl ApplicationState {
         }
     }
 
-    /// The next state. `entered_by` is everybody who entered or corrected it: none of them decides it (I10).
+    /// The next state. `entered_by` is everybody who entered or corrected it: none of them decides it (I10), and the policy
+    /// decides nothing that a person had a hand in.
     ///
     /// # Errors
     /// A [`Refusal`] that names the rule; the application stays as it was.
-    pub fn transition(self, entered_by: &[StaffId], command: ApplicationCommand) -> Result<Self, Refusal> {
+    pub fn transition(self, entered_by: &[Author], command: ApplicationCommand) -> Result<Self, Refusal> {
         use ApplicationCommand as C;
         use ApplicationState as S;
+        let entered = |by: &StaffId| entered_by.contains(&Author::Staff(by.clone()));
         match (self, command) {
-            (S::Submitted, C::Approve { by } | C::Reject { by, .. }) if entered_by.contains(&by) => {
+            (S::Submitted, C::Approve { by: Author::Staff(by) } | C::Reject { by, .. }) if entered(&by) => {
                 Err(Refusal::SamePerson)
+            }
+            (S::Submitted, C::Approve { by: Author::Policy }) if *entered_by != [Author::Policy] => {
+                Err(Refusal::PersonWanted)
             }
             (S::Submitted, C::Approve { by }) => Ok(S::Approved { by }),
             (S::Submitted, C::Reject { by, reasons }) => Ok(S::Rejected { by, reasons }),
@@ -239,15 +244,19 @@ mod tests {
         StaffId::new(Time::from_secs(0), [n; 10])
     }
 
+    fn author(n: u8) -> Author {
+        Author::Staff(staff(n))
+    }
+
     fn every_state() -> Vec<ApplicationState> {
         let (payment, attempt, serial) = known();
         vec![
             ApplicationState::Submitted,
-            ApplicationState::Approved { by: staff(2) },
+            ApplicationState::Approved { by: author(2) },
             ApplicationState::Rejected { by: staff(2), reasons: "documents".into() },
             ApplicationState::Withdrawn,
             ApplicationState::Expired,
-            ApplicationState::Done { by: staff(2) },
+            ApplicationState::Done { by: author(2) },
             ApplicationState::Paid { payment: Some(payment.clone()) },
             ApplicationState::Personalising { payment: Some(payment.clone()), attempt: attempt.clone() },
             ApplicationState::Issued { payment: Some(payment), attempt, serial },
@@ -259,7 +268,7 @@ mod tests {
     fn every_command() -> Vec<ApplicationCommand> {
         let (payment, attempt, serial) = known();
         vec![
-            ApplicationCommand::Approve { by: staff(2) },
+            ApplicationCommand::Approve { by: author(2) },
             ApplicationCommand::Reject { by: staff(2), reasons: "documents".into() },
             ApplicationCommand::Correct,
             ApplicationCommand::Withdraw,
@@ -286,7 +295,7 @@ mod tests {
         for state in every_state() {
             assert!(ApplicationState::NAMES.contains(&state.name()));
             for command in every_command() {
-                let outcome = match state.clone().transition(&[staff(1)], command.clone()) {
+                let outcome = match state.clone().transition(&[author(1)], command.clone()) {
                     Ok(next) => next.name().to_owned(),
                     Err(refusal) => format!("refused: {refusal}"),
                 };
@@ -299,12 +308,26 @@ mod tests {
     #[test]
     fn who_enters_does_not_decide() {
         for command in [
-            ApplicationCommand::Approve { by: staff(1) },
+            ApplicationCommand::Approve { by: author(1) },
             ApplicationCommand::Reject { by: staff(1), reasons: String::new() },
         ] {
-            let editors = [staff(3), staff(1)];
+            let editors = [author(3), author(1)];
             assert_eq!(ApplicationState::Submitted.transition(&editors, command), Err(Refusal::SamePerson));
         }
+    }
+
+    #[test]
+    fn the_policy_approves_only_what_no_person_had_a_hand_in() {
+        let by_policy = || ApplicationCommand::Approve { by: Author::Policy };
+        let submitted = ApplicationState::Submitted;
+        let approved = submitted.clone().transition(&[Author::Policy], by_policy());
+        assert_eq!(approved, Ok(ApplicationState::Approved { by: Author::Policy }));
+        for entered_by in [&[author(1)][..], &[Author::Policy, author(1)], &[author(1), Author::Policy], &[]]
+        {
+            assert_eq!(submitted.clone().transition(entered_by, by_policy()), Err(Refusal::PersonWanted));
+        }
+        let by_officer = ApplicationCommand::Approve { by: author(1) };
+        assert!(submitted.transition(&[Author::Policy], by_officer).is_ok());
     }
 
     #[test]
@@ -316,7 +339,7 @@ mod tests {
             ApplicationCommand::Issue { attempt: other.clone(), serial },
             ApplicationCommand::Abandon { attempt: other.clone() },
         ] {
-            assert!(state.clone().transition(&[staff(1)], command).is_err());
+            assert!(state.clone().transition(&[author(1)], command).is_err());
         }
     }
 
@@ -325,7 +348,7 @@ mod tests {
         /// enter it approved it, after it was settled, and while an attempt held it.
         #[test]
         fn no_way_around_the_decision(commands in proptest::collection::vec(0..13_usize, 0..40)) {
-            let editors = [staff(1), staff(3)];
+            let editors = [author(1), author(3)];
             let mut state = ApplicationState::Submitted;
             let (mut approved, mut settled, mut claimed) = (false, false, false);
             for number in commands {

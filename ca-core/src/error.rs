@@ -110,6 +110,9 @@ pub enum Refusal {
     /// I10: who enters does not decide.
     #[error("the person who entered an application cannot decide it")]
     SamePerson,
+    /// I10: the policy approves nothing that a person entered or corrected.
+    #[error("a person must decide it: a person entered it")]
+    PersonWanted,
     /// I6: revoked stays revoked.
     #[error("the certificate is revoked, for ever")]
     Revoked,
@@ -132,6 +135,7 @@ impl Refusal {
         match self {
             Self::WrongState { .. } => "wrong-state",
             Self::SamePerson => "same-person",
+            Self::PersonWanted => "person-wanted",
             Self::Revoked => "revoked-for-ever",
             Self::PaidTwice { .. } => "paid-twice",
         }

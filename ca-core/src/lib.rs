@@ -88,8 +88,8 @@ pub use ocsp::{
 };
 pub use online_payment::{OnlinePayment, OnlinePaymentCommand, OnlinePaymentState};
 pub use people::{
-    Agent, AgentCard, Application, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard, Identity,
-    Name, Staff, Training, TrainingSession, Unit,
+    Agent, AgentCard, Application, Author, CardNumber, CardReason, Document, DocumentForm, Enterer, IdCard,
+    Identity, Name, Staff, Training, TrainingSession, Unit,
 };
 pub use personal::{BlindIndex, Ciphertext, Sealed, Vault};
 pub use policy::{Policies, PolicyError, Profile, Roles};

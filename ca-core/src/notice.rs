@@ -58,6 +58,8 @@ names! {
         TrainingAbsent = "training-absent",
         /// The application is approved, and what is to be paid.
         ApplicationApproved = "application-approved",
+        /// The renewal is ordered, and what is to be paid.
+        RenewalOrdered = "renewal-ordered",
         /// The application is rejected, and why.
         ApplicationRejected = "application-rejected",
         /// The token waits at the counter.

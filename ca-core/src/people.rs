@@ -355,9 +355,9 @@ pub struct Application {
     /// What lies with it.
     pub documents: Vec<Document>,
     /// Who entered it, or corrected it last.
-    pub entered_by: StaffId,
+    pub entered_by: Author,
     /// Who entered it before.
-    pub entered_before: Vec<StaffId>,
+    pub entered_before: Vec<Author>,
     /// When it was entered, or corrected last.
     pub entered_at: Time,
     /// Where it stands.
@@ -369,6 +369,41 @@ impl Application {
     #[must_use]
     pub fn revision(&self) -> usize {
         self.entered_before.len() + 1
+    }
+}
+
+/// Who enters or approves an application for a certificate: a person or, for renewals of what persons approved before,
+/// the program by the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// A member of staff.
+    Staff(StaffId),
+    /// Nobody: `policies/applications.toml` says so.
+    Policy,
+}
+
+impl Author {
+    /// What stands in the database where no person does; the log's name of the program with the same meaning.
+    const POLICY: &str = "system:renewals";
+
+    /// Reads what [`Author`] prints.
+    ///
+    /// # Errors
+    /// [`Error::Identifier`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        match text {
+            Self::POLICY => Ok(Self::Policy),
+            _ => StaffId::parse(text).map(Self::Staff),
+        }
+    }
+}
+
+impl std::fmt::Display for Author {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Staff(id) => write!(f, "{id}"),
+            Self::Policy => f.write_str(Self::POLICY),
+        }
     }
 }
 

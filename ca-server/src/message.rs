@@ -34,6 +34,12 @@ pub(crate) enum Content {
         id: String,
         fee: Option<String>,
     },
+    /// Without a fee it is settled.
+    RenewalOrdered {
+        id: String,
+        certificate: Ends,
+        fee: Option<String>,
+    },
     ApplicationRejected {
         id: String,
         reasons: String,
@@ -45,15 +51,33 @@ pub(crate) enum Content {
         code: String,
     },
     Expiry {
-        unit: String,
-        serial: String,
-        end: String,
+        certificate: Ends,
         days: u16,
+        renewal: Advice,
     },
     /// What was to be told is no longer so.
     Changed {
         id: String,
     },
+}
+
+/// A certificate and its end.
+pub(crate) struct Ends {
+    pub(crate) unit: String,
+    pub(crate) serial: String,
+    pub(crate) end: String,
+}
+
+/// What is to be done about a certificate that ends.
+pub(crate) enum Advice {
+    /// Its renewal waits for money.
+    Pay { order: String, fee: String },
+    /// Its renewal is settled: the holder executes it.
+    Execute,
+    /// Its renewal is looked at.
+    Wait,
+    /// Somebody must come; what stands in the way, in both languages.
+    Come { zh: String, en: String },
 }
 
 /// A message in one language.
@@ -115,6 +139,12 @@ mod tests {
     fn every_message() {
         let id = || "0000019300000000ffffffffffffffff".to_owned();
         let reasons = || "照片不清；\n\n第二行 {{ id }} <b>".to_owned();
+        let ends = || Ends {
+            unit: "南京签印科技有限公司".to_owned(),
+            serial: "01ab".to_owned(),
+            end: "2026-12-25 11:59".to_owned(),
+        };
+        let expiry = |renewal| Content::Expiry { certificate: ends(), days: 30, renewal };
         let contents = [
             Content::TrainingAccepted { id: id() },
             Content::TrainingRejected { id: id(), reasons: reasons() },
@@ -131,12 +161,13 @@ mod tests {
             Content::ApplicationRejected { id: id(), reasons: reasons() },
             Content::Ready { id: id() },
             Content::Activation { code: "ABCDE-23456".to_owned() },
-            Content::Expiry {
-                unit: "南京签印科技有限公司".to_owned(),
-                serial: "01ab".to_owned(),
-                end: "2026-12-25 11:59".to_owned(),
-                days: 30,
-            },
+            Content::RenewalOrdered { id: id(), certificate: ends(), fee: Some("¥150.00".to_owned()) },
+            Content::RenewalOrdered { id: id(), certificate: ends(), fee: None },
+            expiry(Advice::Pay { order: id(), fee: "¥150.00".to_owned() }),
+            expiry(Advice::Execute),
+            expiry(Advice::Wait),
+            expiry(Advice::Come { zh: "经办人未经培训。".to_owned(), en: "No training.".to_owned() }),
+            expiry(Advice::Come { zh: String::new(), en: String::new() }),
             Content::Changed { id: id() },
         ];
         let mut all = String::new();

@@ -198,6 +198,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::SamePerson => Self::new(Rule::SamePerson),
+            Refusal::PersonWanted => Self::new(Rule::PersonWanted),
             Refusal::Revoked => Self::new(Rule::RevokedForEver),
             Refusal::WrongState { state, command } => {
                 Self::new(Rule::WrongState).with("state", state).with("command", command)

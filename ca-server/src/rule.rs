@@ -1,5 +1,5 @@
 //! Every rule that can say no, with what people are told: what happened and what to do, in Chinese and English.
-//! The only place where such texts are made. `{name}` is replaced by the fact of that name.
+//! Such texts are made here and in `rule/` only. `{name}` is replaced by the fact of that name.
 
 macro_rules! rules {
     ($($name:ident $text:literal $status:literal
@@ -50,7 +50,10 @@ impl Language {
     }
 }
 
-rules! {
+#[macro_use]
+mod money;
+
+with_money! { rules! {
     Malformed "request.malformed" 400
         "请求无法读取：{detail}" "请按接口文档 /api/openapi.json 更正后重发。"
         "The request cannot be read: {detail}" "Correct it by /api/openapi.json and send it again.";
@@ -573,7 +576,7 @@ rules! {
     Internal "internal" 500
         "服务器内部错误，编号 {id}。" "请把编号告诉管理员；重发是安全的。"
         "Internal error {id}." "Tell the administrator the number; sending again is safe.";
-}
+} }
 
 #[cfg(test)]
 mod tests {

@@ -113,9 +113,18 @@ async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<b
     }
 }
 
-/// Soon after the start, and each hour: reminders of what ends, quotes that are over.
+/// Soon after the start, and each hour: renewals by themselves, then reminders of what ends, which tell of them; quotes that
+/// are over.
 async fn every_hour(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
+        match app.expire_renewals(wire::now()).await {
+            Ok(count) => tracing::info!(count, "renewals that nobody paid for in time"),
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "renewals: {}", problem.rule.name()),
+        }
+        match app.order_renewals(wire::now()).await {
+            Ok(count) => tracing::info!(count, "renewals ordered"),
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "renewals: {}", problem.rule.name()),
+        }
         match app.ask_for_reminders().await {
             Ok(count) => tracing::info!(count, "reminders of certificates that end"),
             Err(problem) => tracing::error!(cause = ?problem.cause(), "reminders: {}", problem.rule.name()),

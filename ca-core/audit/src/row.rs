@@ -55,7 +55,13 @@ pub(crate) struct UnitEvent {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Application {
     pub(crate) id: String,
+    pub(crate) unit: String,
+    pub(crate) unit_name: String,
+    pub(crate) unit_code: String,
     pub(crate) kind: String,
+    /// The certificate that it is about.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) certificate: Option<Octets>,
     pub(crate) entered_by: String,
     pub(crate) entered_before: Vec<String>,
     pub(crate) state: String,
@@ -271,7 +277,7 @@ pub(crate) struct Detail {
 }
 
 /// `Option` by itself would take a missing column for NULL.
-fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
 

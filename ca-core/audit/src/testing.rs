@@ -173,8 +173,8 @@ impl Export {
             (self.unit.clone(), self.application.clone(), self.payment.clone());
         self.add(json!({ "table": "unit", "id": unit, "code": USCC, "name": "单位" }));
         self.add(json!({
-            "table": "application", "id": application, "unit": unit, "profile": "unit-sign", "years": 1,
-            "kind": "new", "entered_by": CLERK, "entered_before": [], "state": "active", "decided_by": null, "payment": null,
+            "table": "application", "id": application, "unit": unit, "unit_name": "单位", "unit_code": USCC,
+            "profile": "unit-sign", "years": 1, "kind": "new", "certificate": null, "entered_by": CLERK, "entered_before": [], "state": "active", "decided_by": null, "payment": null,
         }));
         let payer = format!("unit:{unit}");
         self.add(json!({

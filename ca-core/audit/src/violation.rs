@@ -155,6 +155,13 @@ violations! {
     SamePerson "same-person" { person: String }
         "录入和审核为同一人 {person}" "was entered and decided by the same person {person}";
 
+    /// I10: nobody decided what a person entered.
+    DecidedByProgram "decided-by-program"
+        "由人录入，却由程序批准" "was entered by a person and approved by the program";
+    /// I10: only what two persons approved before is renewed without a person.
+    NotARenewal "not-a-renewal"
+        "由程序录入，但不是同一单位、同样内容的证书续期" "was entered by the program, and is no renewal of a certificate of the same unit with the same name and code";
+
     /// The root in the database is not the auditor's.
     OtherRoot "other-root"
         "与审计员的根证书不同" "is not the auditor's root";

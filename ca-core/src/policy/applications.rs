@@ -1,9 +1,21 @@
 //! `policies/applications.toml`: what holds for every application, whatever it asks for.
 
-use super::reader::{PolicyError, Reader};
+use super::reader::{PolicyError, Reader, Section};
 
 /// Ten years.
 const DAYS_MAX: i64 = 3650;
+const YEARS_MAX: i64 = 10;
+
+/// Renewals that nobody has to apply for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RenewalRules {
+    /// Whether there are any.
+    pub automatic: bool,
+    /// How many days before a certificate's end its renewal is ordered.
+    pub days_before: u16,
+    /// How many years it buys.
+    pub years: u16,
+}
 
 /// What holds for every application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +23,7 @@ pub struct ApplicationRules {
     cps: String,
     project: String,
     expire_after_days: u16,
+    renewal: RenewalRules,
     sha256: [u8; 32],
 }
 
@@ -33,6 +46,12 @@ impl ApplicationRules {
         self.expire_after_days
     }
 
+    /// Renewals by themselves.
+    #[must_use]
+    pub fn renewal(&self) -> RenewalRules {
+        self.renewal
+    }
+
     /// SHA-256 of the file.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
@@ -44,12 +63,25 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<ApplicationRules, Vec<PolicyE
     reader.read(|section| {
         let (cps, project) = (section.text("cps"), section.text("project"));
         let expire_after_days = section.integer("expire-after-days", 1..=DAYS_MAX);
+        let renewal = section.table("renewal", renewal);
         Some(ApplicationRules {
             cps: cps?.to_owned(),
             project: project?.to_owned(),
             expire_after_days: u16::try_from(expire_after_days?).ok()?,
+            renewal: renewal?,
             sha256: reader.sha256(),
         })
+    })
+}
+
+fn renewal(section: &Section<'_>) -> Option<RenewalRules> {
+    let automatic = section.flag("automatic");
+    let days_before = section.integer("days-before", 1..=DAYS_MAX);
+    let years = section.integer("years", 1..=YEARS_MAX);
+    Some(RenewalRules {
+        automatic: automatic?,
+        days_before: u16::try_from(days_before?).ok()?,
+        years: u16::try_from(years?).ok()?,
     })
 }
 

@@ -21,7 +21,7 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
-pub use applications::ApplicationRules;
+pub use applications::{ApplicationRules, RenewalRules};
 pub use calendar::{Calendar, Deadline};
 pub use counters::{Counter, Counters};
 pub use documents::{DocumentRule, DocumentRules, MissingDocument};

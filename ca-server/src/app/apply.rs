@@ -2,8 +2,8 @@
 
 use ca_core::{
     Action, Actor, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind,
-    ApplicationState, AuditEntry, CertificateCommand, CertificateState, Ciphertext, Document, Loss, StaffId,
-    Unit,
+    ApplicationState, AuditEntry, Author, CertificateCommand, CertificateState, Ciphertext, Document, Loss,
+    StaffId, Unit,
 };
 use ca_store::{ApplicationFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::{Serial, Time, UnitCode};
@@ -89,7 +89,7 @@ struct Draft {
 
 impl Draft {
     /// With the unit as it is now: what the certificate will say of it is what is approved.
-    fn of(self, unit: Unit, entered_before: Vec<StaffId>) -> Application {
+    fn of(self, unit: Unit, entered_before: Vec<Author>) -> Application {
         Application {
             id: self.id,
             kind: self.kind,
@@ -103,7 +103,7 @@ impl Draft {
             counter: self.counter,
             contact: self.contact,
             documents: self.documents,
-            entered_by: self.clerk,
+            entered_by: Author::Staff(self.clerk),
             entered_before,
             entered_at: self.now,
             state: ApplicationState::Submitted,
@@ -232,21 +232,36 @@ impl App {
                     let filter = ApplicationFilter {
                         state: Some(state.to_owned()),
                         entered_before: Some(before),
+                        by_persons: true,
                         limit: EXPIRED_MOST,
                         ..ApplicationFilter::default()
                     };
                     for application in tx.applications(&filter)? {
-                        advance(tx, &application.id, ApplicationCommand::Expire)?;
-                        bill::cancel(tx, &application.id, now)?;
-                        let (actor, action) = (Actor::System("applications"), Action::ExpireApplication);
-                        let entry = AuditEntry::done(now, &actor, action, "application", &application.id);
-                        tx.append_audit(&entry.with("days", days))?;
+                        expire(tx, &application.id, ("days", days.to_string()), now)?;
                         expired += 1;
                     }
                 }
                 Ok(expired)
             })
             .await
+    }
+
+    /// Ends renewals of certificates that have ended; gives how many.
+    pub(crate) async fn expire_renewals(&self, now: Time) -> Result<usize, Problem> {
+        let mut count = 0;
+        loop {
+            let ended = self.store.read(|reader| reader.ended_renewals(now, EXPIRED_MOST))?;
+            if ended.is_empty() {
+                return Ok(count);
+            }
+            count += ended.len();
+            self.store
+                .write(WriteSite::DecideApplication, move |tx| {
+                    let facts = || ("ended", now.to_string());
+                    ended.iter().try_for_each(|id| expire(tx, id, facts(), now))
+                })
+                .await?;
+        }
     }
 
     /// Reads what was entered, without the database.
@@ -280,13 +295,26 @@ impl App {
         known.map(str::to_owned).ok_or_else(|| unknown_counter(&self.policies))
     }
 
-    fn days_max(&self) -> Result<u16, Problem> {
+    pub(super) fn days_max(&self) -> Result<u16, Problem> {
         let profile = self.policies.profile(PROFILE).map_err(Failure::inconsistent)?;
         Ok(profile.lifetime_days_max())
     }
 }
 
-fn told(entry: AuditEntry, application: &Application) -> AuditEntry {
+fn expire(
+    tx: &mut Tx<'_>,
+    id: &ApplicationId,
+    (name, fact): (&'static str, String),
+    now: Time,
+) -> Result<(), Problem> {
+    advance(tx, id, ApplicationCommand::Expire)?;
+    bill::cancel(tx, id, now)?;
+    let (actor, action) = (Actor::System("applications"), Action::ExpireApplication);
+    tx.append_audit(&AuditEntry::done(now, &actor, action, "application", id).with(name, fact))?;
+    Ok(())
+}
+
+pub(super) fn told(entry: AuditEntry, application: &Application) -> AuditEntry {
     let entry = entry.with("kind", application.kind.name()).with("years", application.years);
     let entry = entry.with("cps", &application.cps);
     match (application.kind.certificate(), application.kind.cause()) {
@@ -297,7 +325,7 @@ fn told(entry: AuditEntry, application: &Application) -> AuditEntry {
 }
 
 /// The unit's own certificate in a state that fits; one successor at a time; not too early for its profile.
-fn may_apply(
+pub(super) fn may_apply(
     reader: &mut Reader<'_>,
     kind: ApplicationKind,
     unit: &Unit,

@@ -5,7 +5,7 @@
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind,
+    AuditEntry, Author, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind,
 };
 use ca_store::{CertificateStatus, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
@@ -44,7 +44,7 @@ impl App {
                 if revision.is_some_and(|revision| revision != known.revision()) {
                     return Err(Problem::new(Rule::Stale).with("object", "application"));
                 }
-                let approved = advance(tx, &id, ApplicationCommand::Approve { by })?;
+                let approved = advance(tx, &id, ApplicationCommand::Approve { by: Author::Staff(by) })?;
                 let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
                 Problem::unless_empty(gate::missing(tx, &rules, known.kind, (&unit, &known.agent), now)?)?;
                 gate::certificate_fits(tx, known.kind, &unit)?;

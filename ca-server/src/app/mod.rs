@@ -32,6 +32,7 @@ mod recover;
 mod reenroll;
 pub(crate) mod register;
 mod renew;
+pub(crate) mod renewal_order;
 pub(crate) mod root_crl;
 pub(crate) mod status;
 mod training;

@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{
     Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
-    CertificateCommand, NoticeAbout, NoticeKind,
+    Author, CertificateCommand, NoticeAbout, NoticeKind,
 };
 use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
 use ca_verifier::{Reason, Serial};
@@ -103,7 +103,7 @@ impl App {
                     id: id.clone(),
                     application: application.clone(),
                     workstation: claim.workstation.clone(),
-                    clerk,
+                    clerk: Author::Staff(clerk),
                     wanted_token: Some(claim.token.clone()),
                     state: AttemptState::Claimed,
                     created_at: now,
@@ -162,7 +162,7 @@ impl App {
         let Some(attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? else {
             return Ok(None);
         };
-        if permit.staff() != Some(&attempt.clerk) {
+        if permit.staff().cloned().map(Author::Staff).as_ref() != Some(&attempt.clerk) {
             return Err(Problem::new(Rule::NotPermitted).with("action", "exchange"));
         }
         let hand = Hand {

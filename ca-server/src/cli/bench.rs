@@ -13,8 +13,8 @@ use std::{
 };
 
 use ca_core::{
-    Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, Fen,
-    IdCard, Identity, Name, OrderId, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId,
+    Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState, Author,
+    Fen, IdCard, Identity, Name, OrderId, PaymentId, SignatureAlgorithm, StaffId, Unit, UnitId,
     billing::{Bill, BillCommand, Charge, Order, OrderState, Payer, Payment, PaymentMethod},
 };
 use ca_store::{AttemptRecord, Tx, WriteSite};
@@ -213,7 +213,7 @@ fn seed_one(
         counter: None,
         contact: None,
         documents: Vec::new(),
-        entered_by: staff.clone(),
+        entered_by: Author::Staff(staff.clone()),
         entered_before: Vec::new(),
         entered_at: now,
         state: ApplicationState::Personalising {
@@ -264,7 +264,7 @@ fn seed_one(
         id: order.attempt.clone(),
         application: order.application.clone(),
         workstation: format!("bench-{}", order.attempt),
-        clerk: staff.clone(),
+        clerk: Author::Staff(staff.clone()),
         wanted_token: Some(order.token.clone()),
         state: AttemptState::Initialised { token: order.token.clone() },
         created_at: now,

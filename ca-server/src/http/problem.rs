@@ -34,7 +34,7 @@ impl IntoResponse for Problem {
     }
 }
 
-fn document(problem: &Problem) -> Value {
+pub(super) fn document(problem: &Problem) -> Value {
     let (zh, zh_remedy) = problem.texts(Language::Zh);
     let (en, en_remedy) = problem.texts(Language::En);
     let facts: Map<String, Value> = problem

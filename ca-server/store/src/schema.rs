@@ -493,6 +493,7 @@ diesel::allow_tables_to_appear_in_same_query!(account, account_session);
 diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent_unit, application);
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);
+diesel::allow_tables_to_appear_in_same_query!(agent, agent_unit);
 diesel::joinable!(batch_line -> application (application));
 diesel::joinable!(batch_line -> batch (batch));
 diesel::allow_tables_to_appear_in_same_query!(batch, batch_line, application, appointment);

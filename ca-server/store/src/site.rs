@@ -64,6 +64,8 @@ sites! {
     DecideApplication = "decide-application",
     /// Step 4: today's prices for an order whose quote is not honoured any more.
     RenewQuote = "renew-quote",
+    /// Step 11: a renewal that nobody had to apply for, with its order.
+    OrderRenewal = "order-renewal",
     /// Step 4: a payment.
     RecordPayment = "record-payment",
     /// Step 4: an order that is to be paid at a gateway.

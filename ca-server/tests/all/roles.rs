@@ -116,6 +116,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/certificates/{serial}/revocation", Staff("revoke-certificate")),
     ("GET", "/api/v1/log", Staff("read-log")),
     ("POST", "/api/v1/activations", Holder),
+    ("GET", "/api/v1/renewals", Staff("read-records")),
     ("POST", "/api/v1/renewals/exchange", Holder),
     ("POST", "/api/v1/sessions", Public),
     ("DELETE", "/api/v1/sessions", Own("read-own-records")),

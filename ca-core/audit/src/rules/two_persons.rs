@@ -1,14 +1,17 @@
-//! I10: who enters or corrects an application does not decide it.
+//! I10: who enters or corrects an application does not decide it. What the policy entered and approved by itself is the
+//! renewal of what two persons approved before, with the unit as it was then.
 
 use crate::{
     Rule, Violation,
     book::Book,
     log::{Action, Log},
     report::Findings,
+    row::Application,
 };
 
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     for (id, application) in &book.applications {
+        by_policy(book, id, application, findings);
         let entered = application.entered_before.iter().chain([&application.entered_by]);
         let decision = Decision {
             place: (Rule::TwoPersons, "application", id),
@@ -16,6 +19,32 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
             decided_by: application.decided_by.as_deref(),
         };
         decision.check(&book.log, entered, findings);
+    }
+}
+
+/// The name of the program, in the log and in rows, where it acts by the policy.
+const POLICY: &str = "system:renewals";
+
+fn by_policy(book: &Book, id: &str, application: &Application, findings: &mut Findings) {
+    let mut add = |violation| findings.add(Rule::TwoPersons, "application", id, violation);
+    let by_itself = application.entered_by == POLICY && application.entered_before.is_empty();
+    let approvals = book.log.events(id, Action::ApproveApplication);
+    let by_program =
+        approvals.filter(|event| event.by.as_deref().is_some_and(|by| by.starts_with("system:")));
+    if !by_itself {
+        let named =
+            application.entered_before.iter().chain([&application.entered_by]).any(|name| name == POLICY);
+        if by_program.count() > 0 || application.decided_by.as_deref() == Some(POLICY) || named {
+            add(Violation::DecidedByProgram);
+        }
+        return;
+    }
+    let former = application.certificate.as_ref().and_then(|serial| book.certificates.get(serial));
+    let former = former.and_then(|known| known.row.application.as_ref());
+    let former = former.and_then(|former| book.applications.get(former));
+    let what = |of: &Application| (of.unit.clone(), of.unit_name.clone(), of.unit_code.clone());
+    if application.kind != "renew" || former.is_none_or(|former| what(former) != what(application)) {
+        add(Violation::NotARenewal);
     }
 }
 
@@ -37,7 +66,10 @@ impl Decision<'_> {
         findings: &mut Findings,
     ) {
         let (rule, table, id) = self.place;
-        let decided_by = self.decided_by.map(|person| format!("staff:{person}"));
+        let decided_by = self.decided_by.map(|person| match person {
+            POLICY => POLICY.to_owned(),
+            person => format!("staff:{person}"),
+        });
         let decisions = log.of(id).iter().filter(|event| self.actions.contains(&event.action));
         let actors: Vec<&str> = decisions.filter_map(|event| event.by.as_deref()).collect();
         let deciders: Vec<&str> = actors.iter().copied().chain(decided_by.as_deref()).collect();
@@ -55,10 +87,10 @@ impl Decision<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{CLERK, Export, OFFICER, differs};
+    use crate::testing::{CLERK, Export, OFFICER, USCC, differs};
 
     #[test]
     fn the_same_person_enters_and_approves() {
@@ -90,5 +122,55 @@ mod tests {
         export.change("application", "id", &application, "decided_by", json!(CLERK));
         let same = Violation::SamePerson { person: CLERK.to_owned() };
         assert!(export.violations(Rule::TwoPersons).contains(&("application", application, same)));
+    }
+
+    /// A renewal by itself of the clean book's certificate, as the server writes it.
+    fn renewal(export: &mut Export) -> String {
+        let (id, serial) = ("9".repeat(32), export.serial.clone());
+        let unit = export.unit.clone();
+        export.add(json!({
+            "table": "application", "id": id, "unit": unit, "unit_name": "单位", "unit_code": USCC,
+            "profile": "unit-sign", "years": 1, "kind": "renew", "certificate": serial, "entered_by": POLICY,
+            "entered_before": [], "state": "approved", "decided_by": POLICY, "payment": null,
+        }));
+        for action in ["submit-application", "approve-application"] {
+            let entry = export.log(action, &id, json!({}));
+            export.change("audit", "id", &entry.to_string(), "actor", json!(POLICY));
+        }
+        id
+    }
+
+    #[test]
+    fn the_policy_renews_what_two_persons_approved() {
+        let mut export = Export::clean();
+        let id = renewal(&mut export);
+        assert_eq!(export.violations(Rule::TwoPersons), []);
+        for (column, value) in [
+            ("kind", json!("new")),
+            ("certificate", Value::Null),
+            ("unit_name", json!("别的单位")),
+            ("unit_code", json!("91320106MA1X00017N")),
+            ("unit", json!("other")),
+        ] {
+            let mut export = Export::clean();
+            let id = renewal(&mut export);
+            export.change("application", "id", &id, column, value);
+            let expected = [("application", id, Violation::NotARenewal)];
+            assert_eq!(export.violations(Rule::TwoPersons), expected, "{column}");
+        }
+        for (column, value) in [("entered_by", json!(CLERK)), ("entered_before", json!([CLERK]))] {
+            export.change("application", "id", &id, column, value);
+            let found = export.violations(Rule::TwoPersons);
+            assert!(found.contains(&("application", id.clone(), Violation::DecidedByProgram)), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_program_decides_nothing_that_a_person_entered() {
+        let mut export = Export::clean();
+        let application = export.application.clone();
+        export.change_entry("approve-application", &application, "actor", json!("system:server"));
+        let expected = [("application", application, Violation::DecidedByProgram)];
+        assert_eq!(export.violations(Rule::TwoPersons), expected);
     }
 }

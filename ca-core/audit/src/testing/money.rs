@@ -68,7 +68,8 @@ impl Export {
         [total, waived, refunded, earned]: [i64; 4],
     ) {
         self.add(json!({
-            "table": "application", "id": id, "unit": self.unit, "profile": "unit-sign", "years": 1, "kind": "new",
+            "table": "application", "id": id, "unit": self.unit, "unit_name": "单位",
+            "unit_code": super::USCC, "profile": "unit-sign", "years": 1, "kind": "new", "certificate": null,
             "entered_by": CLERK, "entered_before": [], "state": state, "decided_by": OFFICER, "payment": null,
         }));
         self.add(json!({

@@ -2,8 +2,8 @@
 //! again, goes on where it was: one application a line, for ever.
 
 use ca_core::{
-    Action, Application, ApplicationId, ApplicationKind, ApplicationState, AuditEntry, BatchCommand, BatchId,
-    BatchState, Document, Policies, StaffId, Verdict,
+    Action, Application, ApplicationId, ApplicationKind, ApplicationState, AuditEntry, Author, BatchCommand,
+    BatchId, BatchState, Document, Policies, StaffId, Verdict,
 };
 use ca_store::{BatchLine, Tx, WriteSite};
 use ca_verifier::Time;
@@ -204,7 +204,7 @@ impl Template {
             counter: line.counter.clone(),
             contact: None,
             documents: self.documents.clone(),
-            entered_by: self.clerk.clone(),
+            entered_by: Author::Staff(self.clerk.clone()),
             entered_before: Vec::new(),
             entered_at: self.now,
             state: ApplicationState::Submitted,

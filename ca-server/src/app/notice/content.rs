@@ -1,19 +1,24 @@
 //! What a notice tells, made at each try: secrets are stored nowhere, and reasons and places are as they stand then.
 
-use ca_core::{ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit};
+use ca_core::{ApplicationKind, ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit};
 use ca_store::{NoticeRecord, Reader};
+use ca_verifier::Serial;
 
 use super::mismatch;
 use crate::{
-    app::{App, deliver::code_renewals},
-    message::Content,
+    app::{App, deliver::code_renewals, renewal_order::Prospect},
+    message::{Advice, Content, Ends},
     problem::Problem,
+    rule::Language,
     wire,
 };
 
 impl App {
     /// What the notice tells, as it stands now.
     pub(super) async fn content(&self, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
+        if let NoticeAbout::Certificate(serial) = &notice.about {
+            return self.store.read(|reader| self.expiry(reader, notice, unit, *serial));
+        }
         let NoticeKind::Activation = notice.kind else {
             return self.store.read(|reader| content(reader, notice, unit));
         };
@@ -32,6 +37,41 @@ impl App {
         let code = self.activation_code(application, renewals).await?;
         Ok(Content::Activation { code: format!("{}-{}", &code[..5], &code[5..]) })
     }
+
+    fn expiry(
+        &self,
+        reader: &mut Reader<'_>,
+        notice: &NoticeRecord,
+        unit: &Unit,
+        serial: Serial,
+    ) -> Result<Content, Problem> {
+        let days = notice.kind.expiry_days().ok_or_else(|| mismatch(notice))?;
+        let renewal = match self.prospect_of(reader, serial)? {
+            Prospect::Applied(known) => match known.state {
+                ApplicationState::Submitted => Advice::Wait,
+                ApplicationState::Approved { .. } => {
+                    let bill = reader.bill_of(&known.id)?.ok_or_else(|| Problem::not_found("order"))?;
+                    Advice::Pay {
+                        order: bill.order.id.to_string(),
+                        fee: bill.order.outstanding().to_string(),
+                    }
+                }
+                _ => Advice::Execute,
+            },
+            Prospect::Closed(missing) => {
+                let words = |language| missing.iter().map(|part| part.texts(language).0).collect::<Vec<_>>();
+                Advice::Come { zh: words(Language::Zh).concat(), en: words(Language::En).join(" ") }
+            }
+            Prospect::Open | Prospect::Declined => Advice::Come { zh: String::new(), en: String::new() },
+        };
+        Ok(Content::Expiry { certificate: ends(reader, unit, serial)?, days, renewal })
+    }
+}
+
+fn ends(reader: &mut Reader<'_>, unit: &Unit, serial: Serial) -> Result<Ends, Problem> {
+    let record = reader.certificate(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
+    let (unit, end) = (unit.name.as_str().to_owned(), wire::china_time(record.not_after));
+    Ok(Ends { unit, serial: serial.to_string(), end })
 }
 
 fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
@@ -64,10 +104,18 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
             let known = reader.application(id)?.ok_or_else(|| Problem::not_found("application"))?;
             let order = reader.charge(id)?;
             let id = id.to_string();
+            let fee = order.map(|order| order.total).filter(|fee| *fee != Fen::ZERO);
+            let fee = fee.map(|fee| fee.to_string());
             Ok(match (notice.kind, known.state) {
-                (NoticeKind::ApplicationApproved, _) => {
-                    let fee = order.map(|order| order.total).filter(|fee| *fee != Fen::ZERO);
-                    Content::ApplicationApproved { id, fee: fee.map(|fee| fee.to_string()) }
+                (NoticeKind::ApplicationApproved, _) => Content::ApplicationApproved { id, fee },
+                (
+                    NoticeKind::RenewalOrdered,
+                    ApplicationState::Approved { .. } | ApplicationState::Paid { .. },
+                ) => {
+                    let ApplicationKind::Renew { of } = known.kind else {
+                        return Err(mismatch(notice).into());
+                    };
+                    Content::RenewalOrdered { id, certificate: ends(reader, unit, of)?, fee }
                 }
                 (NoticeKind::ApplicationRejected, ApplicationState::Rejected { reasons, .. }) => {
                     Content::ApplicationRejected { id, reasons }
@@ -76,15 +124,6 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
                 _ => Content::Changed { id },
             })
         }
-        NoticeAbout::Certificate(serial) => {
-            let record = reader.certificate(serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
-            let days = notice.kind.expiry_days().ok_or_else(|| mismatch(notice))?;
-            Ok(Content::Expiry {
-                unit: unit.name.as_str().to_owned(),
-                serial: serial.to_string(),
-                end: wire::china_time(record.not_after),
-                days,
-            })
-        }
+        NoticeAbout::Certificate(_) => Err(mismatch(notice).into()),
     }
 }

@@ -82,7 +82,7 @@ pub(super) struct Revocation {
     reason: String,
 }
 
-fn read_serial(text: &str) -> Result<Serial, Problem> {
+pub(super) fn read_serial(text: &str) -> Result<Serial, Problem> {
     Serial::from_hex(text).map_err(|_| Problem::not_found("certificate"))
 }
 

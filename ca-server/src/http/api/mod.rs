@@ -143,6 +143,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(workstations::exchange))
         .routes(routes!(workstations::activate))
         .routes(routes!(renewals::renew))
+        .routes(routes!(renewals::renewals))
         .routes(routes!(certificates::certificate))
         .routes(routes!(certificates::hold))
         .routes(routes!(certificates::release))

@@ -1,8 +1,8 @@
 //! Applications with their documents (steps 2 to 8). Columns after `state` hold what the state knows.
 
 use ca_core::{
-    AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Ciphertext, Document,
-    DocumentForm, Name, PaymentId, StaffId, UnitId,
+    AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Author, Ciphertext,
+    Document, DocumentForm, Name, PaymentId, StaffId, UnitId,
 };
 use ca_verifier::{Serial, Time, UnitCode};
 use diesel::prelude::*;
@@ -26,6 +26,8 @@ pub struct ApplicationFilter {
     pub agent: Option<AgentId>,
     /// Only entered before.
     pub entered_before: Option<Time>,
+    /// Only those that a person entered.
+    pub by_persons: bool,
     /// Only after this one: the last of the page before.
     pub after: Option<ApplicationId>,
     /// How many at most.
@@ -120,11 +122,11 @@ impl Reader<'_> {
     pub fn application_state(
         &mut self,
         id: &ApplicationId,
-    ) -> Result<Option<(Vec<StaffId>, ApplicationState)>, StoreError> {
+    ) -> Result<Option<(Vec<Author>, ApplicationState)>, StoreError> {
         let query = application::table.find(id.as_str());
         let Some(row) = one!(self, Row, query)? else { return Ok(None) };
-        let mut entered_by = staff_list(&row.content.entered_before, &row.id)?;
-        entered_by.push(intact(StaffId::parse(&row.content.entered_by), "application", &row.id)?);
+        let mut entered_by = authors(&row.content.entered_before, &row.id)?;
+        entered_by.push(intact(Author::parse(&row.content.entered_by), "application", &row.id)?);
         Ok(Some((entered_by, row.state.read(&row.id)?)))
     }
 
@@ -166,6 +168,9 @@ impl Reader<'_> {
             }
             if let Some(before) = filter.entered_before {
                 query = query.filter(application::entered_at.lt(before.millis()));
+            }
+            if filter.by_persons {
+                query = query.filter(application::entered_by.ne(Author::Policy.to_string()));
             }
             if let Some(after) = &filter.after {
                 query = query.filter(application::id.gt(after.as_str()));
@@ -264,9 +269,9 @@ fn kind(
     intact(ApplicationKind::from_parts(name, certificate, cause), "application", id)
 }
 
-fn staff_list(json: &str, id: &str) -> Result<Vec<StaffId>, StoreError> {
+fn authors(json: &str, id: &str) -> Result<Vec<Author>, StoreError> {
     let texts: Vec<String> = intact(serde_json::from_str(json), "application", id)?;
-    texts.iter().map(|text| intact(StaffId::parse(text), "application", id)).collect()
+    texts.iter().map(|text| intact(Author::parse(text), "application", id)).collect()
 }
 
 fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreError> {
@@ -293,8 +298,8 @@ fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreE
         cps: content.cps,
         counter: content.counter,
         contact: intact(content.contact_sealed.map(Ciphertext::from_stored).transpose(), "application", &id)?,
-        entered_by: intact(StaffId::parse(&content.entered_by), "application", &id)?,
-        entered_before: staff_list(&content.entered_before, &id)?,
+        entered_by: intact(Author::parse(&content.entered_by), "application", &id)?,
+        entered_before: authors(&content.entered_before, &id)?,
         entered_at: Time::from_millis(content.entered_at),
         state: row.state.read(&id)?,
         id: intact(ApplicationId::parse(&id), "application", &id)?,
@@ -303,7 +308,7 @@ fn assemble(row: Row, documents: Vec<DocumentRow>) -> Result<Application, StoreE
 
 impl From<&Application> for ContentColumns {
     fn from(application: &Application) -> Self {
-        let before: Vec<&str> = application.entered_before.iter().map(StaffId::as_str).collect();
+        let before: Vec<String> = application.entered_before.iter().map(Author::to_string).collect();
         Self {
             unit_name: application.unit_name.as_str().to_owned(),
             unit_code: application.unit_code.to_string(),
@@ -374,6 +379,7 @@ impl StateColumns {
     fn read(self, id: &str) -> Result<ApplicationState, StoreError> {
         use ApplicationState as S;
         let staff = |text: String| intact(StaffId::parse(&text), "application", id);
+        let author = |text: String| intact(Author::parse(&text), "application", id);
         let paid = |text: Option<String>| {
             text.map(|text| intact(PaymentId::parse(&text), "application", id)).transpose()
         };
@@ -382,13 +388,13 @@ impl StateColumns {
         let known = (self.decided_by, self.reasons, self.payment, self.attempt, self.serial);
         Ok(match (self.state.as_str(), known) {
             ("submitted", (None, None, None, None, None)) => S::Submitted,
-            ("approved", (Some(by), None, None, None, None)) => S::Approved { by: staff(by)? },
+            ("approved", (Some(by), None, None, None, None)) => S::Approved { by: author(by)? },
             ("rejected", (Some(by), Some(reasons), None, None, None)) => {
                 S::Rejected { by: staff(by)?, reasons }
             }
             ("withdrawn", (None, None, None, None, None)) => S::Withdrawn,
             ("expired", (None, None, None, None, None)) => S::Expired,
-            ("done", (Some(by), None, None, None, None)) => S::Done { by: staff(by)? },
+            ("done", (Some(by), None, None, None, None)) => S::Done { by: author(by)? },
             ("paid", (None, None, payment, None, None)) => S::Paid { payment: paid(payment)? },
             ("personalising", (None, None, payment, Some(attempt), None)) => {
                 S::Personalising { payment: paid(payment)?, attempt: held(attempt)? }

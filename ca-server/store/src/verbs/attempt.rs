@@ -1,6 +1,6 @@
 //! Attempts at personalising a token (steps 5 to 8). Columns after `state` hold what the state knows.
 
-use ca_core::{ApplicationId, AttemptId, AttemptState, StaffId};
+use ca_core::{ApplicationId, AttemptId, AttemptState, Author};
 use ca_verifier::Time;
 use diesel::{dsl::exists, prelude::*, select};
 
@@ -21,8 +21,8 @@ pub struct AttemptRecord {
     pub application: ApplicationId,
     /// Name of the workstation that holds it.
     pub workstation: String,
-    /// Who claimed it.
-    pub clerk: StaffId,
+    /// Who claimed it; of a renewal by the holder, who entered it.
+    pub clerk: Author,
     /// The token that the clerk asked for, by its serial number.
     pub wanted_token: Option<String>,
     /// How far it has come.
@@ -199,7 +199,7 @@ impl TryFrom<Row> for AttemptRecord {
             state: row.state.read(&row.id)?,
             application: intact(ApplicationId::parse(&row.application), "attempt", &row.id)?,
             workstation: row.workstation,
-            clerk: intact(StaffId::parse(&row.clerk), "attempt", &row.id)?,
+            clerk: intact(Author::parse(&row.clerk), "attempt", &row.id)?,
             wanted_token: row.wanted_token,
             created_at: Time::from_millis(row.created_at),
             lease_until: Time::from_millis(row.lease_until),

@@ -23,6 +23,7 @@ mod order;
 mod payment;
 mod person;
 mod register;
+mod renewal;
 mod retention;
 mod staff;
 mod status;
@@ -49,6 +50,7 @@ pub use self::{
     order::OrderFilter,
     person::{ClearAgent, OpeningRecord},
     register::{RegisterImport, RegisterRow},
+    renewal::{Ending, EndingFilter},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
     unit::UnitFilter,

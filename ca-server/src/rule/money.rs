@@ -1,0 +1,17 @@
+//! Rules about money that came later than the others: the same table, in a file of its own.
+
+macro_rules! with_money {
+    ($make:ident! { $($others:tt)* }) => { $make! { $($others)*
+
+    RenewalDeclined "renewal.declined" 409
+        "证书 {serial} 的续期申请已被撤回或驳回，系统不会再自动生成。" "需要续期时，请在柜台录入续期申请。"
+        "A renewal of certificate {serial} was withdrawn or rejected: none is made by itself any more." "Enter one at the counter when it is wanted.";
+    RenewalUnitChanged "renewal.unit-changed" 409
+        "单位名称或代码与证书上的不同。" "请在柜台办理证书变更（change），再续期。"
+        "The unit's name or code is not what the certificate says." "Apply for a change at the counter, then for the renewal.";
+    PersonWanted "person-wanted" 409
+        "该申请由人录入，不能按规则自动批准。" "请由另一名审核员审核。"
+        "A person entered the application: the policy cannot approve it." "Let an officer who did not enter it decide.";
+
+    } };
+}
