@@ -185,7 +185,9 @@ fn draft(
         Some(id) => reader.application(id)?,
         None => None,
     };
-    let former = former.ok_or_else(|| Problem::not_found("application"))?;
+    let Some(former) = former else {
+        return Ok(Err(vec![Problem::new(Rule::RenewalImported).with("serial", ending.serial)]));
+    };
     let unit = reader.unit(&ending.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
     let mut missing = Vec::new();
     if (&unit.name, unit.code) != (&former.unit_name, former.unit_code) {

@@ -9,6 +9,9 @@ macro_rules! with_money {
     RenewalUnitChanged "renewal.unit-changed" 409
         "单位名称或代码与证书上的不同。" "请在柜台办理证书变更（change），再续期。"
         "The unit's name or code is not what the certificate says." "Apply for a change at the counter, then for the renewal.";
+    RenewalImported "renewal.imported" 409
+        "证书 {serial} 由旧系统导入，没有可沿用的申请。" "请在柜台录入续期申请。"
+        "Certificate {serial} came from another system: there is no application to go by." "Enter the renewal at the counter.";
     PersonWanted "person-wanted" 409
         "该申请由人录入，不能按规则自动批准。" "请由另一名审核员审核。"
         "A person entered the application: the policy cannot approve it." "Let an officer who did not enter it decide.";

@@ -33,6 +33,7 @@ mod receipt;
 mod refusals;
 mod register;
 mod renewal;
+mod renewal_order;
 mod roles;
 mod root_crl;
 mod staff_crash;

@@ -142,7 +142,7 @@ fn mail(database: Database) {
     let read = MessageParser::default().parse(&taken[0].data).unwrap();
     assert_eq!(read.subject().unwrap(), "【签印】证书申请已批准 [Qianyin] Certificate application approved");
     let body = read.body_text(0).unwrap();
-    let (zh, en) = (body.find("应缴费用 ¥200.00").unwrap(), body.find("Please pay ¥200.00").unwrap());
+    let (zh, en) = (body.find("应缴费用 ¥200.00").unwrap(), body.find("¥200.00 is to be paid").unwrap());
     assert!(zh < en && body.contains(&second), "{body}");
     assert_eq!(read.from().unwrap().first().unwrap().name().unwrap(), "签印");
     let shown = delivery(&ca, "application-approved");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// A unit that `testdata/units.toml` registers besides.
 const OTHER: &str = "91320106MA1X00017N";
-const WRITES: [&str; 7] = [
+pub(crate) const WRITES: [&str; 7] = [
     "claim-application",
     "record-intent",
     "sign",
@@ -180,7 +180,7 @@ fn body(ca: &Ca, serial: &str, years: u32) -> Value {
     json!({ "uscc": USCC, "agent": ca.agent, "years": years, "kind": "renew", "certificate": serial, "cps": CPS, "documents": [form] })
 }
 
-fn enter(ca: &Ca, serial: &str, years: u32) -> Value {
+pub(crate) fn enter(ca: &Ca, serial: &str, years: u32) -> Value {
     ca.post("clerk", "/api/v1/applications", &body(ca, serial, years))
 }
 
@@ -199,7 +199,7 @@ fn approve_and_pay(ca: &Ca, id: &str) {
     assert!(paid["id"].is_string(), "{paid}");
 }
 
-fn renew(ca: &Ca, token: &str) -> Output {
+pub(crate) fn renew(ca: &Ca, token: &str) -> Output {
     renew_with(ca, token, "unit.pin")
 }
 
@@ -213,6 +213,6 @@ fn stops(output: &Output, says: &str) {
     assert!(text(output).contains(says), "{says} is not in: {}", text(output));
 }
 
-fn certificate(ca: &Ca, serial: &str) -> Value {
+pub(crate) fn certificate(ca: &Ca, serial: &str) -> Value {
     ca.get("auditor", &format!("/api/v1/certificates/{serial}"))
 }
