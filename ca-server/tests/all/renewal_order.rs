@@ -163,7 +163,7 @@ fn what_is_not_ordered() {
     ca.stop_others();
     ca.stop_server();
     ca.assert_audit_is_clean();
-    ca.sql("UPDATE status SET not_after = 1000 WHERE state = 'good'");
+    ca.sql(&format!("UPDATE status SET not_after = 1000 WHERE serial = x'{serial}'"));
     ca.serve(&[]);
     wait(20, "the end", || ca.application(&manual)["state"] == "expired");
     let order = ca.get("clerk", &format!("/api/v1/applications/{manual}/order"));
