@@ -146,6 +146,10 @@ actions! {
     DecideAdjustment = "decide-adjustment",
     /// The money of a refund leaves our hands.
     PayOutRefund = "pay-out-refund",
+    /// A payment was taken back by the bank or the gateway.
+    RecordChargeback = "record-chargeback",
+    /// The money of a chargeback came again.
+    SettleChargeback = "settle-chargeback",
     /// Several orders become one.
     CollectOrders = "collect-orders",
     /// A workstation claimed an application.

@@ -62,6 +62,10 @@ names! {
         RenewalOrdered = "renewal-ordered",
         /// The application is rejected, and why.
         ApplicationRejected = "application-rejected",
+        /// A payment was taken back: what is to be paid again, and until when.
+        Arrears = "arrears",
+        /// It was not paid again: the certificate is on hold.
+        ArrearsHeld = "arrears-held",
         /// The token waits at the counter.
         ReadyForCollection = "ready-for-collection",
         /// The activation code.

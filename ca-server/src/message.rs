@@ -44,6 +44,14 @@ pub(crate) enum Content {
         id: String,
         reasons: String,
     },
+    /// The application that it was paid for.
+    Arrears {
+        id: String,
+        days: u16,
+    },
+    ArrearsHeld {
+        id: String,
+    },
     Ready {
         id: String,
     },
@@ -159,6 +167,8 @@ mod tests {
             Content::ApplicationApproved { id: id(), fee: Some("¥200.00".to_owned()) },
             Content::ApplicationApproved { id: id(), fee: None },
             Content::ApplicationRejected { id: id(), reasons: reasons() },
+            Content::Arrears { id: id(), days: 15 },
+            Content::ArrearsHeld { id: id() },
             Content::Ready { id: id() },
             Content::Activation { code: "ABCDE-23456".to_owned() },
             Content::RenewalOrdered { id: id(), certificate: ends(), fee: Some("¥150.00".to_owned()) },

@@ -55,6 +55,8 @@ permissions!(
     RequestAdjustment,
     DecideAdjustment,
     PayOutRefund,
+    RecordChargeback,
+    SettleChargeback,
     CollectOrders,
     ClaimApplication,
     Personalise,

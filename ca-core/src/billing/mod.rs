@@ -6,6 +6,7 @@
 
 mod account;
 mod bill;
+mod chargeback;
 mod invoice;
 mod invoice_error;
 mod invoice_form;
@@ -17,6 +18,7 @@ mod tariff;
 
 pub use account::{Account, Booked, Payer, PaymentMethod, Posting};
 pub use bill::{Bill, BillCommand, BillRefusal, COLLECT, Collected};
+pub use chargeback::{Chargeback, ChargebackCommand, ChargebackState, check_chargeback};
 pub use invoice::{
     InvoiceCommand, InvoiceNumber, InvoiceState, check_invoice_amount, invoice_due, invoiceable,
 };

@@ -11,6 +11,7 @@ mod bank;
 mod bank_line;
 pub(crate) mod batch;
 mod bill;
+mod chargeback;
 pub(crate) mod clock;
 mod collect;
 mod contact;
@@ -56,6 +57,7 @@ pub(crate) use self::{
     adjustment::{NewAdjustment, PayOut},
     apply::NewApplication,
     bank::{ImportedLine, LineOutcome, counts},
+    chargeback::{NewChargeback, NewSettlement, bought},
     collect::Collection,
     contact::ContactForm,
     crl::PublishedCrl,

@@ -12,6 +12,15 @@ macro_rules! with_money {
     RenewalImported "renewal.imported" 409
         "证书 {serial} 由旧系统导入，没有可沿用的申请。" "请在柜台录入续期申请。"
         "Certificate {serial} came from another system: there is no application to go by." "Enter the renewal at the counter.";
+    Arrears "order.arrears" 409
+        "订单 {order} 的付款已被银行或网关收回，尚未补缴。" "请先补缴（chargebacks 的 settlement），再办理。"
+        "A payment for order {order} was taken back by the bank or the gateway, and is missing." "Have it paid again (the chargeback's settlement), then go on.";
+    UnitInArrears "unit.arrears" 409
+        "单位有一笔付款已被银行或网关收回，尚未补缴。" "请先补缴。"
+        "A payment of the unit was taken back by the bank or the gateway, and is missing." "Have it paid again first.";
+    ChargebackNoOrder "chargeback.no-order" 422
+        "这笔款项还没有对应的订单。" "请先把它对应到订单；不属于任何订单的款项，由银行直接退回。"
+        "The payment is for no order yet." "Assign it to one first; money that belongs to no order is nobody's arrears.";
     PersonWanted "person-wanted" 409
         "该申请由人录入，不能按规则自动批准。" "请由另一名审核员审核。"
         "A person entered the application: the policy cannot approve it." "Let an officer who did not enter it decide.";

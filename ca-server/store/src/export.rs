@@ -82,6 +82,11 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
          url:withheld transaction_no",
     ),
     (
+        "chargeback",
+        "id",
+        "id payment fee_order amount_fen reference recorded_by recorded_at state held_at settlement",
+    ),
+    (
         "bank_line",
         "id",
         "id payment booked_on amount_fen imported_by imported_at state reason payer_name:withheld remark:withheld fee_order \

@@ -3,7 +3,8 @@
 mod money;
 
 pub(crate) use self::money::{
-    adjustment, bank_line, charge, charge_line, fee_order, ledger_account, online_payment, payment, posting,
+    adjustment, bank_line, charge, charge_line, chargeback, fee_order, ledger_account, online_payment,
+    payment, posting,
 };
 
 diesel::table! {
@@ -494,6 +495,7 @@ diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_unit);
+diesel::allow_tables_to_appear_in_same_query!(chargeback, charge, application);
 diesel::joinable!(batch_line -> application (application));
 diesel::joinable!(batch_line -> batch (batch));
 diesel::allow_tables_to_appear_in_same_query!(batch, batch_line, application, appointment);

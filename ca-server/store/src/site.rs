@@ -78,6 +78,8 @@ sites! {
     AssignMoney = "assign-money",
     /// Step 4: a waiver or a refund, asked for, decided or paid out.
     AdjustMoney = "adjust-money",
+    /// Step 4: a payment that was taken back, and what follows.
+    Chargeback = "chargeback",
     /// Step 4: several orders become one.
     CollectOrders = "collect-orders",
     /// Step 5: a workstation takes an application.

@@ -16,6 +16,9 @@ use crate::{
 impl App {
     /// What the notice tells, as it stands now.
     pub(super) async fn content(&self, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
+        if let (NoticeKind::Arrears, NoticeAbout::Application(id)) = (notice.kind, &notice.about) {
+            return Ok(Content::Arrears { id: id.to_string(), days: self.policies.fees().arrears_days() });
+        }
         if let NoticeAbout::Certificate(serial) = &notice.about {
             return self.store.read(|reader| self.expiry(reader, notice, unit, *serial));
         }
@@ -121,6 +124,7 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
                     Content::ApplicationRejected { id, reasons }
                 }
                 (NoticeKind::ReadyForCollection, _) => Content::Ready { id },
+                (NoticeKind::ArrearsHeld, _) => Content::ArrearsHeld { id },
                 _ => Content::Changed { id },
             })
         }

@@ -8,6 +8,7 @@ mod appointments;
 mod bank;
 mod batches;
 mod certificates;
+mod chargebacks;
 mod log;
 mod notices;
 mod online;
@@ -136,6 +137,10 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(adjustments::reject))
         .routes(routes!(adjustments::withdraw))
         .routes(routes!(adjustments::pay_out))
+        .routes(routes!(chargebacks::record))
+        .routes(routes!(chargebacks::chargebacks))
+        .routes(routes!(chargebacks::chargeback))
+        .routes(routes!(chargebacks::settle))
         .routes(routes!(applications::claim))
         .routes(routes!(applications::abandon))
         .routes(routes!(applications::hand_over))

@@ -130,5 +130,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    chargeback (id) {
+        id -> Text,
+        payment -> Text,
+        fee_order -> Text,
+        amount_fen -> BigInt,
+        reference -> Text,
+        recorded_by -> Text,
+        recorded_at -> BigInt,
+        state -> Text,
+        held_at -> Nullable<BigInt>,
+        settlement -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(charge_line -> charge (application));
 diesel::allow_tables_to_appear_in_same_query!(charge, charge_line);

@@ -10,6 +10,7 @@ mod attempt;
 mod audit;
 mod bank_line;
 mod batch;
+mod chargeback;
 mod contact;
 mod crl;
 mod delivery;

@@ -4,7 +4,7 @@
 use ca_core::{ApplicationId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitId};
 use ca_verifier::{Serial, Time};
 use diesel::{
-    dsl::{exists, not, sql},
+    dsl::{exists, min, not, sql},
     prelude::*,
     sql_types::Bool,
 };
@@ -106,6 +106,26 @@ impl Reader<'_> {
             query.order(notice::id).limit(filter.limit).select(Row::as_select()).load(connection)
         })?;
         rows.into_iter().map(NoticeRecord::try_from).collect()
+    }
+
+    /// When a notice of this kind about an application, asked for since a moment, was first taken by the other side.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn told_at(
+        &mut self,
+        kind: NoticeKind,
+        application: &ApplicationId,
+        since: Time,
+    ) -> Result<Option<Time>, StoreError> {
+        let query = notice::table
+            .inner_join(notice_delivery::table.on(notice_delivery::notice.eq(notice::id)))
+            .filter(notice::application.eq(application.as_str()))
+            .filter(notice::template.eq(kind.name()))
+            .filter(notice::created_at.ge(since.millis()))
+            .select(min(notice_delivery::sent_at));
+        let at: Option<i64> = run!(self, connection => query.get_result(connection))?;
+        Ok(at.map(Time::from_millis))
     }
 
     /// Good certificates of units for which this reminder is due at `now`, and neither it nor a nearer one was asked

@@ -1,8 +1,8 @@
 //! What keeps a person's data, and what erasing leaves.
 
 use ca_core::{
-    Agent, AgentId, ApplicationState, CardNumber, CertificateState, IdCard, Identity, Name, SessionId, Ties,
-    Training, TrainingId, TrainingState, policy::Deadline,
+    Agent, AgentId, ApplicationState, Author, CardNumber, CertificateState, IdCard, Identity, Name,
+    SessionId, Ties, Training, TrainingId, TrainingState, policy::Deadline,
 };
 use ca_store::{Claim, Store, StoreError};
 use ca_verifier::{Reason, Time};
@@ -74,8 +74,8 @@ fn application_states() -> [(ApplicationState, bool); 11] {
     let (payment, attempt, serial, by) = (payment(1).id, attempt(1).id, serial(1), clerk());
     [
         (ApplicationState::Submitted, true),
-        (ApplicationState::Approved { by: by.clone() }, true),
-        (ApplicationState::Done { by: by.clone() }, false),
+        (ApplicationState::Approved { by: Author::Staff(by.clone()) }, true),
+        (ApplicationState::Done { by: Author::Staff(by.clone()) }, false),
         (ApplicationState::Expired, false),
         (ApplicationState::Rejected { by, reasons: "x".into() }, false),
         (ApplicationState::Withdrawn, false),
