@@ -35,6 +35,7 @@ pub(crate) struct Book {
     pub(crate) online_payments: BTreeMap<String, row::OnlinePayment>,
     pub(crate) postings: BTreeMap<i64, row::Posting>,
     pub(crate) ledger_accounts: BTreeMap<String, row::LedgerAccount>,
+    pub(crate) chargebacks: BTreeMap<String, row::Chargeback>,
     pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
     pub(crate) bank_lines: BTreeMap<String, row::BankLine>,
     pub(crate) attempts: BTreeMap<String, row::Attempt>,
@@ -114,6 +115,7 @@ impl Reading {
             | Row::Posting(_)
             | Row::LedgerAccount(_)
             | Row::Adjustment(_)
+            | Row::Chargeback(_)
             | Row::BankLine(_) => self.take_money(row),
             Row::StatusEpoch(_) | Row::CrlNumber(_) | Row::Crl(_) => self.take_crl(row),
             Row::PublicKey(row) => {
@@ -211,6 +213,12 @@ impl Reading {
                 let id = row.id.clone();
                 self.unique(Rule::Money, "adjustment", &id, |book| {
                     book.adjustments.insert(row.id.clone(), row).is_none()
+                });
+            }
+            Row::Chargeback(row) => {
+                let id = row.id.clone();
+                self.unique(Rule::Money, "chargeback", &id, |book| {
+                    book.chargebacks.insert(row.id.clone(), row).is_none()
                 });
             }
             Row::BankLine(row) => {

@@ -39,6 +39,8 @@ actions! {
     RequestAdjustment = "request-adjustment",
     DecideAdjustment = "decide-adjustment",
     PayOutRefund = "pay-out-refund",
+    RecordChargeback = "record-chargeback",
+    SettleChargeback = "settle-chargeback",
     RecordIntent = "record-intent",
     IssueCertificate = "issue-certificate",
     BurnSerial = "burn-serial",
@@ -92,7 +94,9 @@ impl Log {
             | Action::SpendCredit
             | Action::RequestAdjustment
             | Action::DecideAdjustment
-            | Action::PayOutRefund => entry.detail.amount,
+            | Action::PayOutRefund
+            | Action::RecordChargeback
+            | Action::SettleChargeback => entry.detail.amount,
             Action::CollectOrders => entry.detail.orders,
             Action::ActivateCertificate => Some("good".to_owned()),
             _ => entry.detail.to,

@@ -22,6 +22,7 @@ pub(crate) enum Row {
     LedgerAccount(LedgerAccount),
     Adjustment(Adjustment),
     BankLine(BankLine),
+    Chargeback(Chargeback),
     Attempt(Attempt),
     PublicKey(PublicKey),
     Intent(Intent),
@@ -147,6 +148,18 @@ pub(crate) struct Adjustment {
     /// How it was paid out.
     #[serde(deserialize_with = "nullable")]
     pub(crate) method: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Chargeback {
+    pub(crate) id: String,
+    pub(crate) payment: String,
+    pub(crate) fee_order: String,
+    pub(crate) amount_fen: i64,
+    pub(crate) state: String,
+    /// The payment by which the money came again.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) settlement: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

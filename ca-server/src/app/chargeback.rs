@@ -157,6 +157,9 @@ impl App {
                 let posting = Posting::new(Account::Money(method), Account::Arrears, paid);
                 let postings: Vec<Posting> = posting.into_iter().collect();
                 tx.book(("settle", payment.as_str()), Some(&known.order), &postings, now)?;
+                let entry = AuditEntry::done(now, permit.actor(), Action::RecordPayment, "payment", &payment);
+                let entry = entry.with("chargeback", &id).with("amount", paid.get());
+                tx.append_audit(&entry.with("method", method.name()))?;
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::SettleChargeback, "chargeback", &id);
                 tx.append_audit(&entry.with("payment", &payment).with("amount", paid.get()))?;

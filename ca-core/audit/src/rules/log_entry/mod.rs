@@ -169,6 +169,9 @@ fn records(book: &Book, findings: &mut Findings) {
                 Action::RequestAdjustment | Action::DecideAdjustment | Action::PayOutRefund => {
                     ("adjustment", book.adjustments.contains_key(object))
                 }
+                Action::RecordChargeback | Action::SettleChargeback => {
+                    ("chargeback", book.chargebacks.contains_key(object))
+                }
                 _ => continue,
             };
             if !exists {

@@ -8,6 +8,7 @@
 mod account;
 mod adjustment;
 mod application;
+mod chargeback;
 mod ledger;
 mod order;
 mod payment;
@@ -24,6 +25,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     payment::check(&ledger, findings);
     order::check(&ledger, findings);
     adjustment::check(&ledger, findings);
+    chargeback::check(&ledger, findings);
     application::check(&ledger, findings);
 }
 
