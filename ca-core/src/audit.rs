@@ -150,6 +150,10 @@ actions! {
     RecordChargeback = "record-chargeback",
     /// The money of a chargeback came again.
     SettleChargeback = "settle-chargeback",
+    /// A payer asked for an invoice.
+    RequestInvoice = "request-invoice",
+    /// An invoice was written, refused or taken back, or its file came.
+    IssueInvoice = "issue-invoice",
     /// Several orders become one.
     CollectOrders = "collect-orders",
     /// A workstation claimed an application.

@@ -75,6 +75,8 @@ identifiers! {
     AdjustmentId,
     /// A payment that was taken back.
     ChargebackId,
+    /// An invoice (发票).
+    InvoiceId,
     /// One attempt at personalising a token for an application. Its 16 octets are the CKA_ID of the key pair.
     AttemptId,
     /// A member of staff.

@@ -110,6 +110,9 @@ impl InvoiceCommand {
 }
 
 impl InvoiceState {
+    /// Every name.
+    pub const NAMES: [&str; 4] = ["requested", "issued", "red-lettered", "refused"];
+
     /// The name in the API, the database and the log.
     #[must_use]
     pub fn name(&self) -> &'static str {

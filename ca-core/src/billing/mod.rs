@@ -10,6 +10,7 @@ mod chargeback;
 mod invoice;
 mod invoice_error;
 mod invoice_form;
+mod invoice_record;
 #[cfg(test)]
 mod model;
 mod order;
@@ -24,6 +25,7 @@ pub use invoice::{
 };
 pub use invoice_error::InvoiceError;
 pub use invoice_form::{Buyer, InvoiceForm, InvoiceKind, InvoicePayer, InvoiceRequest, Particulars};
+pub use invoice_record::Invoice;
 pub use order::{Charge, Order, OrderState};
 pub use payment::{Adjustment, AdjustmentCommand, AdjustmentKind, AdjustmentState, Payment};
 pub use tariff::{FeeItem, Item, Quote, QuoteLine, Tariff};

@@ -21,6 +21,7 @@ mod deliver;
 mod enroll;
 pub(crate) mod erase;
 mod gate;
+mod invoice;
 mod issue;
 mod notice;
 mod ocsp;
@@ -63,6 +64,7 @@ pub(crate) use self::{
     crl::PublishedCrl,
     deliver::Activation,
     enroll::NewUnit,
+    invoice::{INVOICE_FILE_MAX, NewInvoice, to_red_letter},
     issue::IssueOrder,
     notice::unit_of,
     ocsp::AnswerCache,

@@ -21,6 +21,12 @@ macro_rules! with_money {
     ChargebackNoOrder "chargeback.no-order" 422
         "这笔款项还没有对应的订单。" "请先把它对应到订单；不属于任何订单的款项，由银行直接退回。"
         "The payment is for no order yet." "Assign it to one first; money that belongs to no order is nobody's arrears.";
+    InvoiceForm "invoice.form" 422
+        "发票信息不符合要求：{detail}" "请按提示更正抬头（title）、纳税人识别号（tax_number，须与付款单位的统一社会信用代码一致）、专票所需的地址电话和开户行账号、收票邮箱（mail）后重发。"
+        "The invoice cannot be written so: {detail}" "Correct title, tax_number (the payer's unified social credit code), for a special invoice address, phone, bank and account, and mail, then send it again.";
+    InvoiceFile "invoice.file" 415
+        "这不是 PDF、OFD 或 XML 格式的发票文件（{found}）。" "请用对应的媒体类型上传税务系统给出的原文件。"
+        "This is no invoice in PDF, OFD or XML ({found})." "Send the tax bureau's own file with its media type.";
     PersonWanted "person-wanted" 409
         "该申请由人录入，不能按规则自动批准。" "请由另一名审核员审核。"
         "A person entered the application: the policy cannot approve it." "Let an officer who did not enter it decide.";

@@ -87,6 +87,13 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "id payment fee_order amount_fen reference recorded_by recorded_at state held_at settlement",
     ),
     (
+        "invoice",
+        "id",
+        "id fee_order payer kind amount_fen form_sealed:withheld requested_by requested_at due_at due_estimated state number \
+         file_sha256:hex red_number reasons",
+    ),
+    ("invoice_file", "invoice", "invoice media_type content:withheld"),
+    (
         "bank_line",
         "id",
         "id payment booked_on amount_fen imported_by imported_at state reason payer_name:withheld remark:withheld fee_order \

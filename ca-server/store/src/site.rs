@@ -80,6 +80,8 @@ sites! {
     AdjustMoney = "adjust-money",
     /// Step 4: a payment that was taken back, and what follows.
     Chargeback = "chargeback",
+    /// Step 4: an invoice, asked for, written, refused or taken back.
+    Invoice = "invoice",
     /// Step 4: several orders become one.
     CollectOrders = "collect-orders",
     /// Step 5: a workstation takes an application.

@@ -9,6 +9,7 @@ mod bank;
 mod batches;
 mod certificates;
 mod chargebacks;
+mod invoices;
 mod log;
 mod notices;
 mod online;
@@ -37,7 +38,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) use self::log::LogView;
 use super::upload::UPLOAD_MAX;
 use crate::{
-    app::{App, Made},
+    app::{App, INVOICE_FILE_MAX, Made},
     problem::Problem,
 };
 
@@ -65,6 +66,13 @@ fn collections() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(orders::collect, orders::orders))
         .layer(DefaultBodyLimit::max(ORDERS_BODY_MAX))
+}
+
+/// Invoices as the tax bureau gives them.
+fn invoice_files() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(invoices::attach, invoices::file))
+        .layer(DefaultBodyLimit::max(INVOICE_FILE_MAX))
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -130,6 +138,18 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_orders::own_order))
         .routes(routes!(own_orders::own_statement))
         .routes(routes!(own_orders::open_own))
+        .merge(invoice_files())
+        .routes(routes!(invoices::check))
+        .routes(routes!(invoices::request))
+        .routes(routes!(invoices::invoices))
+        .routes(routes!(invoices::invoice))
+        .routes(routes!(invoices::issue))
+        .routes(routes!(invoices::refuse))
+        .routes(routes!(invoices::red_letter))
+        .routes(routes!(invoices::check_own))
+        .routes(routes!(invoices::request_own))
+        .routes(routes!(invoices::own_invoices))
+        .routes(routes!(invoices::own_file))
         .routes(routes!(adjustments::request))
         .routes(routes!(adjustments::adjustments))
         .routes(routes!(adjustments::adjustment))

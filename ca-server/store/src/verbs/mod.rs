@@ -15,6 +15,7 @@ mod contact;
 mod crl;
 mod delivery;
 mod idempotency;
+mod invoice;
 mod issuing;
 mod lease;
 mod material;
@@ -46,6 +47,7 @@ pub use self::{
     crl::CrlRecord,
     delivery::DeliveryRecord,
     idempotency::Claim,
+    invoice::InvoiceFilter,
     issuing::CertificateRecord,
     notice::{Expiring, NoticeFilter, NoticeRecord},
     order::OrderFilter,

@@ -1,0 +1,2 @@
+DROP TABLE invoice_file;
+DROP TABLE invoice;

@@ -1,0 +1,244 @@
+//! Invoices (发票) that payers ask for, and their files.
+
+use ca_core::{
+    Ciphertext, Fen, InvoiceId, OrderId,
+    billing::{Invoice, InvoiceKind, InvoiceNumber, InvoiceState, Payer},
+    policy::Deadline,
+};
+use ca_verifier::Time;
+use diesel::prelude::*;
+
+use super::{digest, intact};
+use crate::{
+    Reader, StoreError, Tx,
+    schema::{invoice, invoice_file},
+    statement::{Column, Shift, Value},
+    tx::{all, change_one, insert, one, run},
+};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = invoice, treat_none_as_default_value = false)]
+struct Row {
+    id: String,
+    fee_order: String,
+    payer: String,
+    kind: String,
+    amount_fen: i64,
+    form_sealed: Vec<u8>,
+    requested_by: String,
+    requested_at: i64,
+    due_at: i64,
+    due_estimated: i16,
+    #[diesel(embed)]
+    state: StateRow,
+}
+
+/// The columns that a state needs.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = invoice, treat_none_as_default_value = false)]
+struct StateRow {
+    state: String,
+    number: Option<String>,
+    file_sha256: Option<Vec<u8>>,
+    red_number: Option<String>,
+    reasons: Option<String>,
+}
+
+/// A file as it was handed in.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = invoice_file)]
+struct FileRow {
+    invoice: String,
+    media_type: String,
+    content: Vec<u8>,
+}
+
+/// Which invoices.
+#[derive(Clone, Debug, Default)]
+pub struct InvoiceFilter {
+    /// Only in this state.
+    pub state: Option<String>,
+    /// Only of this payer.
+    pub payer: Option<Payer>,
+    /// Only those that are asked for and should have been written before this moment.
+    pub overdue_at: Option<Time>,
+    /// Only what comes after this one.
+    pub after: Option<InvoiceId>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+impl Reader<'_> {
+    /// One invoice.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn invoice(&mut self, id: &InvoiceId) -> Result<Option<Invoice>, StoreError> {
+        one!(self, Row, invoice::table.find(id.as_str()))?.map(Invoice::try_from).transpose()
+    }
+
+    /// Every invoice of an order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn invoices_of(&mut self, order: &OrderId) -> Result<Vec<Invoice>, StoreError> {
+        let query = invoice::table.filter(invoice::fee_order.eq(order.as_str())).order(invoice::id);
+        all!(self, Row, query)?.into_iter().map(Invoice::try_from).collect()
+    }
+
+    /// Invoices, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn invoices(&mut self, filter: &InvoiceFilter) -> Result<Vec<Invoice>, StoreError> {
+        let rows: Vec<Row> = run!(self, connection => {
+            let mut query = invoice::table.into_boxed();
+            if let Some(state) = &filter.state {
+                query = query.filter(invoice::state.eq(state));
+            }
+            if let Some(payer) = &filter.payer {
+                query = query.filter(invoice::payer.eq(payer.to_string()));
+            }
+            if let Some(moment) = filter.overdue_at {
+                query = query.filter(invoice::state.eq("requested"));
+                query = query.filter(invoice::due_at.le(moment.millis()));
+            }
+            if let Some(after) = &filter.after {
+                query = query.filter(invoice::id.gt(after.as_str()));
+            }
+            query.order(invoice::id).limit(filter.limit).select(Row::as_select()).load(connection)
+        })?;
+        rows.into_iter().map(Invoice::try_from).collect()
+    }
+
+    /// An invoice's file with its media type.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn invoice_file(&mut self, id: &InvoiceId) -> Result<Option<(String, Vec<u8>)>, StoreError> {
+        let row = one!(self, FileRow, invoice_file::table.find(id.as_str()))?;
+        Ok(row.map(|row| (row.media_type, row.content)))
+    }
+}
+
+impl Tx<'_> {
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] without order; [`StoreError::Rejected`] for an amount of zero or less.
+    pub fn insert_invoice(&mut self, new: &Invoice) -> Result<(), StoreError> {
+        let row = Row {
+            id: new.id.to_string(),
+            fee_order: new.order.to_string(),
+            payer: new.payer.to_string(),
+            kind: new.kind.name().to_owned(),
+            amount_fen: new.amount.get(),
+            form_sealed: new.form.as_bytes().to_vec(),
+            requested_by: new.requested_by.clone(),
+            requested_at: new.requested_at.millis(),
+            due_at: new.due.at.millis(),
+            due_estimated: i16::from(new.due.estimated),
+            state: StateRow::from(&new.state),
+        };
+        insert!(self, invoice::table, &row)
+    }
+
+    /// Moves one on, if it is still in the state that was read.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `invoice`; [`StoreError::Conflict`] `invoice-number` when the number stands on another.
+    pub fn move_invoice(
+        &mut self,
+        id: &InvoiceId,
+        from: &InvoiceState,
+        to: &InvoiceState,
+    ) -> Result<(), StoreError> {
+        // An issued one without a file is in another state than one with it: all columns are compared.
+        let shift = Shift::new(
+            "invoice",
+            ("id", Value::Text(Some(id.to_string()))),
+            StateRow::from(from).into_columns(),
+            StateRow::from(to).into_columns(),
+        );
+        change_one!(self, "invoice", shift)
+    }
+
+    /// Keeps an invoice's file.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] `invoice-file` when there is one.
+    pub fn insert_invoice_file(
+        &mut self,
+        id: &InvoiceId,
+        media_type: &str,
+        content: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let row = FileRow { invoice: id.to_string(), media_type: media_type.to_owned(), content };
+        insert!(self, invoice_file::table, &row)
+    }
+}
+
+impl From<&InvoiceState> for StateRow {
+    fn from(state: &InvoiceState) -> Self {
+        let (mut number, mut file_sha256, mut red_number, mut reasons) = (None, None, None, None);
+        match state {
+            InvoiceState::Requested => {}
+            InvoiceState::Issued { number: given, file } => {
+                number = Some(given.as_str().to_owned());
+                file_sha256 = file.map(|digest| digest.to_vec());
+            }
+            InvoiceState::RedLettered { number: given, red } => {
+                number = Some(given.as_str().to_owned());
+                red_number = Some(red.as_str().to_owned());
+            }
+            InvoiceState::Refused { reasons: given } => reasons = Some(given.clone()),
+        }
+        Self { state: state.name().to_owned(), number, file_sha256, red_number, reasons }
+    }
+}
+
+impl StateRow {
+    fn into_columns(self) -> Vec<Column> {
+        vec![
+            ("state", Value::Text(Some(self.state))),
+            ("number", Value::Text(self.number)),
+            ("file_sha256", Value::Octets(self.file_sha256)),
+            ("red_number", Value::Text(self.red_number)),
+            ("reasons", Value::Text(self.reasons)),
+        ]
+    }
+}
+
+impl TryFrom<Row> for Invoice {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let id = row.id;
+        let number = |text: String| intact(InvoiceNumber::parse(&text), "invoice", &id);
+        let columns = (row.state.number, row.state.file_sha256, row.state.red_number, row.state.reasons);
+        let state = match (row.state.state.as_str(), columns) {
+            ("requested", (None, None, None, None)) => InvoiceState::Requested,
+            ("issued", (Some(given), file, None, None)) => {
+                let file = file.map(|octets| digest(octets, "invoice", &id)).transpose()?;
+                InvoiceState::Issued { number: number(given)?, file }
+            }
+            ("red-lettered", (Some(given), None, Some(red), None)) => {
+                InvoiceState::RedLettered { number: number(given)?, red: number(red)? }
+            }
+            ("refused", (None, None, None, Some(reasons))) => InvoiceState::Refused { reasons },
+            _ => return Err(StoreError::Corrupt { table: "invoice", id }),
+        };
+        Ok(Self {
+            order: intact(OrderId::parse(&row.fee_order), "invoice", &id)?,
+            payer: intact(Payer::parse(&row.payer), "invoice", &id)?,
+            kind: intact(InvoiceKind::from_name(&row.kind), "invoice", &id)?,
+            amount: Fen::new(row.amount_fen),
+            form: intact(Ciphertext::from_stored(row.form_sealed), "invoice", &id)?,
+            requested_by: row.requested_by,
+            requested_at: Time::from_millis(row.requested_at),
+            due: Deadline { at: Time::from_millis(row.due_at), estimated: row.due_estimated != 0 },
+            state,
+            id: intact(InvoiceId::parse(&id), "invoice", &id)?,
+        })
+    }
+}
