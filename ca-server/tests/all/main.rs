@@ -21,6 +21,7 @@ mod gateway;
 mod guide;
 mod idempotency;
 mod interruptions;
+mod invoice;
 mod kills;
 mod kinds;
 mod lint;

@@ -9,6 +9,7 @@ mod account;
 mod adjustment;
 mod application;
 mod chargeback;
+mod invoice;
 mod ledger;
 mod order;
 mod payment;
@@ -26,6 +27,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     order::check(&ledger, findings);
     adjustment::check(&ledger, findings);
     chargeback::check(&ledger, findings);
+    invoice::check(book, findings);
     application::check(&ledger, findings);
 }
 

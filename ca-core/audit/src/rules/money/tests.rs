@@ -4,6 +4,7 @@ mod attack;
 mod bank;
 mod chargeback;
 mod honest;
+mod invoice;
 
 use serde_json::{Value, json};
 
