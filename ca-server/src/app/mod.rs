@@ -35,6 +35,7 @@ mod reenroll;
 pub(crate) mod register;
 mod renew;
 pub(crate) mod renewal_order;
+pub(crate) mod report;
 pub(crate) mod root_crl;
 pub(crate) mod shift;
 pub(crate) mod status;

@@ -6,9 +6,15 @@ use rust_xlsxwriter::Workbook;
 use super::{Format, cell::starts_formula};
 use crate::problem::Failure;
 
-/// A text that a spreadsheet takes for text.
+/// A text that a spreadsheet takes for text; an amount below nothing, as `-150.00`, is an amount and runs nothing.
 pub(crate) fn guarded(text: &str) -> String {
-    if starts_formula(text) { format!("'{text}") } else { text.to_owned() }
+    if starts_formula(text) && !is_amount(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+fn is_amount(text: &str) -> bool {
+    let parts = text.strip_prefix('-').and_then(|text| text.split_once('.'));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    parts.is_some_and(|(yuan, fen)| digits(yuan) && digits(fen) && fen.len() == 2)
 }
 
 /// A table in the form that is asked for.
@@ -40,6 +46,21 @@ pub(crate) fn write(format: Format, header: &[String], rows: &[Vec<String>]) -> 
                 }
             }
             book.save_to_buffer().map_err(Failure::inconsistent)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_guarded() {
+        for text in ["=1+1", "+1", "-1", "-1+2.00", "-1.0", "-.00", "-1.00.00", "@x", "-1,00"] {
+            assert_eq!(guarded(text), format!("'{text}"), "{text}");
+        }
+        for text in ["-150.00", "150.00", "单位", "R-1"] {
+            assert_eq!(guarded(text), text);
         }
     }
 }

@@ -495,6 +495,8 @@ diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_unit);
+diesel::allow_tables_to_appear_in_same_query!(posting, adjustment, application);
+diesel::allow_tables_to_appear_in_same_query!(payment, online_payment);
 diesel::allow_tables_to_appear_in_same_query!(chargeback, charge, application);
 diesel::joinable!(batch_line -> application (application));
 diesel::joinable!(batch_line -> batch (batch));

@@ -67,6 +67,13 @@ fn by_itself(database: Database, moments: [&str; 2]) {
     );
     let due = ca.get("clerk", &format!("/api/v1/applications/{id}/order"));
     assert_eq!((&due["state"], &due["total_fen"]), (&json!("due"), &json!(15_000)), "{due}");
+    let month = &text_of(&listed, "not_after")[..7];
+    // Two months: the end of one in China may be the beginning of the next here.
+    let expected = ca.get("clerk", &format!("/api/v1/renewals/expected?from={month}&months=2"));
+    let sum =
+        |name: &str| expected.as_array().unwrap().iter().map(|one| one[name].as_i64().unwrap()).sum::<i64>();
+    let sums = ["ending", "applied", "paid", "expected_fen"].map(sum);
+    assert_eq!(sums, [1, 1, 0, 15_000], "{expected}");
     let unpaid = renew(&ca, &token);
     assert!(text(&unpaid).contains("尚不能执行"), "{}", text(&unpaid));
     let due = text_of(&due, "id");

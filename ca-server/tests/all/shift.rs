@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     money_crash::{cut_short, points},
     online::text_of,
-    support::{Ca, Database, wait},
+    roles::probe,
+    support::{Ca, Database, USCC, curl, wait},
 };
 
 const PRICE: i64 = 20_000;
@@ -120,9 +121,65 @@ fn shifts(database: Database) {
     assert_eq!(stale["missing"][0]["title"], "shift.money", "{stale}");
     let more = count(2 * PRICE, PRICE, [10, 1, 8]);
     assert_eq!(ca.post("clerk", &path("close"), &more)["state"], "closed");
+    reports(&ca, &day);
     ca.stop_others();
     ca.stop_server();
     ca.assert_audit_is_clean();
+    if database == Database::Sqlite {
+        differing(&mut ca, &day);
+    }
+}
+
+fn reports(ca: &Ca, day: &str) {
+    let whole = ca.get("clerk", &format!("/api/v1/reconciliations/{day}"));
+    assert_eq!((&whole["agrees"], &whole["differences"]), (&json!(true), &json!([])), "{whole}");
+    let sums = whole["sums"].as_array().unwrap();
+    let cash = sums.iter().find(|sum| sum["counter"] == COUNTER && sum["method"] == "cash").unwrap();
+    assert_eq!((&cash["amount_fen"], &cash["paid_out_fen"]), (&json!(3 * PRICE), &json!(PRICE)), "{whole}");
+    for (by, key) in [("day", day), ("counter", COUNTER), ("kind", "new")] {
+        let path = format!("/api/v1/revenue?from={day}&to={day}&by={by}");
+        assert_eq!(ca.get("clerk", &path), json!([{ "key": key, "amount_fen": PRICE }]), "{by}");
+    }
+    for path in [
+        "/api/v1/reconciliations/2026-02-30".to_owned(),
+        "/api/v1/revenue?from=2026-01-01&to=2027-02-01&by=day".to_owned(),
+        "/api/v1/revenue?from=2026-01-02&to=2026-01-01&by=day".to_owned(),
+        format!("/api/v1/revenue?from={day}&to={day}&by=moon"),
+        "/api/v1/renewals/expected?from=2026-13".to_owned(),
+        "/api/v1/renewals/expected?from=2026-01&months=25".to_owned(),
+        format!("/api/v1/reconciliations/{day}?format=pdf"),
+    ] {
+        assert_eq!(ca.get("clerk", &path)["title"], "field.invalid", "{path}");
+    }
+}
+
+/// Somebody changed a row past the program; a unit's name is a formula.
+fn differing(ca: &mut Ca, day: &str) {
+    ca.sql("UPDATE payment SET amount_fen = amount_fen + 1 WHERE method = 'card'");
+    ca.sql(&format!("UPDATE unit SET name = '=2+3公司' WHERE code = '{USCC}'"));
+    ca.serve(&[]);
+    let whole = ca.get("clerk", &format!("/api/v1/reconciliations/{day}"));
+    assert_eq!(
+        (&whole["agrees"], &whole["differences"][0]["what"]),
+        (&json!(false), &json!("book")),
+        "{whole}"
+    );
+    assert_eq!(whole["differences"][0]["rows"], json!(["card: ¥200.01 / ¥200.00"]), "{whole}");
+    let (key, certificate, _) = probe(ca);
+    let table = |path: &str| {
+        let (anchor, url) = (ca.path("root.pem"), format!("https://{}{path}", ca.https));
+        curl(&["-sS", "--cacert", &anchor, "--cert", &certificate, "--key", &key, &url]).stdout
+    };
+    let csv = table(&format!("/api/v1/units/{USCC}/statement/table"));
+    let text = String::from_utf8(csv).unwrap();
+    assert!(text.starts_with("\u{feff}单位 unit,时间 time,"), "{text}");
+    assert!(text.contains("\r\n'=2+3公司,") && text.contains(",-200.00\r\n"), "{text}");
+    let xlsx = table(&format!("/api/v1/reconciliations/{day}?format=xlsx"));
+    let mut book: calamine::Xlsx<_> = calamine::open_workbook_from_rs(std::io::Cursor::new(xlsx)).unwrap();
+    let sheet = calamine::Reader::worksheet_range_at(&mut book, 0).unwrap().unwrap();
+    let cells: Vec<String> = sheet.rows().flatten().map(ToString::to_string).collect();
+    assert!(cells.iter().any(|cell| cell == "card: ¥200.01 / ¥200.00"), "{cells:?}");
+    assert!(cells.iter().any(|cell| cell == "600.00"), "{cells:?}");
 }
 
 fn pay_out(ca: &Ca, application: &str) {

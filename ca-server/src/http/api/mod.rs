@@ -19,6 +19,7 @@ mod own_orders;
 mod people;
 mod register;
 mod renewals;
+mod reports;
 mod shifts;
 mod trainings;
 mod units;
@@ -145,6 +146,10 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(shifts::request_reopen))
         .routes(routes!(shifts::reopen))
         .routes(routes!(shifts::reject_reopen))
+        .routes(routes!(reports::reconciliation))
+        .routes(routes!(reports::revenue))
+        .routes(routes!(reports::expected_renewals))
+        .routes(routes!(reports::statement_table))
         .merge(invoice_files())
         .routes(routes!(invoices::check))
         .routes(routes!(invoices::request))

@@ -26,6 +26,7 @@ mod payment;
 mod person;
 mod register;
 mod renewal;
+mod report;
 mod retention;
 mod shift;
 mod staff;
@@ -55,6 +56,7 @@ pub use self::{
     person::{ClearAgent, OpeningRecord},
     register::{RegisterImport, RegisterRow},
     renewal::{Ending, EndingFilter},
+    report::Earned,
     shift::{ShiftRecord, Span, Takings},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
