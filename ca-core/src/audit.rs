@@ -146,6 +146,10 @@ actions! {
     DecideAdjustment = "decide-adjustment",
     /// The money of a refund leaves our hands.
     PayOutRefund = "pay-out-refund",
+    /// A 发票 was asked for.
+    RequestInvoice = "request-invoice",
+    /// A 发票 was written, got its file, was refused or taken back.
+    IssueInvoice = "issue-invoice",
     /// Several orders become one.
     CollectOrders = "collect-orders",
     /// A workstation claimed an application.

@@ -73,6 +73,8 @@ identifiers! {
     PaymentId,
     /// A waiver or a refund.
     AdjustmentId,
+    /// A 发票.
+    InvoiceId,
     /// One attempt at personalising a token for an application. Its 16 octets are the CKA_ID of the key pair.
     AttemptId,
     /// A member of staff.

@@ -9,7 +9,7 @@
 
 use ca_verifier::{Serial, Time};
 
-use crate::{ApplicationId, Error, Refusal, TrainingId};
+use crate::{ApplicationId, Error, InvoiceId, Refusal, TrainingId};
 
 const DAY_SECS: i64 = 86_400;
 
@@ -64,6 +64,10 @@ names! {
         ApplicationRejected = "application-rejected",
         /// The token waits at the counter.
         ReadyForCollection = "ready-for-collection",
+        /// The invoice is written.
+        InvoiceIssued = "invoice-issued",
+        /// It is not, and why.
+        InvoiceRefused = "invoice-refused",
         /// The activation code.
         Activation = "activation",
         /// The certificate ends within 90 days.
@@ -129,6 +133,8 @@ pub enum NoticeAbout {
     Training(TrainingId),
     /// A certificate that is about to end.
     Certificate(Serial),
+    /// A 发票.
+    Invoice(InvoiceId),
 }
 
 /// Where one delivery of a notice stands.

@@ -10,7 +10,7 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
-use crate::{AgentId, ApplicationId, CardId, CardNumber, Error, IdCard, Name, OpeningId, UnitId};
+use crate::{AgentId, ApplicationId, CardId, CardNumber, Error, IdCard, InvoiceId, Name, OpeningId, UnitId};
 
 /// The first octet of every ciphertext: which key sealed it.
 const KEY_VERSION: u8 = 1;
@@ -95,6 +95,12 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn application_contact(id: &'a ApplicationId) -> Self {
         Self { table: "application", column: "contact", row: id.as_str() }
+    }
+
+    /// What was filled in for an invoice.
+    #[must_use]
+    pub fn invoice_form(id: &'a InvoiceId) -> Self {
+        Self { table: "invoice", column: "form", row: id.as_str() }
     }
 
     /// What opens a commitment.

@@ -55,6 +55,8 @@ permissions!(
     RequestAdjustment,
     DecideAdjustment,
     PayOutRefund,
+    RequestInvoice,
+    IssueInvoice,
     CollectOrders,
     ClaimApplication,
     Personalise,

@@ -9,9 +9,9 @@
 
 use ca_verifier::Time;
 
-use super::{InvoiceError, Order};
+use super::{InvoiceError, InvoiceKind, Order, Payer};
 use crate::{
-    Error, Fen,
+    Ciphertext, Error, Fen, InvoiceId, OrderId,
     policy::{Calendar, Deadline},
 };
 
@@ -43,6 +43,39 @@ impl InvoiceNumber {
     }
 }
 
+/// A 发票, from the request on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoice {
+    /// Ours.
+    pub id: InvoiceId,
+    /// Of what was paid for this order.
+    pub order: OrderId,
+    /// Who paid.
+    pub payer: Payer,
+    /// Which.
+    pub kind: InvoiceKind,
+    /// How much.
+    pub amount: Fen,
+    /// What was filled in; `None` once erased.
+    pub form: Option<Ciphertext>,
+    /// Who asked, as the log says it.
+    pub requested_by: String,
+    /// When.
+    pub requested_at: Time,
+    /// Until when it is to be written.
+    pub due: Deadline,
+    /// Where it stands.
+    pub state: InvoiceState,
+}
+
+impl Invoice {
+    /// Whether it is asked for, not written, and late.
+    #[must_use]
+    pub fn is_overdue(&self, now: Time) -> bool {
+        self.state.is_overdue(self.due, now)
+    }
+}
+
 /// Where an invoice stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvoiceState {
@@ -61,6 +94,8 @@ pub enum InvoiceState {
         number: InvoiceNumber,
         /// The number of the invoice that takes it back.
         red: InvoiceNumber,
+        /// SHA-256 of its file: what was sent out stays with it.
+        file: Option<[u8; 32]>,
     },
     /// Not written.
     Refused {
@@ -110,6 +145,9 @@ impl InvoiceCommand {
 }
 
 impl InvoiceState {
+    /// Every name.
+    pub const NAMES: [&str; 4] = ["requested", "issued", "red-lettered", "refused"];
+
     /// The name in the API, the database and the log.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -146,12 +184,21 @@ impl InvoiceState {
             (Self::Issued { number, .. }, C::RedLetter { number: red }) if number == red => {
                 Err(InvoiceError::SameNumber)
             }
-            (Self::Issued { number, .. }, C::RedLetter { number: red }) => {
-                Ok(Self::RedLettered { number, red })
+            (Self::Issued { number, file }, C::RedLetter { number: red }) => {
+                Ok(Self::RedLettered { number, red, file })
             }
             (state, command) => {
                 Err(InvoiceError::WrongState { state: state.name(), command: command.name() })
             }
+        }
+    }
+
+    /// SHA-256 of its file, once we have it.
+    #[must_use]
+    pub fn file(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Issued { file, .. } | Self::RedLettered { file, .. } => *file,
+            Self::Requested | Self::Refused { .. } => None,
         }
     }
 
@@ -208,11 +255,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        OrderId, UnitId,
-        billing::{OrderState, Payer},
-        policy::testing,
-    };
+    use crate::{UnitId, billing::OrderState, policy::testing};
 
     fn number(digit: char) -> InvoiceNumber {
         InvoiceNumber::parse(&digit.to_string().repeat(20)).unwrap()
@@ -225,7 +268,7 @@ mod tests {
             InvoiceState::Requested,
             InvoiceState::Issued { number: number('1'), file: None },
             InvoiceState::Issued { number: number('1'), file: Some([1; 32]) },
-            InvoiceState::RedLettered { number: number('1'), red: number('2') },
+            InvoiceState::RedLettered { number: number('1'), red: number('2'), file: None },
             InvoiceState::Refused { reasons: "抬头不符".to_owned() },
         ] {
             for command in [
@@ -315,7 +358,7 @@ mod tests {
     #[test]
     fn sums_and_their_limits() {
         let issued = InvoiceState::Issued { number: number('1'), file: None };
-        let red = InvoiceState::RedLettered { number: number('1'), red: number('2') };
+        let red = InvoiceState::RedLettered { number: number('1'), red: number('2'), file: None };
         let refused = InvoiceState::Refused { reasons: "无".to_owned() };
         let all = [
             (InvoiceState::Requested, Fen::new(100)),

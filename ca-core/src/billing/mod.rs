@@ -8,6 +8,7 @@ mod account;
 mod bill;
 mod invoice;
 mod invoice_error;
+mod invoice_file;
 mod invoice_form;
 #[cfg(test)]
 mod model;
@@ -18,9 +19,10 @@ mod tariff;
 pub use account::{Account, Booked, Payer, PaymentMethod, Posting};
 pub use bill::{Bill, BillCommand, BillRefusal, COLLECT, Collected};
 pub use invoice::{
-    InvoiceCommand, InvoiceNumber, InvoiceState, check_invoice_amount, invoice_due, invoiceable,
+    Invoice, InvoiceCommand, InvoiceNumber, InvoiceState, check_invoice_amount, invoice_due, invoiceable,
 };
 pub use invoice_error::InvoiceError;
+pub use invoice_file::{INVOICE_FILE_MAX, InvoiceFileKind};
 pub use invoice_form::{Buyer, InvoiceForm, InvoiceKind, InvoicePayer, InvoiceRequest, Particulars};
 pub use order::{Charge, Order, OrderState};
 pub use payment::{Adjustment, AdjustmentCommand, AdjustmentKind, AdjustmentState, Payment};

@@ -3,7 +3,8 @@
 mod money;
 
 pub(crate) use self::money::{
-    adjustment, bank_line, charge, charge_line, fee_order, ledger_account, online_payment, payment, posting,
+    adjustment, bank_line, charge, charge_line, fee_order, invoice, invoice_file, ledger_account, online_payment,
+    payment, posting,
 };
 
 diesel::table! {
@@ -281,6 +282,7 @@ diesel::table! {
         training -> Nullable<Text>,
         certificate -> Nullable<Binary>,
         step -> Nullable<Integer>,
+        invoice -> Nullable<Text>,
     }
 }
 

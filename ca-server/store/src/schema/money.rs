@@ -130,5 +130,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    invoice (id) {
+        id -> Text,
+        fee_order -> Text,
+        payer -> Text,
+        kind -> Text,
+        amount_fen -> BigInt,
+        form_sealed -> Nullable<Binary>,
+        requested_by -> Text,
+        requested_at -> BigInt,
+        due_at -> BigInt,
+        due_estimated -> SmallInt,
+        state -> Text,
+        number -> Nullable<Text>,
+        file_sha256 -> Nullable<Binary>,
+        red_number -> Nullable<Text>,
+        reasons -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    invoice_file (invoice) {
+        invoice -> Text,
+        sha256 -> Binary,
+        media_type -> Text,
+        content -> Binary,
+        attached_by -> Text,
+        attached_at -> BigInt,
+    }
+}
+
 diesel::joinable!(charge_line -> charge (application));
 diesel::allow_tables_to_appear_in_same_query!(charge, charge_line);

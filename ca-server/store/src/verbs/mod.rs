@@ -14,6 +14,7 @@ mod contact;
 mod crl;
 mod delivery;
 mod idempotency;
+mod invoice;
 mod issuing;
 mod lease;
 mod material;
@@ -45,6 +46,7 @@ pub use self::{
     crl::CrlRecord,
     delivery::DeliveryRecord,
     idempotency::Claim,
+    invoice::{InvoiceFile, InvoiceFilter},
     issuing::CertificateRecord,
     notice::{Expiring, NoticeFilter, NoticeRecord},
     order::OrderFilter,
