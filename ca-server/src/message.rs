@@ -47,6 +47,16 @@ pub(crate) enum Content {
     Ready {
         id: String,
     },
+    InvoiceIssued {
+        order: String,
+        amount: String,
+        number: String,
+    },
+    InvoiceRefused {
+        order: String,
+        amount: String,
+        reasons: String,
+    },
     Activation {
         code: String,
     },
@@ -168,6 +178,12 @@ mod tests {
             expiry(Advice::Wait),
             expiry(Advice::Come { zh: "经办人未经培训。".to_owned(), en: "No training.".to_owned() }),
             expiry(Advice::Come { zh: String::new(), en: String::new() }),
+            Content::InvoiceIssued {
+                order: id(),
+                amount: "¥200.00".to_owned(),
+                number: "24322000000012345678".to_owned(),
+            },
+            Content::InvoiceRefused { order: id(), amount: "¥200.00".to_owned(), reasons: reasons() },
             Content::Changed { id: id() },
         ];
         let mut all = String::new();

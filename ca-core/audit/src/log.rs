@@ -39,6 +39,8 @@ actions! {
     RequestAdjustment = "request-adjustment",
     DecideAdjustment = "decide-adjustment",
     PayOutRefund = "pay-out-refund",
+    RequestInvoice = "request-invoice",
+    IssueInvoice = "issue-invoice",
     RecordIntent = "record-intent",
     IssueCertificate = "issue-certificate",
     BurnSerial = "burn-serial",
@@ -83,7 +85,8 @@ impl Log {
             | Action::RejectApplication
             | Action::AssignMoney
             | Action::RequestAdjustment
-            | Action::DecideAdjustment => Some(entry.actor.into_boxed_str()),
+            | Action::DecideAdjustment
+            | Action::RequestInvoice => Some(entry.actor.into_boxed_str()),
             _ => None,
         };
         let fact = match action {
@@ -92,7 +95,8 @@ impl Log {
             | Action::SpendCredit
             | Action::RequestAdjustment
             | Action::DecideAdjustment
-            | Action::PayOutRefund => entry.detail.amount,
+            | Action::PayOutRefund
+            | Action::RequestInvoice => entry.detail.amount,
             Action::CollectOrders => entry.detail.orders,
             Action::ActivateCertificate => Some("good".to_owned()),
             _ => entry.detail.to,

@@ -22,6 +22,8 @@ pub(crate) enum Row {
     LedgerAccount(LedgerAccount),
     Adjustment(Adjustment),
     BankLine(BankLine),
+    Invoice(Invoice),
+    InvoiceFile(InvoiceFile),
     Attempt(Attempt),
     PublicKey(PublicKey),
     Intent(Intent),
@@ -159,6 +161,31 @@ pub(crate) struct BankLine {
     pub(crate) fee_order: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) assigned_by: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Invoice {
+    pub(crate) id: String,
+    pub(crate) fee_order: String,
+    pub(crate) payer: String,
+    pub(crate) amount_fen: i64,
+    /// As the log writes it.
+    pub(crate) requested_by: String,
+    pub(crate) requested_at: i64,
+    pub(crate) due_at: i64,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) number: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) file_sha256: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) red_number: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct InvoiceFile {
+    pub(crate) invoice: String,
+    pub(crate) sha256: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -64,7 +64,8 @@ impl InvoiceFileKind {
         let fits = match self {
             Self::Pdf => octets.starts_with(b"%PDF-"),
             Self::Ofd => {
-                octets.starts_with(b"PK\x03\x04") && octets.windows(OFD_ROOT.len()).any(|part| part == OFD_ROOT)
+                octets.starts_with(b"PK\x03\x04")
+                    && octets.windows(OFD_ROOT.len()).any(|part| part == OFD_ROOT)
             }
             Self::Xml => {
                 let text = octets.strip_prefix(BYTE_ORDER_MARK).unwrap_or(octets);
@@ -101,7 +102,11 @@ mod tests {
         }
         let marked = [BYTE_ORDER_MARK, XML].concat();
         assert_eq!(InvoiceFileKind::Xml.check(&marked), Ok(()));
-        assert_eq!(InvoiceFileKind::Xml.check(&[XML, b"\xff"].concat()), Err(InvoiceError::File), "not UTF-8");
+        assert_eq!(
+            InvoiceFileKind::Xml.check(&[XML, b"\xff"].concat()),
+            Err(InvoiceError::File),
+            "not UTF-8"
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod deliver;
 mod enroll;
 pub(crate) mod erase;
 mod gate;
+mod invoice;
 mod issue;
 mod notice;
 mod ocsp;
@@ -61,6 +62,7 @@ pub(crate) use self::{
     crl::PublishedCrl,
     deliver::Activation,
     enroll::NewUnit,
+    invoice::{CheckedForm, InvoiceFields, InvoiceSeen, InvoiceStep, NewInvoice},
     issue::IssueOrder,
     notice::unit_of,
     ocsp::AnswerCache,

@@ -140,7 +140,11 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     ("counter_day", "counter, day", "counter day"),
     ("appointment", "id", "id counter day slot estimated purpose unit application made_by made_at state"),
-    ("notice", "id", "id recipient template application created_at routed_at training certificate:hex step invoice"),
+    (
+        "notice",
+        "id",
+        "id recipient template application created_at routed_at training certificate:hex step invoice",
+    ),
     ("notice_delivery", "notice, channel", "notice channel state attempts next_at sent_at error"),
     ("unit_contact", "unit", "unit mail_sealed:withheld phone_sealed:withheld changed_at changed_by"),
 ];

@@ -36,6 +36,7 @@ pub use tx::{Reader, Tx};
 pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine,
     BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource,
-    DeliveryRecord, Ending, EndingFilter, Expiring, InvoiceFile, InvoiceFilter, NoticeFilter, NoticeRecord, OpeningRecord, OrderFilter,
-    PairRecord, Progress, RegisterImport, RegisterRow, StatusRecord, TrainingFilter, UnitFilter,
+    DeliveryRecord, Ending, EndingFilter, Expiring, InvoiceFile, InvoiceFilter, NoticeFilter, NoticeRecord,
+    OpeningRecord, OrderFilter, PairRecord, Progress, RegisterImport, RegisterRow, StatusRecord,
+    TrainingFilter, UnitFilter,
 };

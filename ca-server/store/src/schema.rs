@@ -3,8 +3,8 @@
 mod money;
 
 pub(crate) use self::money::{
-    adjustment, bank_line, charge, charge_line, fee_order, invoice, invoice_file, ledger_account, online_payment,
-    payment, posting,
+    adjustment, bank_line, charge, charge_line, fee_order, invoice, invoice_file, ledger_account,
+    online_payment, payment, posting,
 };
 
 diesel::table! {

@@ -1,6 +1,9 @@
 //! What a notice tells, made at each try: secrets are stored nowhere, and reasons and places are as they stand then.
 
-use ca_core::{ApplicationKind, ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit};
+use ca_core::{
+    ApplicationKind, ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit,
+    billing::InvoiceState,
+};
 use ca_store::{NoticeRecord, Reader};
 use ca_verifier::Serial;
 
@@ -121,6 +124,20 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
                     Content::ApplicationRejected { id, reasons }
                 }
                 (NoticeKind::ReadyForCollection, _) => Content::Ready { id },
+                _ => Content::Changed { id },
+            })
+        }
+        NoticeAbout::Invoice(id) => {
+            let known = reader.invoice(id)?.ok_or_else(|| Problem::not_found("invoice"))?;
+            let (id, order, amount) = (id.to_string(), known.order.to_string(), known.amount.to_string());
+            Ok(match (notice.kind, known.state) {
+                (
+                    NoticeKind::InvoiceIssued,
+                    InvoiceState::Issued { number, .. } | InvoiceState::RedLettered { number, .. },
+                ) => Content::InvoiceIssued { order, amount, number: number.as_str().to_owned() },
+                (NoticeKind::InvoiceRefused, InvoiceState::Refused { reasons }) => {
+                    Content::InvoiceRefused { order, amount, reasons }
+                }
                 _ => Content::Changed { id },
             })
         }

@@ -8,6 +8,7 @@ mod appointments;
 mod bank;
 mod batches;
 mod certificates;
+mod invoices;
 mod log;
 mod notices;
 mod online;
@@ -29,6 +30,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use ca_core::billing::INVOICE_FILE_MAX;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -57,6 +59,13 @@ fn uploads() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(batches::check, batches::batches))
         .routes(routes!(bank::import))
         .layer(DefaultBodyLimit::max(UPLOAD_MAX))
+}
+
+/// Files of invoices, with a limit of their own.
+fn invoice_files() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(invoices::attach, invoices::file))
+        .layer(DefaultBodyLimit::max(INVOICE_FILE_MAX))
 }
 
 /// As many orders as a department has units.
@@ -129,6 +138,18 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_orders::own_order))
         .routes(routes!(own_orders::own_statement))
         .routes(routes!(own_orders::open_own))
+        .routes(routes!(invoices::check))
+        .routes(routes!(invoices::request))
+        .routes(routes!(invoices::invoices))
+        .routes(routes!(invoices::invoice))
+        .routes(routes!(invoices::issue))
+        .routes(routes!(invoices::refuse))
+        .routes(routes!(invoices::red_letter))
+        .merge(invoice_files())
+        .routes(routes!(invoices::check_own))
+        .routes(routes!(invoices::request_own))
+        .routes(routes!(invoices::own_invoices))
+        .routes(routes!(invoices::own_file))
         .routes(routes!(adjustments::request))
         .routes(routes!(adjustments::adjustments))
         .routes(routes!(adjustments::adjustment))

@@ -153,8 +153,8 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn invoice_number_used(&mut self, number: &InvoiceNumber) -> Result<bool, StoreError> {
-        let used =
-            invoice::table.filter(invoice::number.eq(number.as_str()).or(invoice::red_number.eq(number.as_str())));
+        let used = invoice::table
+            .filter(invoice::number.eq(number.as_str()).or(invoice::red_number.eq(number.as_str())));
         run!(self, connection => select(exists(used)).get_result(connection))
     }
 

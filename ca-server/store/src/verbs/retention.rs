@@ -106,8 +106,7 @@ impl Reader<'_> {
             application::table.filter(application::agent.eq(of)).select(max(application::entered_at));
         let trained = training::table.filter(training::agent.eq(of)).select(max(training::entered_at));
         let carded = agent_card::table.filter(agent_card::agent.eq(of)).select(max(agent_card::valid_from));
-        let invoiced =
-            invoice::table.filter(invoice::payer.eq(payer(id))).select(max(invoice::requested_at));
+        let invoiced = invoice::table.filter(invoice::payer.eq(payer(id))).select(max(invoice::requested_at));
         let found: [Option<i64>; 7] = [
             run!(self, connection => qualified.get_result(connection))?,
             run!(self, connection => confirmed.get_result(connection))?,

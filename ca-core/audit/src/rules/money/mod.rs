@@ -8,6 +8,7 @@
 mod account;
 mod adjustment;
 mod application;
+mod invoice;
 mod ledger;
 mod order;
 mod payment;
@@ -25,6 +26,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     order::check(&ledger, findings);
     adjustment::check(&ledger, findings);
     application::check(&ledger, findings);
+    invoice::check(&ledger, findings);
 }
 
 fn is_handed_over(state: &str) -> bool {
