@@ -146,9 +146,13 @@ actions! {
     DecideAdjustment = "decide-adjustment",
     /// The money of a refund leaves our hands.
     PayOutRefund = "pay-out-refund",
-    /// A 发票 was asked for.
+    /// A payment was taken back by the bank or the gateway.
+    RecordChargeback = "record-chargeback",
+    /// The money of a chargeback came again.
+    SettleChargeback = "settle-chargeback",
+    /// A payer asked for an invoice.
     RequestInvoice = "request-invoice",
-    /// A 发票 was written, got its file, was refused or taken back.
+    /// An invoice was written, refused or taken back, or its file came.
     IssueInvoice = "issue-invoice",
     /// Several orders become one.
     CollectOrders = "collect-orders",

@@ -90,6 +90,16 @@ pub enum Error {
     /// Neither an IP address nor a DNS name.
     #[error("host: an IP address or a lower-case DNS name without wildcard is needed")]
     Host,
+    /// A payment cannot be taken back, or not so far.
+    #[error("amount: {method} of {paid} cannot be taken back by {amount}")]
+    NotTakenBack {
+        /// How it was paid.
+        method: &'static str,
+        /// How much it was.
+        paid: crate::Fen,
+        /// How much would be taken back.
+        amount: crate::Fen,
+    },
     /// See [`ca_verifier::Error`].
     #[error(transparent)]
     Verifier(#[from] ca_verifier::Error),

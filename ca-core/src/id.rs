@@ -73,7 +73,9 @@ identifiers! {
     PaymentId,
     /// A waiver or a refund.
     AdjustmentId,
-    /// A 发票.
+    /// A payment that was taken back.
+    ChargebackId,
+    /// An invoice (发票).
     InvoiceId,
     /// One attempt at personalising a token for an application. Its 16 octets are the CKA_ID of the key pair.
     AttemptId,

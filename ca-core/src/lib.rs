@@ -69,8 +69,8 @@ pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BankLineId, BatchId, CardId,
-    InvoiceId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId, TrainingId,
-    UnitEventId, UnitId,
+    ChargebackId, InvoiceId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId,
+    TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{

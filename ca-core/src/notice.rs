@@ -9,7 +9,7 @@
 
 use ca_verifier::{Serial, Time};
 
-use crate::{ApplicationId, Error, InvoiceId, Refusal, TrainingId};
+use crate::{ApplicationId, Error, Refusal, TrainingId};
 
 const DAY_SECS: i64 = 86_400;
 
@@ -62,12 +62,12 @@ names! {
         RenewalOrdered = "renewal-ordered",
         /// The application is rejected, and why.
         ApplicationRejected = "application-rejected",
+        /// A payment was taken back: what is to be paid again, and until when.
+        Arrears = "arrears",
+        /// It was not paid again: the certificate is on hold.
+        ArrearsHeld = "arrears-held",
         /// The token waits at the counter.
         ReadyForCollection = "ready-for-collection",
-        /// The invoice is written.
-        InvoiceIssued = "invoice-issued",
-        /// It is not, and why.
-        InvoiceRefused = "invoice-refused",
         /// The activation code.
         Activation = "activation",
         /// The certificate ends within 90 days.
@@ -133,8 +133,6 @@ pub enum NoticeAbout {
     Training(TrainingId),
     /// A certificate that is about to end.
     Certificate(Serial),
-    /// A 发票.
-    Invoice(InvoiceId),
 }
 
 /// Where one delivery of a notice stands.

@@ -97,9 +97,9 @@ impl<'a> Place<'a> {
         Self { table: "application", column: "contact", row: id.as_str() }
     }
 
-    /// What was filled in for an invoice.
+    /// What stands on an invoice.
     #[must_use]
-    pub fn invoice_form(id: &'a InvoiceId) -> Self {
+    pub fn invoice(id: &'a InvoiceId) -> Self {
         Self { table: "invoice", column: "form", row: id.as_str() }
     }
 

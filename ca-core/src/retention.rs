@@ -3,7 +3,7 @@
 use ca_verifier::{Serial, Time};
 
 use crate::policy::RetentionRules;
-use crate::{ApplicationId, InvoiceId, TrainingId, UnitId};
+use crate::{ApplicationId, TrainingId, UnitId};
 
 /// Everything that ties a person's data to the CA's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +14,6 @@ pub struct Ties {
     pub application: Option<ApplicationId>,
     /// An application for training that is not over.
     pub training: Option<TrainingId>,
-    /// An invoice that was asked for and is to be written.
-    pub invoice: Option<InvoiceId>,
     /// The certificate that lapses last, of those that the agent had a part in, and when it lapses.
     pub certificate: Option<(Serial, Time)>,
     /// The last thing that happened with the agent.
@@ -31,8 +29,6 @@ pub enum Kept {
     Application(ApplicationId),
     /// This application for training is not over.
     Training(TrainingId),
-    /// This invoice is to be written.
-    Invoice(InvoiceId),
     /// The time after this certificate's lapse is not over before then.
     Certificate(Serial, Time),
     /// The time after the last event is not over before then.
@@ -53,9 +49,6 @@ impl Ties {
         }
         if let Some(training) = &self.training {
             return Some(Kept::Training(training.clone()));
-        }
-        if let Some(invoice) = &self.invoice {
-            return Some(Kept::Invoice(invoice.clone()));
         }
         if let Some((serial, lapse)) = self.certificate {
             match rules.over_at(lapse) {
@@ -84,7 +77,6 @@ mod tests {
             pair: None,
             application: None,
             training: None,
-            invoice: None,
             certificate: None,
             last_event: Time::from_secs(0),
         }
@@ -98,7 +90,6 @@ mod tests {
         assert_eq!(free().kept(rules, now), None);
         let (unit, application) = (UnitId::new(now, [1; 10]), ApplicationId::new(now, [2; 10]));
         let training = TrainingId::new(now, [3; 10]);
-        let invoice = InvoiceId::new(now, [4; 10]);
         let serial = Serial::from_random(1, &[3; 17]).unwrap();
         let lapse = now.plus_secs(-9 * 365 * DAY);
         let over = rules.over_at(lapse).unwrap();
@@ -106,7 +97,6 @@ mod tests {
             (Ties { pair: Some(unit.clone()), ..free() }, Kept::Pair(unit)),
             (Ties { application: Some(application.clone()), ..free() }, Kept::Application(application)),
             (Ties { training: Some(training.clone()), ..free() }, Kept::Training(training)),
-            (Ties { invoice: Some(invoice.clone()), ..free() }, Kept::Invoice(invoice)),
             (Ties { certificate: Some((serial, lapse)), ..free() }, Kept::Certificate(serial, over)),
             (Ties { last_event: lapse, ..free() }, Kept::Event(over)),
             (Ties { last_event: Time::from_millis(i64::MAX), ..free() }, Kept::Unclear),

@@ -44,18 +44,16 @@ pub(crate) enum Content {
         id: String,
         reasons: String,
     },
-    Ready {
+    /// The application that it was paid for.
+    Arrears {
+        id: String,
+        days: u16,
+    },
+    ArrearsHeld {
         id: String,
     },
-    InvoiceIssued {
-        order: String,
-        amount: String,
-        number: String,
-    },
-    InvoiceRefused {
-        order: String,
-        amount: String,
-        reasons: String,
+    Ready {
+        id: String,
     },
     Activation {
         code: String,
@@ -169,6 +167,8 @@ mod tests {
             Content::ApplicationApproved { id: id(), fee: Some("¥200.00".to_owned()) },
             Content::ApplicationApproved { id: id(), fee: None },
             Content::ApplicationRejected { id: id(), reasons: reasons() },
+            Content::Arrears { id: id(), days: 15 },
+            Content::ArrearsHeld { id: id() },
             Content::Ready { id: id() },
             Content::Activation { code: "ABCDE-23456".to_owned() },
             Content::RenewalOrdered { id: id(), certificate: ends(), fee: Some("¥150.00".to_owned()) },
@@ -178,12 +178,6 @@ mod tests {
             expiry(Advice::Wait),
             expiry(Advice::Come { zh: "经办人未经培训。".to_owned(), en: "No training.".to_owned() }),
             expiry(Advice::Come { zh: String::new(), en: String::new() }),
-            Content::InvoiceIssued {
-                order: id(),
-                amount: "¥200.00".to_owned(),
-                number: "24322000000012345678".to_owned(),
-            },
-            Content::InvoiceRefused { order: id(), amount: "¥200.00".to_owned(), reasons: reasons() },
             Content::Changed { id: id() },
         ];
         let mut all = String::new();

@@ -57,6 +57,8 @@ permissions!(
     PayOutRefund,
     RequestInvoice,
     IssueInvoice,
+    RecordChargeback,
+    SettleChargeback,
     CollectOrders,
     ClaimApplication,
     Personalise,

@@ -189,7 +189,6 @@ fn conflict(what: &str) -> Rule {
     match what {
         "payment-reference" => Rule::PaidAlready,
         "public-key" => Rule::KeyUsed,
-        "invoice-number" => Rule::InvoiceNumberUsed,
         "live-attempt" | "workstation" => Rule::WorkstationBusy,
         _ => Rule::Duplicate,
     }

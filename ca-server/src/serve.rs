@@ -129,6 +129,10 @@ async fn every_hour(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
             Ok(count) => tracing::info!(count, "reminders of certificates that end"),
             Err(problem) => tracing::error!(cause = ?problem.cause(), "reminders: {}", problem.rule.name()),
         }
+        match app.hold_arrears(wire::now()).await {
+            Ok(count) => tracing::info!(count, "orders on hold for arrears"),
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "arrears: {}", problem.rule.name()),
+        }
         match app.renew_quotes(wire::now()).await {
             Ok(count) => tracing::info!(count, "orders with today's prices"),
             Err(problem) => tracing::error!(cause = ?problem.cause(), "quotes: {}", problem.rule.name()),

@@ -35,11 +35,9 @@ pub(crate) struct Book {
     pub(crate) online_payments: BTreeMap<String, row::OnlinePayment>,
     pub(crate) postings: BTreeMap<i64, row::Posting>,
     pub(crate) ledger_accounts: BTreeMap<String, row::LedgerAccount>,
+    pub(crate) chargebacks: BTreeMap<String, row::Chargeback>,
     pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
     pub(crate) bank_lines: BTreeMap<String, row::BankLine>,
-    pub(crate) invoices: BTreeMap<String, row::Invoice>,
-    /// SHA-256 by invoice.
-    pub(crate) invoice_files: BTreeMap<String, String>,
     pub(crate) attempts: BTreeMap<String, row::Attempt>,
     pub(crate) keys: BTreeMap<Octets, row::PublicKey>,
     pub(crate) intents: BTreeMap<Octets, row::Intent>,
@@ -117,8 +115,8 @@ impl Reading {
             | Row::Posting(_)
             | Row::LedgerAccount(_)
             | Row::Adjustment(_)
+            | Row::Chargeback(_)
             | Row::BankLine(_) => self.take_money(row),
-            Row::Invoice(_) | Row::InvoiceFile(_) => self.take_invoice(row),
             Row::StatusEpoch(_) | Row::CrlNumber(_) | Row::Crl(_) => self.take_crl(row),
             Row::PublicKey(row) => {
                 let key = row.spki_sha256.clone();
@@ -217,6 +215,12 @@ impl Reading {
                     book.adjustments.insert(row.id.clone(), row).is_none()
                 });
             }
+            Row::Chargeback(row) => {
+                let id = row.id.clone();
+                self.unique(Rule::Money, "chargeback", &id, |book| {
+                    book.chargebacks.insert(row.id.clone(), row).is_none()
+                });
+            }
             Row::BankLine(row) => {
                 let id = row.id.clone();
                 self.unique(Rule::Money, "bank_line", &id, |book| {
@@ -226,24 +230,6 @@ impl Reading {
             Row::Posting(row) => {
                 let id = row.id.to_string();
                 self.unique(Rule::Money, "posting", &id, |book| book.postings.insert(row.id, row).is_none());
-            }
-            _ => {}
-        }
-    }
-
-    fn take_invoice(&mut self, row: Row) {
-        match row {
-            Row::Invoice(row) => {
-                let id = row.id.clone();
-                self.unique(Rule::Money, "invoice", &id, |book| {
-                    book.invoices.insert(row.id.clone(), row).is_none()
-                });
-            }
-            Row::InvoiceFile(row) => {
-                let id = row.invoice.clone();
-                self.unique(Rule::Money, "invoice_file", &id, |book| {
-                    book.invoice_files.insert(row.invoice, row.sha256).is_none()
-                });
             }
             _ => {}
         }

@@ -39,8 +39,8 @@ actions! {
     RequestAdjustment = "request-adjustment",
     DecideAdjustment = "decide-adjustment",
     PayOutRefund = "pay-out-refund",
-    RequestInvoice = "request-invoice",
-    IssueInvoice = "issue-invoice",
+    RecordChargeback = "record-chargeback",
+    SettleChargeback = "settle-chargeback",
     RecordIntent = "record-intent",
     IssueCertificate = "issue-certificate",
     BurnSerial = "burn-serial",
@@ -85,8 +85,7 @@ impl Log {
             | Action::RejectApplication
             | Action::AssignMoney
             | Action::RequestAdjustment
-            | Action::DecideAdjustment
-            | Action::RequestInvoice => Some(entry.actor.into_boxed_str()),
+            | Action::DecideAdjustment => Some(entry.actor.into_boxed_str()),
             _ => None,
         };
         let fact = match action {
@@ -96,7 +95,8 @@ impl Log {
             | Action::RequestAdjustment
             | Action::DecideAdjustment
             | Action::PayOutRefund
-            | Action::RequestInvoice => entry.detail.amount,
+            | Action::RecordChargeback
+            | Action::SettleChargeback => entry.detail.amount,
             Action::CollectOrders => entry.detail.orders,
             Action::ActivateCertificate => Some("good".to_owned()),
             _ => entry.detail.to,

@@ -22,8 +22,7 @@ pub(crate) enum Row {
     LedgerAccount(LedgerAccount),
     Adjustment(Adjustment),
     BankLine(BankLine),
-    Invoice(Invoice),
-    InvoiceFile(InvoiceFile),
+    Chargeback(Chargeback),
     Attempt(Attempt),
     PublicKey(PublicKey),
     Intent(Intent),
@@ -152,6 +151,18 @@ pub(crate) struct Adjustment {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct Chargeback {
+    pub(crate) id: String,
+    pub(crate) payment: String,
+    pub(crate) fee_order: String,
+    pub(crate) amount_fen: i64,
+    pub(crate) state: String,
+    /// The payment by which the money came again.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) settlement: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct BankLine {
     pub(crate) id: String,
     pub(crate) payment: String,
@@ -161,31 +172,6 @@ pub(crate) struct BankLine {
     pub(crate) fee_order: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) assigned_by: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Invoice {
-    pub(crate) id: String,
-    pub(crate) fee_order: String,
-    pub(crate) payer: String,
-    pub(crate) amount_fen: i64,
-    /// As the log writes it.
-    pub(crate) requested_by: String,
-    pub(crate) requested_at: i64,
-    pub(crate) due_at: i64,
-    pub(crate) state: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) number: Option<String>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) file_sha256: Option<String>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) red_number: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct InvoiceFile {
-    pub(crate) invoice: String,
-    pub(crate) sha256: String,
 }
 
 #[derive(Debug, Deserialize)]

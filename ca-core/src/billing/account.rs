@@ -90,6 +90,8 @@ pub enum Account {
     Revenue(&'static str),
     /// Not asked for, by decision of two persons.
     Waiver,
+    /// Taken back by banks and gateways, and to be paid again.
+    Arrears,
 }
 
 impl fmt::Display for Account {
@@ -102,6 +104,7 @@ impl fmt::Display for Account {
             Self::Order(id) => write!(f, "order:{id}"),
             Self::Revenue(kind) => write!(f, "revenue:{kind}"),
             Self::Waiver => f.write_str("waiver"),
+            Self::Arrears => f.write_str("arrears"),
         }
     }
 }
@@ -119,6 +122,7 @@ impl Account {
             ("suspense", _) => Ok(Self::Suspense),
             ("payable", _) => Ok(Self::Payable),
             ("waiver", _) => Ok(Self::Waiver),
+            ("arrears", _) => Ok(Self::Arrears),
             (_, Some(("order", id))) => OrderId::parse(id).map(Self::Order),
             (_, Some(("revenue", kind))) => {
                 let known = ApplicationKind::NAMES.into_iter().find(|name| *name == kind);
@@ -199,6 +203,7 @@ mod tests {
             Account::Revenue("renew"),
             Account::Payable,
             Account::Waiver,
+            Account::Arrears,
         ] {
             assert_eq!(Account::parse(&account.to_string()), Ok(account));
         }

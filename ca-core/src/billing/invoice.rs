@@ -9,9 +9,9 @@
 
 use ca_verifier::Time;
 
-use super::{InvoiceError, InvoiceKind, Order, Payer};
+use super::{InvoiceError, Order};
 use crate::{
-    Ciphertext, Error, Fen, InvoiceId, OrderId,
+    Error, Fen,
     policy::{Calendar, Deadline},
 };
 
@@ -43,39 +43,6 @@ impl InvoiceNumber {
     }
 }
 
-/// A 发票, from the request on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invoice {
-    /// Ours.
-    pub id: InvoiceId,
-    /// Of what was paid for this order.
-    pub order: OrderId,
-    /// Who paid.
-    pub payer: Payer,
-    /// Which.
-    pub kind: InvoiceKind,
-    /// How much.
-    pub amount: Fen,
-    /// What was filled in; `None` once erased.
-    pub form: Option<Ciphertext>,
-    /// Who asked, as the log says it.
-    pub requested_by: String,
-    /// When.
-    pub requested_at: Time,
-    /// Until when it is to be written.
-    pub due: Deadline,
-    /// Where it stands.
-    pub state: InvoiceState,
-}
-
-impl Invoice {
-    /// Whether it is asked for, not written, and late.
-    #[must_use]
-    pub fn is_overdue(&self, now: Time) -> bool {
-        self.state.is_overdue(self.due, now)
-    }
-}
-
 /// Where an invoice stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvoiceState {
@@ -94,8 +61,6 @@ pub enum InvoiceState {
         number: InvoiceNumber,
         /// The number of the invoice that takes it back.
         red: InvoiceNumber,
-        /// SHA-256 of its file: what was sent out stays with it.
-        file: Option<[u8; 32]>,
     },
     /// Not written.
     Refused {
@@ -184,21 +149,12 @@ impl InvoiceState {
             (Self::Issued { number, .. }, C::RedLetter { number: red }) if number == red => {
                 Err(InvoiceError::SameNumber)
             }
-            (Self::Issued { number, file }, C::RedLetter { number: red }) => {
-                Ok(Self::RedLettered { number, red, file })
+            (Self::Issued { number, .. }, C::RedLetter { number: red }) => {
+                Ok(Self::RedLettered { number, red })
             }
             (state, command) => {
                 Err(InvoiceError::WrongState { state: state.name(), command: command.name() })
             }
-        }
-    }
-
-    /// SHA-256 of its file, once we have it.
-    #[must_use]
-    pub fn file(&self) -> Option<[u8; 32]> {
-        match self {
-            Self::Issued { file, .. } | Self::RedLettered { file, .. } => *file,
-            Self::Requested | Self::Refused { .. } => None,
         }
     }
 
@@ -255,7 +211,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{UnitId, billing::OrderState, policy::testing};
+    use crate::{
+        OrderId, UnitId,
+        billing::{OrderState, Payer},
+        policy::testing,
+    };
 
     fn number(digit: char) -> InvoiceNumber {
         InvoiceNumber::parse(&digit.to_string().repeat(20)).unwrap()
@@ -268,7 +228,7 @@ mod tests {
             InvoiceState::Requested,
             InvoiceState::Issued { number: number('1'), file: None },
             InvoiceState::Issued { number: number('1'), file: Some([1; 32]) },
-            InvoiceState::RedLettered { number: number('1'), red: number('2'), file: None },
+            InvoiceState::RedLettered { number: number('1'), red: number('2') },
             InvoiceState::Refused { reasons: "抬头不符".to_owned() },
         ] {
             for command in [
@@ -358,7 +318,7 @@ mod tests {
     #[test]
     fn sums_and_their_limits() {
         let issued = InvoiceState::Issued { number: number('1'), file: None };
-        let red = InvoiceState::RedLettered { number: number('1'), red: number('2'), file: None };
+        let red = InvoiceState::RedLettered { number: number('1'), red: number('2') };
         let refused = InvoiceState::Refused { reasons: "无".to_owned() };
         let all = [
             (InvoiceState::Requested, Fen::new(100)),

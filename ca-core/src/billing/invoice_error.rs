@@ -56,17 +56,6 @@ pub enum InvoiceError {
     /// The number that the tax bureau gave.
     #[error("number: eight or twenty digits are needed")]
     Number,
-    /// A file that is no invoice's.
-    #[error("file: PDF, OFD or XML is needed, and its content must be what its media type says")]
-    File,
-    /// Too large a file.
-    #[error("file: {found} octets, at most {most} are taken")]
-    FileSize {
-        /// Its octets.
-        found: usize,
-        /// What is possible.
-        most: usize,
-    },
     /// Why it was refused.
     #[error("reasons: 1 to 500 characters without control characters are needed")]
     Reasons,

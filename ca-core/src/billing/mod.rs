@@ -6,10 +6,11 @@
 
 mod account;
 mod bill;
+mod chargeback;
 mod invoice;
 mod invoice_error;
-mod invoice_file;
 mod invoice_form;
+mod invoice_record;
 #[cfg(test)]
 mod model;
 mod order;
@@ -18,12 +19,13 @@ mod tariff;
 
 pub use account::{Account, Booked, Payer, PaymentMethod, Posting};
 pub use bill::{Bill, BillCommand, BillRefusal, COLLECT, Collected};
+pub use chargeback::{Chargeback, ChargebackCommand, ChargebackState, check_chargeback};
 pub use invoice::{
-    Invoice, InvoiceCommand, InvoiceNumber, InvoiceState, check_invoice_amount, invoice_due, invoiceable,
+    InvoiceCommand, InvoiceNumber, InvoiceState, check_invoice_amount, invoice_due, invoiceable,
 };
 pub use invoice_error::InvoiceError;
-pub use invoice_file::{INVOICE_FILE_MAX, InvoiceFileKind};
 pub use invoice_form::{Buyer, InvoiceForm, InvoiceKind, InvoicePayer, InvoiceRequest, Particulars};
+pub use invoice_record::Invoice;
 pub use order::{Charge, Order, OrderState};
 pub use payment::{Adjustment, AdjustmentCommand, AdjustmentKind, AdjustmentState, Payment};
 pub use tariff::{FeeItem, Item, Quote, QuoteLine, Tariff};

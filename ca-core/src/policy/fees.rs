@@ -20,6 +20,7 @@ const DAYS_MAX: i64 = 3650;
 pub struct Fees {
     tariffs: Vec<Tariff>,
     waiver_reasons: Vec<String>,
+    arrears_days: u16,
     sha256: [u8; 32],
 }
 
@@ -43,6 +44,12 @@ impl Fees {
         &self.waiver_reasons
     }
 
+    /// Days between the message that a payment was taken back and the hold.
+    #[must_use]
+    pub fn arrears_days(&self) -> u16 {
+        self.arrears_days
+    }
+
     /// SHA-256 of the file.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
@@ -56,6 +63,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<Fees, Vec<PolicyError>> {
             let allowed = !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
             allowed.then(|| text.to_owned())
         });
+        let arrears_days = section.integer("arrears-days", 1..=DAYS_MAX);
         let tariffs = section.tables("tariff", tariff)?;
         let (mut versions, mut days) = (BTreeSet::new(), BTreeSet::new());
         for tariff in &tariffs {
@@ -71,7 +79,8 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<Fees, Vec<PolicyError>> {
             }
         }
         let waiver_reasons = reasons?.into_iter().map(|(_, reason)| reason).collect();
-        Some(Fees { tariffs, waiver_reasons, sha256: reader.sha256() })
+        let arrears_days = u16::try_from(arrears_days?).ok()?;
+        Some(Fees { tariffs, waiver_reasons, arrears_days, sha256: reader.sha256() })
     })
 }
 

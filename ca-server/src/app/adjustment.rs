@@ -14,7 +14,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    App, Made, Once, apply::advance, bill, free_text, once, pay::check_reference, status::change_status,
+    App, Made, Once, apply::advance, bill, chargeback, free_text, once, pay::check_reference,
+    status::change_status,
 };
 use crate::{
     permit::{DecideAdjustment, PayOutRefund, Permit, RequestAdjustment},
@@ -89,6 +90,7 @@ impl App {
                     state: AdjustmentState::Requested,
                 };
                 // What cannot be decided now need not wait for anybody.
+                chargeback::refuse_in_arrears(tx, &asked.order)?;
                 try_out(tx, &asked)?;
                 tx.insert_adjustment(&asked)?;
                 let entry =
@@ -113,6 +115,7 @@ impl App {
             .write(WriteSite::AdjustMoney, move |tx| {
                 let (asked, state) = advance_adjustment(tx, &id, AdjustmentCommand::Approve { by })?;
                 let before = bill::bill_of(tx, &asked.application)?;
+                chargeback::refuse_in_arrears(tx, &before.order.id)?;
                 let after = bill::change(tx, &before, &command(&asked), (id.as_str(), None), now)?;
                 if let AdjustmentKind::Refund { keeps_certificate, .. } = asked.kind {
                     let whole = !after.charges.iter().any(|c| c.live && c.application == asked.application);

@@ -62,7 +62,6 @@ fn refusal(kept: Kept) -> Problem {
         Kept::Pair(unit) => Problem::new(Rule::KeptPair).with("unit", unit),
         Kept::Application(id) => Problem::new(Rule::KeptApplication).with("application", id),
         Kept::Training(id) => Problem::new(Rule::KeptTraining).with("training", id),
-        Kept::Invoice(id) => Problem::new(Rule::KeptInvoice).with("invoice", id),
         Kept::Certificate(serial, until) => {
             Problem::new(Rule::KeptCertificate).with("serial", serial).with("until", until)
         }

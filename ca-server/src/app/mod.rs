@@ -11,6 +11,7 @@ mod bank;
 mod bank_line;
 pub(crate) mod batch;
 mod bill;
+mod chargeback;
 pub(crate) mod clock;
 mod collect;
 mod contact;
@@ -57,12 +58,13 @@ pub(crate) use self::{
     adjustment::{NewAdjustment, PayOut},
     apply::NewApplication,
     bank::{ImportedLine, LineOutcome, counts},
+    chargeback::{NewChargeback, NewSettlement, bought},
     collect::Collection,
     contact::ContactForm,
     crl::PublishedCrl,
     deliver::Activation,
     enroll::NewUnit,
-    invoice::{CheckedForm, InvoiceFields, InvoiceSeen, InvoiceStep, NewInvoice},
+    invoice::{INVOICE_FILE_MAX, NewInvoice, to_red_letter},
     issue::IssueOrder,
     notice::unit_of,
     ocsp::AnswerCache,

@@ -343,7 +343,7 @@ impl App {
 }
 
 /// Whether this actor may pay for that payer: staff for everybody, a unit or an agent for itself.
-pub(super) fn pays(actor: &Actor, payer: &Payer) -> bool {
+fn pays(actor: &Actor, payer: &Payer) -> bool {
     match (actor, payer) {
         (Actor::Unit(unit), Payer::Unit(payer)) => unit == payer,
         (Actor::Agent(agent), Payer::Agent(payer)) => agent == payer,

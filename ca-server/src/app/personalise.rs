@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 use super::{
     App, IssueOrder,
     apply::advance,
+    bill, chargeback,
     deliver::challenge_message,
     free_text,
     notice::{notice_id, notify},
@@ -98,6 +99,8 @@ impl App {
                     return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
                 }
                 check_made_at_counter(tx, &application)?;
+                let order = bill::bill_of(tx, &application)?.order.id;
+                chargeback::refuse_in_arrears(tx, &order)?;
                 advance(tx, &application, ApplicationCommand::Claim { attempt: id.clone() })?;
                 tx.insert_attempt(&AttemptRecord {
                     id: id.clone(),

@@ -16,7 +16,7 @@ use ca_verifier::Serial;
 use super::{
     App, Exchange,
     apply::advance,
-    bill,
+    bill, chargeback,
     gate::must_be_good,
     personalise::{Hand, holders_place},
     status::change_status,
@@ -123,6 +123,8 @@ impl App {
         self.store
             .write(WriteSite::ClaimApplication, move |tx| {
                 must_be_good(tx, of)?;
+                let order = bill::bill_of(tx, &application.id)?.order.id;
+                chargeback::refuse_in_arrears(tx, &order)?;
                 let old = tx.intent(&of)?.and_then(|intent| intent.token);
                 let old = old.ok_or_else(|| Failure::inconsistent("a unit's certificate without a token"))?;
                 let (token, wanted_token, evidence) = match keeper {

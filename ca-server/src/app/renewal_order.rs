@@ -203,6 +203,9 @@ fn draft(
         Err(problem) if problem.rule.status() < 500 => missing.push(problem),
         fits => fits?,
     }
+    if reader.unit_in_arrears(&unit.id)? {
+        missing.push(Problem::new(Rule::UnitInArrears));
+    }
     if reader.renewal_declined(&ending.serial)? {
         missing.push(Problem::new(Rule::RenewalDeclined).with("serial", ending.serial));
     }

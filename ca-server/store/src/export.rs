@@ -82,18 +82,23 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
          url:withheld transaction_no",
     ),
     (
+        "chargeback",
+        "id",
+        "id payment fee_order amount_fen reference recorded_by recorded_at state held_at settlement",
+    ),
+    (
+        "invoice",
+        "id",
+        "id fee_order payer kind amount_fen form_sealed:withheld requested_by requested_at due_at due_estimated state number \
+         file_sha256:hex red_number reasons",
+    ),
+    ("invoice_file", "invoice", "invoice media_type content:withheld"),
+    (
         "bank_line",
         "id",
         "id payment booked_on amount_fen imported_by imported_at state reason payer_name:withheld remark:withheld fee_order \
          assigned_by",
     ),
-    (
-        "invoice",
-        "id",
-        "id fee_order payer kind amount_fen form_sealed:withheld requested_by requested_at due_at due_estimated state \
-         number file_sha256:hex red_number reasons",
-    ),
-    ("invoice_file", "invoice", "invoice sha256:hex media_type content:withheld attached_by attached_at"),
     (
         "attempt",
         "id",
@@ -140,11 +145,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     ("counter_day", "counter, day", "counter day"),
     ("appointment", "id", "id counter day slot estimated purpose unit application made_by made_at state"),
-    (
-        "notice",
-        "id",
-        "id recipient template application created_at routed_at training certificate:hex step invoice",
-    ),
+    ("notice", "id", "id recipient template application created_at routed_at training certificate:hex step"),
     ("notice_delivery", "notice, channel", "notice channel state attempts next_at sent_at error"),
     ("unit_contact", "unit", "unit mail_sealed:withheld phone_sealed:withheld changed_at changed_by"),
 ];

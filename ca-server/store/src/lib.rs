@@ -36,7 +36,6 @@ pub use tx::{Reader, Tx};
 pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine,
     BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource,
-    DeliveryRecord, Ending, EndingFilter, Expiring, InvoiceFile, InvoiceFilter, NoticeFilter, NoticeRecord,
-    OpeningRecord, OrderFilter, PairRecord, Progress, RegisterImport, RegisterRow, StatusRecord,
-    TrainingFilter, UnitFilter,
+    DeliveryRecord, Ending, EndingFilter, Expiring, InvoiceFilter, NoticeFilter, NoticeRecord, OpeningRecord,
+    OrderFilter, PairRecord, Progress, RegisterImport, RegisterRow, StatusRecord, TrainingFilter, UnitFilter,
 };

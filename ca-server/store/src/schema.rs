@@ -3,7 +3,7 @@
 mod money;
 
 pub(crate) use self::money::{
-    adjustment, bank_line, charge, charge_line, fee_order, invoice, invoice_file, ledger_account,
+    adjustment, bank_line, charge, charge_line, chargeback, fee_order, invoice, invoice_file, ledger_account,
     online_payment, payment, posting,
 };
 
@@ -282,7 +282,6 @@ diesel::table! {
         training -> Nullable<Text>,
         certificate -> Nullable<Binary>,
         step -> Nullable<Integer>,
-        invoice -> Nullable<Text>,
     }
 }
 
@@ -496,6 +495,7 @@ diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_unit);
+diesel::allow_tables_to_appear_in_same_query!(chargeback, charge, application);
 diesel::joinable!(batch_line -> application (application));
 diesel::joinable!(batch_line -> batch (batch));
 diesel::allow_tables_to_appear_in_same_query!(batch, batch_line, application, appointment);

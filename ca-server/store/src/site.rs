@@ -78,10 +78,10 @@ sites! {
     AssignMoney = "assign-money",
     /// Step 4: a waiver or a refund, asked for, decided or paid out.
     AdjustMoney = "adjust-money",
-    /// Step 4: a 发票 is asked for.
-    RequestInvoice = "request-invoice",
-    /// Step 4: a 发票 is written, gets its file, is refused or taken back.
-    IssueInvoice = "issue-invoice",
+    /// Step 4: a payment that was taken back, and what follows.
+    Chargeback = "chargeback",
+    /// Step 4: an invoice, asked for, written, refused or taken back.
+    Invoice = "invoice",
     /// Step 4: several orders become one.
     CollectOrders = "collect-orders",
     /// Step 5: a workstation takes an application.

@@ -6,6 +6,7 @@ mod bank;
 mod batch;
 mod ceremony;
 mod ceremony_crash;
+mod chargeback;
 mod clients;
 mod connections;
 mod crash;

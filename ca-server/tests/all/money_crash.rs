@@ -11,7 +11,7 @@ use crate::{
 
 const PRICE: i64 = 20_000;
 
-fn points(site: WriteSite) -> [String; 2] {
+pub(crate) fn points(site: WriteSite) -> [String; 2] {
     ["before", "after"].map(|when| format!("{}:{when}", site.name()))
 }
 
@@ -26,7 +26,7 @@ fn at_the_counter_on_postgres() {
 }
 
 /// The request is cut short, then sent again under the same key to a server that lives.
-fn cut_short(ca: &mut Ca, point: &str, role: &str, path: &str, body: &Value) -> Value {
+pub(crate) fn cut_short(ca: &mut Ca, point: &str, role: &str, path: &str, body: &Value) -> Value {
     ca.serve(&[("QIANYIN_CRASH", point)]);
     let key = format!("{point}-{path}");
     let key = &key[..key.len().min(90)];

@@ -62,7 +62,7 @@ fn answer(output: &Output) -> (String, Vec<u8>) {
     (String::from_utf8(head.to_vec()).unwrap().to_lowercase(), body[4..].to_vec())
 }
 
-fn pdf(ca: &Ca, staff: &[&str], payment: &str) -> (String, Vec<u8>) {
+pub(crate) fn pdf(ca: &Ca, staff: &[&str], payment: &str) -> (String, Vec<u8>) {
     answer(&ask(ca, staff, &format!("/api/v1/payments/{payment}/receipt"), &[]))
 }
 

@@ -149,36 +149,6 @@ impl Export {
         }
     }
 
-    /// An invoice of the unit with its entries: its number and that of the invoice that takes it back.
-    pub(crate) fn add_invoice(
-        &mut self,
-        id: &str,
-        order: &str,
-        (state, fen): (&str, i64),
-        [number, red]: [Option<&str>; 2],
-    ) {
-        let by = format!("staff:{CLERK}");
-        self.add(json!({
-            "table": "invoice", "id": id, "fee_order": order, "payer": self.payer(), "amount_fen": fen,
-            "requested_by": by, "requested_at": 1, "due_at": 2, "state": state, "number": number,
-            "file_sha256": null, "red_number": red,
-        }));
-        self.log("request-invoice", id, json!({ "amount": fen.to_string() }));
-        if number.is_some() {
-            self.log("issue-invoice", id, json!({ "to": "issued" }));
-        }
-        if matches!(state, "red-lettered" | "refused") {
-            self.log("issue-invoice", id, json!({ "to": state }));
-        }
-    }
-
-    /// The file of an invoice that was issued.
-    pub(crate) fn add_file(&mut self, invoice: &str) {
-        self.add(json!({ "table": "invoice_file", "invoice": invoice, "sha256": "f1" }));
-        self.change("invoice", "id", invoice, "file_sha256", json!("f1"));
-        self.log("issue-invoice", invoice, json!({ "to": "issued" }));
-    }
-
     pub(crate) fn log_by(&mut self, person: &str, action: &str, object: &str, detail: Value) {
         let entry = self.log(action, object, detail).to_string();
         self.change("audit", "id", &entry, "actor", json!(format!("staff:{person}")));

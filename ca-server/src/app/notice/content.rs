@@ -1,9 +1,6 @@
 //! What a notice tells, made at each try: secrets are stored nowhere, and reasons and places are as they stand then.
 
-use ca_core::{
-    ApplicationKind, ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit,
-    billing::InvoiceState,
-};
+use ca_core::{ApplicationKind, ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit};
 use ca_store::{NoticeRecord, Reader};
 use ca_verifier::Serial;
 
@@ -19,6 +16,9 @@ use crate::{
 impl App {
     /// What the notice tells, as it stands now.
     pub(super) async fn content(&self, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
+        if let (NoticeKind::Arrears, NoticeAbout::Application(id)) = (notice.kind, &notice.about) {
+            return Ok(Content::Arrears { id: id.to_string(), days: self.policies.fees().arrears_days() });
+        }
         if let NoticeAbout::Certificate(serial) = &notice.about {
             return self.store.read(|reader| self.expiry(reader, notice, unit, *serial));
         }
@@ -124,20 +124,7 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
                     Content::ApplicationRejected { id, reasons }
                 }
                 (NoticeKind::ReadyForCollection, _) => Content::Ready { id },
-                _ => Content::Changed { id },
-            })
-        }
-        NoticeAbout::Invoice(id) => {
-            let known = reader.invoice(id)?.ok_or_else(|| Problem::not_found("invoice"))?;
-            let (id, order, amount) = (id.to_string(), known.order.to_string(), known.amount.to_string());
-            Ok(match (notice.kind, known.state) {
-                (
-                    NoticeKind::InvoiceIssued,
-                    InvoiceState::Issued { number, .. } | InvoiceState::RedLettered { number, .. },
-                ) => Content::InvoiceIssued { order, amount, number: number.as_str().to_owned() },
-                (NoticeKind::InvoiceRefused, InvoiceState::Refused { reasons }) => {
-                    Content::InvoiceRefused { order, amount, reasons }
-                }
+                (NoticeKind::ArrearsHeld, _) => Content::ArrearsHeld { id },
                 _ => Content::Changed { id },
             })
         }

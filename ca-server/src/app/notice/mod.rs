@@ -9,7 +9,7 @@ mod delivery;
 
 use ca_core::{
     Action, AgentId, AuditEntry, DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeId,
-    NoticeKind, UnitId, billing::Payer,
+    NoticeKind, UnitId,
 };
 use ca_store::{DeliveryRecord, NoticeRecord, Reader, StoreError, Tx, WriteSite};
 use ca_verifier::Time;
@@ -157,10 +157,6 @@ pub(crate) fn unit_of(reader: &mut Reader<'_>, notice: &NoticeRecord) -> Result<
     let unit = match &notice.about {
         NoticeAbout::Application(id) => reader.application(id)?.map(|application| application.unit),
         NoticeAbout::Training(id) => reader.training(id)?.map(|training| training.unit),
-        NoticeAbout::Invoice(id) => match reader.invoice(id)?.map(|invoice| invoice.payer) {
-            Some(Payer::Unit(unit)) => Some(unit),
-            _ => None,
-        },
         NoticeAbout::Certificate(serial) => reader.certificate(serial)?.and_then(|record| record.unit),
     };
     unit.ok_or_else(|| mismatch(notice).into())

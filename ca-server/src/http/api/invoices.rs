@@ -1,175 +1,150 @@
-//! 发票: checked, asked for, written, refused, taken back. What was filled in is shown to whoever writes it, and in no list.
+//! Invoices (发票): checked, asked for, written, taken back, for staff and for those who pay.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequest, Path, Query, Request, State},
-    http::{StatusCode, header},
+    extract::{Path, Query, State},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use ca_core::{
     Action, InvoiceId, OrderId,
-    billing::{INVOICE_FILE_MAX, Invoice, InvoiceFileKind, InvoiceState, Payer},
+    billing::{Invoice, InvoiceState, Payer},
 };
-use ca_store::{AccountOwner, InvoiceFile, InvoiceFilter};
+use ca_store::{InvoiceFilter, Reader};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MadeView, applications::Reasons, check_known, made};
+use super::{MadeView, applications::Reasons, check_known, made, own_orders::payer};
 use crate::{
-    app::{About, App, CheckedForm, InvoiceFields, InvoiceSeen, InvoiceStep, Made, NewInvoice},
+    app::{About, App, NewInvoice, to_red_letter},
     http::{
-        auth::{Asking, Own},
+        auth::Own,
         problem::{Body, IdempotencyKey},
     },
     permit::{IssueInvoice, Permit, ReadOwnRecords, ReadRecords, RequestInvoice},
     problem::Problem,
-    rule::Rule,
     wire,
 };
 
 const PAGE: i64 = 100;
 
-/// An invoice. Not what was filled in.
+/// An invoice, without what stands on it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct InvoiceView {
     id: String,
     order: String,
-    /// Who pays: `unit:` or `agent:` and our identifier.
     payer: String,
     /// `ordinary` or `special`.
     kind: &'static str,
     amount_fen: i64,
-    /// Who asked; not told to the payer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    requested_by: Option<String>,
     requested_at: String,
-    /// The first moment at which it is late.
+    /// The first moment that is too late: 15 working days.
     due_at: String,
-    /// The deadline reaches into a year whose holidays are not published yet.
+    /// It reaches into a year whose holidays are not published yet.
     due_estimated: bool,
-    /// Nobody wrote it in time.
     overdue: bool,
     /// `requested`, `issued`, `red-lettered` or `refused`.
     state: &'static str,
     /// The tax bureau's number.
     number: Option<String>,
-    /// SHA-256 of its file.
-    file_sha256: Option<String>,
     /// The number of the invoice that takes it back.
     red_number: Option<String>,
     /// Why it was refused.
     reasons: Option<String>,
-    /// What must be taken back of the order's invoices, because money was given back after it was invoiced, in fen.
+    /// SHA-256 of its file, hexadecimal.
+    file_sha256: Option<String>,
+    /// So much of the order's invoices must be taken back, because money went back.
     to_red_letter_fen: i64,
 }
 
-impl InvoiceView {
-    fn staff(seen: InvoiceSeen) -> Self {
-        let by = Some(seen.invoice.requested_by.clone());
-        Self { requested_by: by, ..Self::own(seen) }
-    }
-
-    fn own(InvoiceSeen { invoice, to_red_letter }: InvoiceSeen) -> Self {
-        let (overdue, state) = (invoice.is_overdue(wire::now()), invoice.state.name());
-        let file_sha256 = invoice.state.file().map(hex::encode);
-        let (number, red_number, reasons) = match invoice.state {
-            InvoiceState::Requested => (None, None, None),
-            InvoiceState::Issued { number, .. } => (Some(number), None, None),
-            InvoiceState::RedLettered { number, red, .. } => (Some(number), Some(red), None),
-            InvoiceState::Refused { reasons } => (None, None, Some(reasons)),
-        };
-        Self {
-            id: invoice.id.to_string(),
-            order: invoice.order.to_string(),
-            payer: invoice.payer.to_string(),
-            kind: invoice.kind.name(),
-            amount_fen: invoice.amount.get(),
-            requested_by: None,
-            requested_at: invoice.requested_at.to_string(),
-            due_at: invoice.due.at.to_string(),
-            due_estimated: invoice.due.estimated,
-            overdue,
-            state,
-            number: number.map(|number| number.as_str().to_owned()),
-            file_sha256,
-            red_number: red_number.map(|number| number.as_str().to_owned()),
-            reasons,
-            to_red_letter_fen: to_red_letter.get(),
-        }
-    }
-}
-
-/// An invoice with what was filled in.
+/// An invoice with what stands on it, for whoever writes it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WholeInvoiceView {
     #[serde(flatten)]
     invoice: InvoiceView,
-    /// `null` once erased.
-    form: Option<InvoiceFields>,
+    form: NewInvoice,
 }
 
-/// What a form that is right comes to.
+fn view(reader: &mut Reader<'_>, known: Invoice) -> Result<InvoiceView, Problem> {
+    let overdue = known.state.is_overdue(known.due, wire::now());
+    let (state, to_red_letter_fen) = (known.state.name(), to_red_letter(reader, &known.order)?.get());
+    let (number, file, red_number, reasons) = match known.state {
+        InvoiceState::Requested => (None, None, None, None),
+        InvoiceState::Issued { number, file } => (Some(number), file, None, None),
+        InvoiceState::RedLettered { number, red } => (Some(number), None, Some(red), None),
+        InvoiceState::Refused { reasons } => (None, None, None, Some(reasons)),
+    };
+    Ok(InvoiceView {
+        id: known.id.to_string(),
+        order: known.order.to_string(),
+        payer: known.payer.to_string(),
+        kind: known.kind.name(),
+        amount_fen: known.amount.get(),
+        requested_at: known.requested_at.to_string(),
+        due_at: known.due.at.to_string(),
+        due_estimated: known.due.estimated,
+        overdue,
+        state,
+        number: number.map(|number| number.as_str().to_owned()),
+        red_number: red_number.map(|number| number.as_str().to_owned()),
+        reasons,
+        file_sha256: file.map(hex::encode),
+        to_red_letter_fen,
+    })
+}
+
+/// How much could be invoiced.
 #[derive(Serialize, ToSchema)]
-pub(super) struct CheckedFormView {
-    kind: &'static str,
-    /// What may be invoiced of the order now; nothing before it is paid.
+pub(super) struct InvoiceableView {
+    /// Paid, not given back, and on no invoice; 0 before anything is paid.
     invoiceable_fen: i64,
-}
-
-/// The number that the tax bureau gave.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Numbered {
-    /// Eight digits, or twenty of a fully digital invoice.
-    number: String,
 }
 
 async fn checked(
     app: &App,
     permit: Permit<RequestInvoice>,
     id: &str,
-    fields: InvoiceFields,
-) -> Result<Json<CheckedFormView>, Problem> {
-    let about = About { actor: permit.actor(), action: Action::RequestInvoice, object: "order", id };
-    let work = async { app.check_invoice(&permit, &OrderId::parse(id)?, fields) };
-    let CheckedForm { kind, invoiceable } = app.audited(about, work).await?;
-    Ok(Json(CheckedFormView { kind: kind.name(), invoiceable_fen: invoiceable.get() }))
+    new: &NewInvoice,
+) -> Result<Json<InvoiceableView>, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::RequestInvoice, object: "order", id };
+    let work = async { app.check_invoice(&permit, &OrderId::parse(id)?, new) };
+    let most = app.audited(about, work).await?;
+    Ok(Json(InvoiceableView { invoiceable_fen: most.get().max(0) }))
 }
 
 async fn requested(
     app: &App,
     permit: Permit<RequestInvoice>,
     id: &str,
-    key: IdempotencyKey,
-    body: Body<NewInvoice>,
-) -> Result<Made<InvoiceId>, Problem> {
-    let (actor, once) = (permit.actor().clone(), key.once(&body));
+    (key, body): (IdempotencyKey, Body<NewInvoice>),
+) -> Result<Response, Problem> {
+    let (once, actor) = (key.once(&body), permit.actor().clone());
     let about = About { actor: &actor, action: Action::RequestInvoice, object: "order", id };
     let work = async { app.request_invoice(permit, OrderId::parse(id)?, body.value, once).await };
-    app.audited(about, work).await
+    app.audited(about, work).await.map(made)
 }
 
-/// Check what is filled in for an invoice, before anything is paid. Nothing is kept.
-#[utoipa::path(post, path = "/api/v1/orders/{id}/invoice-check", request_body = InvoiceFields,
-    params(("id" = String, Path)), responses((status = 200, body = CheckedFormView),
-        (status = 422, description = "which field is wrong")))]
+/// Whether an invoice could be written so, before anything is paid. Nothing is kept.
+#[utoipa::path(post, path = "/api/v1/orders/{id}/invoice-check", request_body = NewInvoice,
+    params(("id" = String, Path)), responses((status = 200, body = InvoiceableView),
+        (status = 422, description = "title, tax number, bank or mail is wrong")))]
 pub(super) async fn check(
     permit: Permit<RequestInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    body: Body<InvoiceFields>,
-) -> Result<Json<CheckedFormView>, Problem> {
-    checked(&app, permit, &id, body.value).await
+    body: Body<NewInvoice>,
+) -> Result<Json<InvoiceableView>, Problem> {
+    checked(&app, permit, &id, &body.value).await
 }
 
-/// Ask for an invoice over what was paid for an order, for its payer.
+/// Ask for an invoice of what was paid for an order, or of a part.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/invoices", request_body = NewInvoice,
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
-    responses((status = 201, body = MadeView),
-        (status = 422, description = "which field is wrong, or more than may be invoiced")))]
+    responses((status = 201, body = MadeView), (status = 422, description = "something on it is wrong, or too much")))]
 pub(super) async fn request(
     permit: Permit<RequestInvoice>,
     State(app): State<Arc<App>>,
@@ -177,7 +152,7 @@ pub(super) async fn request(
     key: IdempotencyKey,
     body: Body<NewInvoice>,
 ) -> Result<Response, Problem> {
-    requested(&app, permit, &id, key, body).await.map(made)
+    requested(&app, permit, &id, (key, body)).await
 }
 
 /// Which invoices.
@@ -185,37 +160,35 @@ pub(super) async fn request(
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,
-    /// Only those that were to be written by now and are not.
-    #[serde(default)]
-    overdue: bool,
-    /// Only those of orders with invoices over more than is still paid: something must be taken back.
-    #[serde(default)]
-    to_red_letter: bool,
+    /// Only those that are late.
+    overdue: Option<bool>,
     /// Only those after this identifier.
     after: Option<String>,
 }
 
+fn list(app: &App, query: ListQuery, payer: Option<Payer>) -> Result<Json<Vec<InvoiceView>>, Problem> {
+    check_known("state", query.state.as_deref(), &InvoiceState::NAMES)?;
+    let after = query.after.as_deref().map(InvoiceId::parse).transpose()?;
+    let overdue_at = query.overdue.unwrap_or(false).then(wire::now);
+    app.store.read(|reader| {
+        let filter = InvoiceFilter { state: query.state, payer, overdue_at, after, limit: PAGE };
+        let found = reader.invoices(&filter)?;
+        let views: Result<Vec<_>, Problem> = found.into_iter().map(|known| view(reader, known)).collect();
+        views.map(Json)
+    })
+}
+
 /// Invoices, oldest first, 100 at a time.
-#[utoipa::path(get, path = "/api/v1/invoices", params(ListQuery),
-    responses((status = 200, body = [InvoiceView])))]
+#[utoipa::path(get, path = "/api/v1/invoices", params(ListQuery), responses((status = 200, body = [InvoiceView])))]
 pub(super) async fn invoices(
     _permit: Permit<ReadRecords>,
     State(app): State<Arc<App>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<InvoiceView>>, Problem> {
-    check_known("state", query.state.as_deref(), &InvoiceState::NAMES)?;
-    let filter = InvoiceFilter {
-        state: query.state,
-        payer: None,
-        overdue_at: query.overdue.then(wire::now),
-        too_much: query.to_red_letter,
-        after: query.after.as_deref().map(InvoiceId::parse).transpose()?,
-        limit: PAGE,
-    };
-    Ok(Json(app.invoices(&filter)?.into_iter().map(InvoiceView::staff).collect()))
+    list(&app, query, None)
 }
 
-/// One invoice with what was filled in, for whoever writes it.
+/// One invoice with what stands on it.
 #[utoipa::path(get, path = "/api/v1/invoices/{id}", params(("id" = String, Path)),
     responses((status = 200, body = WholeInvoiceView)))]
 pub(super) async fn invoice(
@@ -223,160 +196,120 @@ pub(super) async fn invoice(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<WholeInvoiceView>, Problem> {
-    let (seen, form) = app.whole_invoice(&permit, &InvoiceId::parse(&id)?)?;
-    Ok(Json(WholeInvoiceView { invoice: InvoiceView::staff(seen), form }))
+    let id = InvoiceId::parse(&id)?;
+    app.store.read(|reader| {
+        let known = reader.invoice(&id)?.ok_or_else(|| Problem::not_found("invoice"))?;
+        let form = app.invoice_form(&permit, &known)?;
+        Ok(Json(WholeInvoiceView { invoice: view(reader, known)?, form }))
+    })
 }
 
-async fn change(
+/// The tax bureau's number.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Numbered {
+    /// 8 digits, or 20 of a fully digital invoice (数电发票).
+    number: String,
+}
+
+async fn moved<F: Future<Output = Result<Invoice, Problem>>>(
     app: &App,
-    permit: Permit<IssueInvoice>,
+    permit: &Permit<IssueInvoice>,
     id: &str,
-    step: InvoiceStep,
+    work: impl FnOnce(InvoiceId) -> F,
 ) -> Result<Json<InvoiceView>, Problem> {
-    let actor = permit.actor().clone();
-    let about = About { actor: &actor, action: Action::IssueInvoice, object: "invoice", id };
-    let work = async { app.change_invoice(permit, InvoiceId::parse(id)?, step).await };
-    app.audited(about, work).await.map(|seen| Json(InvoiceView::staff(seen)))
+    let about = About { actor: permit.actor(), action: Action::IssueInvoice, object: "invoice", id };
+    let known = app.audited(about, async { work(InvoiceId::parse(id)?).await }).await?;
+    app.store.read(|reader| view(reader, known).map(Json))
 }
 
-/// Record that the invoice was written, under the tax bureau's number.
-#[utoipa::path(post, path = "/api/v1/invoices/{id}/issue", request_body = Numbered,
-    params(("id" = String, Path)), responses((status = 200, body = InvoiceView),
-        (status = 409, description = "written or refused before, or the number was used")))]
+/// Record that it was written.
+#[utoipa::path(post, path = "/api/v1/invoices/{id}/issue", request_body = Numbered, params(("id" = String, Path)),
+    responses((status = 200, body = InvoiceView), (status = 409, description = "the number stands on another")))]
 pub(super) async fn issue(
     permit: Permit<IssueInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     body: Body<Numbered>,
 ) -> Result<Json<InvoiceView>, Problem> {
-    change(&app, permit, &id, InvoiceStep::Issue(body.value.number)).await
+    moved(&app, &permit, &id, |id| app.issue_invoice(permit.clone(), id, &body.value.number)).await
 }
 
-/// Refuse, with reasons that the payer reads.
-#[utoipa::path(post, path = "/api/v1/invoices/{id}/refusal", request_body = Reasons,
-    params(("id" = String, Path)), responses((status = 200, body = InvoiceView)))]
+/// Refuse it, with reasons that the payer reads.
+#[utoipa::path(post, path = "/api/v1/invoices/{id}/refusal", request_body = Reasons, params(("id" = String, Path)),
+    responses((status = 200, body = InvoiceView)))]
 pub(super) async fn refuse(
     permit: Permit<IssueInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     body: Body<Reasons>,
 ) -> Result<Json<InvoiceView>, Problem> {
-    change(&app, permit, &id, InvoiceStep::Refuse(body.value.reasons)).await
+    moved(&app, &permit, &id, |id| app.refuse_invoice(permit.clone(), id, body.value.reasons)).await
 }
 
-/// Record that the invoice was taken back by a red-letter invoice (红字发票).
-#[utoipa::path(post, path = "/api/v1/invoices/{id}/red-letter", request_body = Numbered,
-    params(("id" = String, Path)), responses((status = 200, body = InvoiceView),
-        (status = 409, description = "not written, taken back before, or the number was used")))]
+/// Record the invoice over less than nothing (红字发票) that takes it back.
+#[utoipa::path(post, path = "/api/v1/invoices/{id}/red-letter", request_body = Numbered, params(("id" = String, Path)),
+    responses((status = 200, body = InvoiceView)))]
 pub(super) async fn red_letter(
     permit: Permit<IssueInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     body: Body<Numbered>,
 ) -> Result<Json<InvoiceView>, Problem> {
-    change(&app, permit, &id, InvoiceStep::RedLetter(body.value.number)).await
+    moved(&app, &permit, &id, |id| app.red_letter_invoice(permit.clone(), id, &body.value.number)).await
 }
 
-/// The file of an invoice as the body of a request, by its media type.
-pub(super) struct Octets(InvoiceFileKind, Vec<u8>);
-
-impl FromRequest<Arc<App>> for Octets {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let (asking, path) = (request.extensions().get::<Asking>().cloned(), request.uri().path().to_owned());
-        let problem = match octets(request, app).await {
-            Ok(octets) => return Ok(octets),
-            Err(problem) => problem,
-        };
-        if let Some(asking) = asking {
-            asking.refused(app, &problem, &path).await?;
-        }
-        Err(problem)
-    }
-}
-
-async fn octets(request: Request, app: &Arc<App>) -> Result<Octets, Problem> {
-    let given =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let kind = InvoiceFileKind::from_media_type(&media_type)?;
-    let octets = Bytes::from_request(request, app).await;
-    let octets = octets.map_err(|rejection| match rejection.into_response().status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Rule::InvoiceFileSize).with("limit", INVOICE_FILE_MAX),
-        _ => Problem::new(Rule::Malformed).with("detail", "the body did not arrive"),
-    })?;
-    Ok(Octets(kind, octets.to_vec()))
-}
-
-/// Keep the file of an invoice that was written: PDF, OFD or XML of at most 5 MiB, once.
+/// Attach its file: PDF, OFD or XML, 5 MiB at most.
 #[utoipa::path(put, path = "/api/v1/invoices/{id}/file", params(("id" = String, Path)),
-    request_body(content((Vec<u8> = "application/pdf"), (Vec<u8> = "application/ofd"),
-        (String = "application/xml"))),
-    responses((status = 200, body = InvoiceView), (status = 409, description = "not written, or it has a file"),
+    request_body(content = Vec<u8>, content_type = "application/pdf"),
+    responses((status = 200, body = InvoiceView), (status = 409, description = "it has one, or is not issued"),
         (status = 413, description = "too large"), (status = 415, description = "not such a file")))]
 pub(super) async fn attach(
     permit: Permit<IssueInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Octets(kind, octets): Octets,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Result<Json<InvoiceView>, Problem> {
-    change(&app, permit, &id, InvoiceStep::Attach(kind, octets)).await
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let media_type = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    moved(&app, &permit, &id, |id| app.attach_invoice(permit.clone(), id, (&media_type, body.to_vec()))).await
 }
 
-/// The file of an invoice, octet for octet.
+fn download(reader: &mut Reader<'_>, id: &InvoiceId) -> Result<Response, Problem> {
+    let (media_type, content) = reader.invoice_file(id)?.ok_or_else(|| Problem::not_found("file"))?;
+    let ending = media_type.rsplit('/').next().unwrap_or_default();
+    let name = format!("attachment; filename=\"invoice-{id}.{ending}\"");
+    Ok(([(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, name)], content).into_response())
+}
+
+/// Its file.
 #[utoipa::path(get, path = "/api/v1/invoices/{id}/file", params(("id" = String, Path)),
-    responses((status = 200, description = "the file"), (status = 404, description = "it has none")))]
+    responses((status = 200, description = "the file", content_type = "application/pdf")))]
 pub(super) async fn file(
     _permit: Permit<IssueInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    app.invoice_file(&InvoiceId::parse(&id)?, None).map(download)
+    let id = InvoiceId::parse(&id)?;
+    app.store.read(|reader| download(reader, &id))
 }
 
-fn download((invoice, file): (Invoice, InvoiceFile)) -> Response {
-    let name = match &invoice.state {
-        InvoiceState::Issued { number, .. } | InvoiceState::RedLettered { number, .. } => number.as_str(),
-        InvoiceState::Requested | InvoiceState::Refused { .. } => invoice.id.as_str(),
-    };
-    // Others made it: it is saved, not shown as a page of ours.
-    let headers = [
-        (header::CONTENT_TYPE, file.kind.media_type().to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"invoice-{name}.{}\"", file.kind.extension()),
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    (headers, file.content).into_response()
-}
-
-fn payer(owner: &AccountOwner) -> Payer {
-    match owner {
-        AccountOwner::Unit { unit, .. } => Payer::Unit(unit.clone()),
-        AccountOwner::Agent(agent) => Payer::Agent(agent.clone()),
-    }
-}
-
-/// Check what is filled in for an invoice over an own order, before anything is paid. Nothing is kept.
-#[utoipa::path(post, path = "/api/v1/own/orders/{id}/invoice-check", request_body = InvoiceFields,
-    params(("id" = String, Path)), responses((status = 200, body = CheckedFormView),
-        (status = 422, description = "which field is wrong")))]
+/// Whether an invoice for an own order could be written so. Nothing is kept.
+#[utoipa::path(post, path = "/api/v1/own/orders/{id}/invoice-check", request_body = NewInvoice,
+    params(("id" = String, Path)), responses((status = 200, body = InvoiceableView)))]
 pub(super) async fn check_own(
     own: Own<RequestInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    body: Body<InvoiceFields>,
-) -> Result<Json<CheckedFormView>, Problem> {
-    checked(&app, own.permit, &id, body.value).await
+    body: Body<NewInvoice>,
+) -> Result<Json<InvoiceableView>, Problem> {
+    checked(&app, own.permit, &id, &body.value).await
 }
 
-/// Ask for an invoice over what was paid for an own order.
+/// Ask for an invoice of what was paid for an own order.
 #[utoipa::path(post, path = "/api/v1/own/orders/{id}/invoices", request_body = NewInvoice,
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)),
-    responses((status = 201, body = MadeView),
-        (status = 422, description = "which field is wrong, or more than may be invoiced")))]
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), responses((status = 201, body = MadeView)))]
 pub(super) async fn request_own(
     own: Own<RequestInvoice>,
     State(app): State<Arc<App>>,
@@ -384,40 +317,31 @@ pub(super) async fn request_own(
     key: IdempotencyKey,
     body: Body<NewInvoice>,
 ) -> Result<Response, Problem> {
-    requested(&app, own.permit, &id, key, body).await.map(made)
-}
-
-/// Which own invoices.
-#[derive(Deserialize, IntoParams)]
-pub(super) struct OwnListQuery {
-    /// Only those after this identifier.
-    after: Option<String>,
+    requested(&app, own.permit, &id, (key, body)).await
 }
 
 /// The own invoices, oldest first, 100 at a time.
-#[utoipa::path(get, path = "/api/v1/own/invoices", params(OwnListQuery),
-    responses((status = 200, body = [InvoiceView])))]
+#[utoipa::path(get, path = "/api/v1/own/invoices", params(ListQuery), responses((status = 200, body = [InvoiceView])))]
 pub(super) async fn own_invoices(
     own: Own<ReadOwnRecords>,
     State(app): State<Arc<App>>,
-    Query(query): Query<OwnListQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<InvoiceView>>, Problem> {
-    let filter = InvoiceFilter {
-        payer: Some(payer(&own.account.owner)),
-        after: query.after.as_deref().map(InvoiceId::parse).transpose()?,
-        limit: PAGE,
-        ..InvoiceFilter::default()
-    };
-    Ok(Json(app.invoices(&filter)?.into_iter().map(InvoiceView::own).collect()))
+    list(&app, query, Some(payer(&own.account.owner)))
 }
 
-/// The file of an own invoice, octet for octet.
+/// The file of an own invoice.
 #[utoipa::path(get, path = "/api/v1/own/invoices/{id}/file", params(("id" = String, Path)),
-    responses((status = 200, description = "the file"), (status = 404, description = "it has none")))]
+    responses((status = 200, description = "the file", content_type = "application/pdf")))]
 pub(super) async fn own_file(
     own: Own<ReadOwnRecords>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    app.invoice_file(&InvoiceId::parse(&id)?, Some(&payer(&own.account.owner))).map(download)
+    let (id, payer) = (InvoiceId::parse(&id)?, payer(&own.account.owner));
+    app.store.read(|reader| {
+        let known = reader.invoice(&id)?.filter(|known| known.payer == payer);
+        known.ok_or_else(|| Problem::not_found("invoice"))?;
+        download(reader, &id)
+    })
 }

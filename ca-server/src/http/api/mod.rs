@@ -8,6 +8,7 @@ mod appointments;
 mod bank;
 mod batches;
 mod certificates;
+mod chargebacks;
 mod invoices;
 mod log;
 mod notices;
@@ -30,7 +31,6 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use ca_core::billing::INVOICE_FILE_MAX;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -38,7 +38,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) use self::log::LogView;
 use super::upload::UPLOAD_MAX;
 use crate::{
-    app::{App, Made},
+    app::{App, INVOICE_FILE_MAX, Made},
     problem::Problem,
 };
 
@@ -61,18 +61,18 @@ fn uploads() -> OpenApiRouter<Arc<App>> {
         .layer(DefaultBodyLimit::max(UPLOAD_MAX))
 }
 
-/// Files of invoices, with a limit of their own.
-fn invoice_files() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(invoices::attach, invoices::file))
-        .layer(DefaultBodyLimit::max(INVOICE_FILE_MAX))
-}
-
 /// As many orders as a department has units.
 fn collections() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(orders::collect, orders::orders))
         .layer(DefaultBodyLimit::max(ORDERS_BODY_MAX))
+}
+
+/// Invoices as the tax bureau gives them.
+fn invoice_files() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(invoices::attach, invoices::file))
+        .layer(DefaultBodyLimit::max(INVOICE_FILE_MAX))
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -138,6 +138,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_orders::own_order))
         .routes(routes!(own_orders::own_statement))
         .routes(routes!(own_orders::open_own))
+        .merge(invoice_files())
         .routes(routes!(invoices::check))
         .routes(routes!(invoices::request))
         .routes(routes!(invoices::invoices))
@@ -145,7 +146,6 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(invoices::issue))
         .routes(routes!(invoices::refuse))
         .routes(routes!(invoices::red_letter))
-        .merge(invoice_files())
         .routes(routes!(invoices::check_own))
         .routes(routes!(invoices::request_own))
         .routes(routes!(invoices::own_invoices))
@@ -157,6 +157,10 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(adjustments::reject))
         .routes(routes!(adjustments::withdraw))
         .routes(routes!(adjustments::pay_out))
+        .routes(routes!(chargebacks::record))
+        .routes(routes!(chargebacks::chargebacks))
+        .routes(routes!(chargebacks::chargeback))
+        .routes(routes!(chargebacks::settle))
         .routes(routes!(applications::claim))
         .routes(routes!(applications::abandon))
         .routes(routes!(applications::hand_over))

@@ -81,7 +81,6 @@ fn view(app: &App, reader: &mut Reader<'_>, notice: NoticeRecord) -> Result<Noti
     let (about, about_id) = match &notice.about {
         NoticeAbout::Application(id) => ("application", id.to_string()),
         NoticeAbout::Training(id) => ("training", id.to_string()),
-        NoticeAbout::Invoice(id) => ("invoice", id.to_string()),
         NoticeAbout::Certificate(serial) => ("certificate", serial.to_string()),
     };
     Ok(NoticeView {

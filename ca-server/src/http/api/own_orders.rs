@@ -27,7 +27,7 @@ use crate::{
 
 const PAGE: i64 = 100;
 
-fn payer(owner: &AccountOwner) -> Payer {
+pub(super) fn payer(owner: &AccountOwner) -> Payer {
     match owner {
         AccountOwner::Unit { unit, .. } => Payer::Unit(unit.clone()),
         AccountOwner::Agent(agent) => Payer::Agent(agent.clone()),

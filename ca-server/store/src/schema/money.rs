@@ -131,13 +131,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    chargeback (id) {
+        id -> Text,
+        payment -> Text,
+        fee_order -> Text,
+        amount_fen -> BigInt,
+        reference -> Text,
+        recorded_by -> Text,
+        recorded_at -> BigInt,
+        state -> Text,
+        held_at -> Nullable<BigInt>,
+        settlement -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     invoice (id) {
         id -> Text,
         fee_order -> Text,
         payer -> Text,
         kind -> Text,
         amount_fen -> BigInt,
-        form_sealed -> Nullable<Binary>,
+        form_sealed -> Binary,
         requested_by -> Text,
         requested_at -> BigInt,
         due_at -> BigInt,
@@ -153,11 +168,8 @@ diesel::table! {
 diesel::table! {
     invoice_file (invoice) {
         invoice -> Text,
-        sha256 -> Binary,
         media_type -> Text,
         content -> Binary,
-        attached_by -> Text,
-        attached_at -> BigInt,
     }
 }
 

@@ -10,6 +10,7 @@ mod attempt;
 mod audit;
 mod bank_line;
 mod batch;
+mod chargeback;
 mod contact;
 mod crl;
 mod delivery;
@@ -46,7 +47,7 @@ pub use self::{
     crl::CrlRecord,
     delivery::DeliveryRecord,
     idempotency::Claim,
-    invoice::{InvoiceFile, InvoiceFilter},
+    invoice::InvoiceFilter,
     issuing::CertificateRecord,
     notice::{Expiring, NoticeFilter, NoticeRecord},
     order::OrderFilter,

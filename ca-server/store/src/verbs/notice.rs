@@ -1,10 +1,10 @@
 //! The outbox: which message is to go to whom. What the message says, an activation code above all, is never here,
 //! nor an address. How a notice goes out is in `delivery`.
 
-use ca_core::{ApplicationId, InvoiceId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitId};
+use ca_core::{ApplicationId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitId};
 use ca_verifier::{Serial, Time};
 use diesel::{
-    dsl::{exists, not, sql},
+    dsl::{exists, min, not, sql},
     prelude::*,
     sql_types::Bool,
 };
@@ -62,7 +62,6 @@ struct Row {
     training: Option<String>,
     certificate: Option<Vec<u8>>,
     step: Option<i32>,
-    invoice: Option<String>,
 }
 
 impl Reader<'_> {
@@ -107,6 +106,26 @@ impl Reader<'_> {
             query.order(notice::id).limit(filter.limit).select(Row::as_select()).load(connection)
         })?;
         rows.into_iter().map(NoticeRecord::try_from).collect()
+    }
+
+    /// When a notice of this kind about an application, asked for since a moment, was first taken by the other side.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn told_at(
+        &mut self,
+        kind: NoticeKind,
+        application: &ApplicationId,
+        since: Time,
+    ) -> Result<Option<Time>, StoreError> {
+        let query = notice::table
+            .inner_join(notice_delivery::table.on(notice_delivery::notice.eq(notice::id)))
+            .filter(notice::application.eq(application.as_str()))
+            .filter(notice::template.eq(kind.name()))
+            .filter(notice::created_at.ge(since.millis()))
+            .select(min(notice_delivery::sent_at));
+        let at: Option<i64> = run!(self, connection => query.get_result(connection))?;
+        Ok(at.map(Time::from_millis))
     }
 
     /// Good certificates of units for which this reminder is due at `now`, and neither it nor a nearer one was asked
@@ -182,12 +201,10 @@ impl From<&NoticeRecord> for Row {
             training: None,
             certificate: None,
             step: notice.kind.expiry_days().map(i32::from),
-            invoice: None,
         };
         match &notice.about {
             NoticeAbout::Application(id) => row.application = Some(id.to_string()),
             NoticeAbout::Training(id) => row.training = Some(id.to_string()),
-            NoticeAbout::Invoice(id) => row.invoice = Some(id.to_string()),
             NoticeAbout::Certificate(serial) => row.certificate = Some(serial.as_bytes().to_vec()),
         }
         row
@@ -199,17 +216,14 @@ impl TryFrom<Row> for NoticeRecord {
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let id = row.id;
-        let about = match (row.application, row.training, row.certificate, row.invoice) {
-            (Some(application), None, None, None) => {
+        let about = match (row.application, row.training, row.certificate) {
+            (Some(application), None, None) => {
                 NoticeAbout::Application(intact(ApplicationId::parse(&application), "notice", &id)?)
             }
-            (None, Some(training), None, None) => {
+            (None, Some(training), None) => {
                 NoticeAbout::Training(intact(TrainingId::parse(&training), "notice", &id)?)
             }
-            (None, None, Some(number), None) => NoticeAbout::Certificate(serial(&number, "notice", &id)?),
-            (None, None, None, Some(invoice)) => {
-                NoticeAbout::Invoice(intact(InvoiceId::parse(&invoice), "notice", &id)?)
-            }
+            (None, None, Some(number)) => NoticeAbout::Certificate(serial(&number, "notice", &id)?),
             _ => return Err(StoreError::Corrupt { table: "notice", id }),
         };
         Ok(Self {

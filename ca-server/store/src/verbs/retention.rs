@@ -1,6 +1,6 @@
 //! What ties a person's data to the records, and its erasure.
 
-use ca_core::{AgentId, ApplicationId, InvoiceId, Ties, TrainingId, UnitId, billing::Payer};
+use ca_core::{AgentId, ApplicationId, Ties, TrainingId, UnitId};
 use ca_verifier::{Serial, Time};
 use diesel::{dsl::max, prelude::*};
 
@@ -8,8 +8,8 @@ use super::{intact, serial};
 use crate::{
     Reader, StoreError, Tx,
     schema::{
-        agent, agent_card, agent_unit, application, certificate, idempotency, invoice, invoice_file,
-        personal_opening, status, training,
+        agent, agent_card, agent_unit, application, certificate, idempotency, personal_opening, status,
+        training,
     },
     tx::{change_one, run},
 };
@@ -46,18 +46,11 @@ impl Reader<'_> {
             .filter(training::state.ne_all(["rejected", "withdrawn", "passed", "failed"]))
             .order(training::id)
             .select(training::id);
-        let open_invoice = invoice::table
-            .filter(invoice::payer.eq(payer(id)))
-            .filter(invoice::state.eq("requested"))
-            .order(invoice::id)
-            .select(invoice::id);
         let pair: Option<String> = run!(self, connection => pair.first(connection).optional())?;
         let open_application: Option<String> =
             run!(self, connection => open_application.first(connection).optional())?;
         let open_training: Option<String> =
             run!(self, connection => open_training.first(connection).optional())?;
-        let open_invoice: Option<String> =
-            run!(self, connection => open_invoice.first(connection).optional())?;
         Ok(Ties {
             pair: pair.map(|unit| intact(UnitId::parse(&unit), "agent_unit", id)).transpose()?,
             application: open_application
@@ -65,9 +58,6 @@ impl Reader<'_> {
                 .transpose()?,
             training: open_training
                 .map(|found| intact(TrainingId::parse(&found), "training", &found))
-                .transpose()?,
-            invoice: open_invoice
-                .map(|found| intact(InvoiceId::parse(&found), "invoice", &found))
                 .transpose()?,
             certificate: self.last_lapse(id)?,
             last_event: self.last_event(id)?,
@@ -106,29 +96,21 @@ impl Reader<'_> {
             application::table.filter(application::agent.eq(of)).select(max(application::entered_at));
         let trained = training::table.filter(training::agent.eq(of)).select(max(training::entered_at));
         let carded = agent_card::table.filter(agent_card::agent.eq(of)).select(max(agent_card::valid_from));
-        let invoiced = invoice::table.filter(invoice::payer.eq(payer(id))).select(max(invoice::requested_at));
-        let found: [Option<i64>; 7] = [
+        let found: [Option<i64>; 6] = [
             run!(self, connection => qualified.get_result(connection))?,
             run!(self, connection => confirmed.get_result(connection))?,
             run!(self, connection => ended.get_result(connection))?,
             run!(self, connection => applied.get_result(connection))?,
             run!(self, connection => trained.get_result(connection))?,
             run!(self, connection => carded.get_result(connection))?,
-            run!(self, connection => invoiced.get_result(connection))?,
         ];
         let last = found.into_iter().flatten().max().unwrap_or_default();
         Ok(Time::from_millis(last.max(id.made_at().millis())))
     }
 }
 
-/// The agent as the payer of orders.
-fn payer(id: &AgentId) -> String {
-    Payer::Agent(id.clone()).to_string()
-}
-
 impl Tx<'_> {
-    /// Erases who the agent is: sealed values, indexes, openings, the account, what the agent's invoices say and their
-    /// files, and digests of the requests that brought them.
+    /// Erases who the agent is: sealed values, indexes, openings, the account, and digests of the requests that brought them.
     ///
     /// # Errors
     /// [`StoreError::Stale`] `agent` when there is none or it was erased before.
@@ -150,26 +132,10 @@ impl Tx<'_> {
         let openings =
             diesel::delete(personal_opening::table.filter(personal_opening::agent.eq(id.as_str())));
         run!(self, connection => openings.execute(connection))?;
-        self.erase_invoices(id)?;
         if let Some(account) = self.account_of_agent(id)? {
             self.delete_account(&account.id)?;
         }
         let requests = diesel::delete(idempotency::table.filter(idempotency::resource.eq(id.as_str())));
         run!(self, connection => requests.execute(connection)).map(drop)
-    }
-
-    /// That there was an invoice, its amount and its numbers stay.
-    fn erase_invoices(&mut self, id: &AgentId) -> Result<(), StoreError> {
-        let own = invoice::table.filter(invoice::payer.eq(payer(id))).select(invoice::id);
-        let own: Vec<String> = run!(self, connection => own.load(connection))?;
-        for one in own {
-            let requests = diesel::delete(idempotency::table.filter(idempotency::resource.eq(&one)));
-            run!(self, connection => requests.execute(connection))?;
-            let files = diesel::delete(invoice_file::table.filter(invoice_file::invoice.eq(&one)));
-            run!(self, connection => files.execute(connection))?;
-        }
-        let forms = diesel::update(invoice::table.filter(invoice::payer.eq(payer(id))))
-            .set(invoice::form_sealed.eq(None::<Vec<u8>>));
-        run!(self, connection => forms.execute(connection)).map(drop)
     }
 }

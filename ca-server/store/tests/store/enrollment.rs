@@ -232,7 +232,7 @@ fn every_kind_comes_back_and_one_successor_at_a_time() {
             let mut new = application(number);
             new.kind = kind;
             new.years = if kind.buys_time() { 1 } else { 0 };
-            new.entered_before = vec![clerk()];
+            new.entered_before = vec![ca_core::Author::Staff(clerk())];
             new.counter = Some("水西门".into());
             write(store, {
                 let new = new.clone();

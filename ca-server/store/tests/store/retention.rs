@@ -1,8 +1,8 @@
 //! What keeps a person's data, and what erasing leaves.
 
 use ca_core::{
-    Agent, AgentId, ApplicationState, CardNumber, CertificateState, IdCard, Identity, Name, SessionId, Ties,
-    Training, TrainingId, TrainingState, policy::Deadline,
+    Agent, AgentId, ApplicationState, Author, CardNumber, CertificateState, IdCard, Identity, Name,
+    SessionId, Ties, Training, TrainingId, TrainingState, policy::Deadline,
 };
 use ca_store::{Claim, Store, StoreError};
 use ca_verifier::{Reason, Time};
@@ -20,14 +20,8 @@ fn ties(store: &Store) -> Ties {
 fn pairs_and_open_applications_tie() {
     on_both(|store| {
         enroll(store);
-        let nothing = Ties {
-            pair: None,
-            application: None,
-            training: None,
-            invoice: None,
-            certificate: None,
-            last_event: NOW,
-        };
+        let nothing =
+            Ties { pair: None, application: None, training: None, certificate: None, last_event: NOW };
         assert_eq!(ties(store), nothing, "the registration itself is an event");
         write(store, |tx| tx.confirm_pair(&agent().id, &unit().id, NOW.plus_secs(5), "x"));
         assert_eq!((ties(store).pair, ties(store).last_event), (Some(unit().id), NOW.plus_secs(5)));
@@ -80,8 +74,8 @@ fn application_states() -> [(ApplicationState, bool); 11] {
     let (payment, attempt, serial, by) = (payment(1).id, attempt(1).id, serial(1), clerk());
     [
         (ApplicationState::Submitted, true),
-        (ApplicationState::Approved { by: by.clone() }, true),
-        (ApplicationState::Done { by: by.clone() }, false),
+        (ApplicationState::Approved { by: Author::Staff(by.clone()) }, true),
+        (ApplicationState::Done { by: Author::Staff(by.clone()) }, false),
         (ApplicationState::Expired, false),
         (ApplicationState::Rejected { by, reasons: "x".into() }, false),
         (ApplicationState::Withdrawn, false),

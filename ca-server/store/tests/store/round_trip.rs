@@ -1,7 +1,7 @@
 //! What is written comes back as it was, in every state that its type knows.
 
 use ca_core::{
-    Action, AgentId, ApplicationState, AttemptState, IdCard, Name, PaymentId, Staff, StaffId, UnitId,
+    Action, AgentId, ApplicationState, AttemptState, Author, IdCard, Name, PaymentId, Staff, StaffId, UnitId,
 };
 use ca_store::{ApplicationFilter, AuditFilter};
 
@@ -54,7 +54,7 @@ fn applications_in_every_state() {
     let serial = serial(1);
     let states = [
         ApplicationState::Submitted,
-        ApplicationState::Approved { by: by.clone() },
+        ApplicationState::Approved { by: Author::Policy },
         ApplicationState::Rejected { by, reasons: "缺少证件".into() },
         ApplicationState::Withdrawn,
         ApplicationState::Paid { payment: Some(payment.clone()) },
@@ -63,7 +63,7 @@ fn applications_in_every_state() {
         ApplicationState::Paid { payment: None },
         ApplicationState::Issued { payment: None, attempt, serial },
         ApplicationState::Expired,
-        ApplicationState::Done { by: StaffId::new(NOW, octets(2)) },
+        ApplicationState::Done { by: Author::Staff(StaffId::new(NOW, octets(2))) },
         ApplicationState::Delivered { serial },
         ApplicationState::Active { serial },
     ];

@@ -2,7 +2,7 @@
 
 use ca_core::{
     Action, Actor, Agent, AgentId, Application, ApplicationId, ApplicationState, AttemptId, AttemptState,
-    AuditEntry, Document, DocumentForm, Fen, IdCard, Identity, Intent, Name, NoticeAbout, NoticeId,
+    AuditEntry, Author, Document, DocumentForm, Fen, IdCard, Identity, Intent, Name, NoticeAbout, NoticeId,
     NoticeKind, OrderId, PaymentId, SealedContact, StaffId, Unit, UnitId, Vault,
     billing::{Bill, BillCommand, Charge, Item, Order, OrderState, Payer, Payment, PaymentMethod, QuoteLine},
     personal::Place,
@@ -106,7 +106,7 @@ pub(crate) fn application(number: u32) -> Application {
         cps: "2026-1".into(),
         counter: None,
         contact: None,
-        entered_by: clerk(),
+        entered_by: Author::Staff(clerk()),
         entered_before: Vec::new(),
         entered_at: NOW,
         state: ApplicationState::Submitted,
@@ -189,7 +189,7 @@ pub(crate) fn attempt(number: u32) -> AttemptRecord {
         id: AttemptId::new(NOW, octets(number)),
         application: application(number).id,
         workstation: format!("counter-{number}"),
-        clerk: clerk(),
+        clerk: Author::Staff(clerk()),
         wanted_token: Some(format!("T{number}")),
         state: AttemptState::Claimed,
         created_at: NOW,

@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// 作为请求正文的 JSON 文件，“-”为标准输入 / JSON file to send, `-` for standard input
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// 作为请求正文的文件：表格 .csv、.xlsx，发票 .pdf、.ofd、.xml / File to send: a table (.csv, .xlsx) or an invoice (.pdf, .ofd, .xml)
+    /// 作为请求正文的表格文件（.csv 或 .xlsx） / Table to send, .csv or .xlsx
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     file: Option<PathBuf>,
     /// 应答正文原样写入文件 / File that the answer's body goes to as it is
@@ -50,7 +50,7 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Resul
     let json = arguments.data.map(read_json).transpose()?;
     let json = json.map(|value| ("application/json", Bytes::from(value.to_string())));
     let body = match &arguments.file {
-        Some(path) => Some(read_file(path)?),
+        Some(path) => Some(read_table(path)?),
         None => json,
     };
     let token = arguments.token.find(module)?;
@@ -84,17 +84,10 @@ fn read_json(path: PathBuf) -> Result<Value, Error> {
     serde_json::from_str(&text).map_err(|_| Error::Json { path })
 }
 
-fn read_file(path: &Path) -> Result<(&'static str, Bytes), Error> {
+fn read_table(path: &Path) -> Result<(&'static str, Bytes), Error> {
     let octets = std::fs::read(path).map_err(|error| Error::File { path: path.to_owned(), error })?;
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    let media_type = match extension.as_deref() {
-        Some("xlsx") => XLSX,
-        Some("pdf") => "application/pdf",
-        Some("ofd") => "application/ofd",
-        Some("xml") => "application/xml",
-        _ => "text/csv",
-    };
-    Ok((media_type, Bytes::from(octets)))
+    let xlsx = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
+    Ok((if xlsx { XLSX } else { "text/csv" }, Bytes::from(octets)))
 }
 
 fn path(text: &str) -> Result<String, &'static str> {

@@ -1,6 +1,5 @@
 //! I4: every state change stands in the log, and what the log says was done exists.
 
-mod invoice;
 mod money;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +22,6 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     statuses(book, findings);
     payments(book, findings);
     money::check(book, findings);
-    invoice::check(book, findings);
     applications(book, findings);
     records(book, findings);
 }
@@ -171,8 +169,8 @@ fn records(book: &Book, findings: &mut Findings) {
                 Action::RequestAdjustment | Action::DecideAdjustment | Action::PayOutRefund => {
                     ("adjustment", book.adjustments.contains_key(object))
                 }
-                Action::RequestInvoice | Action::IssueInvoice => {
-                    ("invoice", book.invoices.contains_key(object))
+                Action::RecordChargeback | Action::SettleChargeback => {
+                    ("chargeback", book.chargebacks.contains_key(object))
                 }
                 _ => continue,
             };
@@ -291,8 +289,6 @@ mod tests {
             ("request-adjustment", "adjustment"),
             ("decide-adjustment", "adjustment"),
             ("pay-out-refund", "adjustment"),
-            ("request-invoice", "invoice"),
-            ("issue-invoice", "invoice"),
         ] {
             let entry = export.log(action, "7f", json!({}));
             let gone = Violation::RecordMissing { action, table };

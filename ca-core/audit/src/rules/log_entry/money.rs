@@ -12,6 +12,7 @@ use crate::{
 
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     adjustments(book, findings);
+    chargebacks(book, findings);
     assignments(book, findings);
     spent(book, findings);
     collections(book, findings);
@@ -39,6 +40,17 @@ fn adjustments(book: &Book, findings: &mut Findings) {
         // Whom the row names is I9's.
         for event in book.log.events(id, Action::DecideAdjustment).filter(|_| known.decided_by.is_none()) {
             by(event, ("adjustment", id), ("decided_by", None), findings);
+        }
+    }
+}
+
+fn chargebacks(book: &Book, findings: &mut Findings) {
+    for (id, known) in &book.chargebacks {
+        let settled = usize::from(known.settlement.is_some());
+        for (action, expected) in [(Action::RecordChargeback, 1), (Action::SettleChargeback, settled)] {
+            let place = ("chargeback", id.as_str());
+            times(&book.log, place, (action, expected), findings);
+            amounts(book.log.events(id, action), place, known.amount_fen, findings);
         }
     }
 }

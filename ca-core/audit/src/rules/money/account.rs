@@ -74,6 +74,13 @@ fn expected(book: &Book) -> BTreeMap<String, i128> {
             _ => {}
         }
     }
+    for known in book.chargebacks.values() {
+        let method = book.payments.get(&known.payment).map_or("NULL", |payment| payment.method.as_str());
+        add(method, known.amount_fen, 1);
+        if known.settlement.is_none() {
+            add("arrears", known.amount_fen, -1);
+        }
+    }
     for charge in book.charges.values() {
         add(&format!("revenue:{}", charge.kind), charge.earned_fen, 1);
         if charge.live != 0 {

@@ -7,7 +7,7 @@ use crate::{
     Rule, Violation,
     book::Book,
     report::{Findings, Place},
-    row::{Adjustment, BankLine, Charge, Payment, Posting},
+    row::{Adjustment, BankLine, Charge, Chargeback, Payment, Posting},
 };
 
 /// What the book says, and what it is looked up by.
@@ -15,6 +15,8 @@ pub(super) struct Ledger<'a> {
     pub(super) book: &'a Book,
     /// By payment.
     lines: BTreeMap<&'a str, &'a BankLine>,
+    /// By settlement.
+    settlements: BTreeMap<&'a str, &'a Chargeback>,
     /// Credited less debited, by account.
     pub(super) balances: BTreeMap<&'a str, i128>,
     /// Moved, by way and cause.
@@ -27,9 +29,12 @@ impl<'a> Ledger<'a> {
     /// Adds up. What goes a way that is not allowed changes balances and nothing else.
     pub(super) fn read(book: &'a Book, findings: &mut Findings) -> Self {
         let lines = book.bank_lines.values().map(|line| (line.payment.as_str(), line)).collect();
+        let settlements =
+            book.chargebacks.values().filter_map(|known| Some((known.settlement.as_deref()?, known)));
         let mut ledger = Self {
             book,
             lines,
+            settlements: settlements.collect(),
             balances: BTreeMap::new(),
             moved: BTreeMap::new(),
             received: BTreeMap::new(),
@@ -100,6 +105,11 @@ impl<'a> Ledger<'a> {
         self.kept(payment).filter(|line| line.state == "assigned")?.fee_order.as_deref()
     }
 
+    /// The chargeback that a payment made up for.
+    pub(super) fn settled(&self, payment: &str) -> Option<&'a Chargeback> {
+        self.settlements.get(payment).copied()
+    }
+
     /// The accounts that a posting must name.
     fn accounts(
         &self,
@@ -160,6 +170,14 @@ impl<'a> Ledger<'a> {
             Route::Deliver => {
                 let charge = self.charge(cause)?;
                 (order_account(&charge.fee_order), revenue_account(&charge.kind))
+            }
+            Route::ChargeBack => {
+                let known = self.book.chargebacks.get(cause).ok_or_else(|| missing("chargeback", cause))?;
+                (debit, Cow::from(self.payment(&known.payment)?.method.as_str()))
+            }
+            Route::Settle => {
+                self.settled(cause).ok_or_else(|| missing("chargeback", cause))?;
+                (Cow::from(self.payment(cause)?.method.as_str()), credit)
             }
             Route::Collect => (debit, order_account(cause)),
         })

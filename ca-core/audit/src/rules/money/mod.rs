@@ -8,7 +8,7 @@
 mod account;
 mod adjustment;
 mod application;
-mod invoice;
+mod chargeback;
 mod ledger;
 mod order;
 mod payment;
@@ -25,8 +25,8 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     payment::check(&ledger, findings);
     order::check(&ledger, findings);
     adjustment::check(&ledger, findings);
+    chargeback::check(&ledger, findings);
     application::check(&ledger, findings);
-    invoice::check(&ledger, findings);
 }
 
 fn is_handed_over(state: &str) -> bool {

@@ -28,8 +28,9 @@ fn payments(ledger: &Ledger<'_>, findings: &mut Findings) {
         let if_so = |so: bool| if so { amount } else { 0 };
         let (kept, assigned) = (ledger.kept(id).is_some(), ledger.assigned(id).is_some());
         for (what, found, expected) in [
-            ("sum of postings", moved(Route::Receive) + moved(Route::Keep), amount),
+            ("sum of postings", moved(Route::Receive) + moved(Route::Keep) + moved(Route::Settle), amount),
             ("sum of postings to suspense", moved(Route::Keep), if_so(kept)),
+            ("sum of postings for arrears", moved(Route::Settle), if_so(ledger.settled(id).is_some())),
             ("sum of postings from suspense", moved(Route::Assign), if_so(assigned)),
         ] {
             findings.compare(place, what, (found, expected));

@@ -1,6 +1,6 @@
 //! The ways that money may go: why, from which class of account, to which. Whatever is not here is a finding.
 
-use self::Class::{Credit, Money, Order, Payable, Revenue, Suspense, Waiver};
+use self::Class::{Arrears, Credit, Money, Order, Payable, Revenue, Suspense, Waiver};
 
 /// How money comes in or goes out.
 pub(super) const METHODS: [&str; 4] = ["cash", "card", "transfer", "online"];
@@ -22,6 +22,8 @@ pub(super) enum Class {
     Revenue,
     /// Not asked for.
     Waiver,
+    /// Taken back, and to be paid again.
+    Arrears,
 }
 
 impl Class {
@@ -30,6 +32,7 @@ impl Class {
             ("suspense", _) => Some(Suspense),
             ("payable", _) => Some(Payable),
             ("waiver", _) => Some(Waiver),
+            ("arrears", _) => Some(Arrears),
             (_, Some("unit" | "agent")) => Some(Credit),
             (_, Some("order")) => Some(Order),
             (_, Some("revenue")) => Some(Revenue),
@@ -74,6 +77,10 @@ routes! {
     PayOut = "pay-out" Payable => Money;
     /// It is earned.
     Deliver = "delivery" Order => Revenue;
+    /// A bank or a gateway took it back.
+    ChargeBack = "chargeback" Arrears => Money;
+    /// It came again.
+    Settle = "settle" Money => Arrears;
     /// What was waived follows its charge to another order.
     Collect = "collect" Order => Order;
 }

@@ -2,6 +2,7 @@
 
 mod attack;
 mod bank;
+mod chargeback;
 mod honest;
 
 use serde_json::{Value, json};

@@ -16,6 +16,7 @@ pub(super) fn books() -> Export {
     waived_and_delivered(&mut export);
     adjusted(&mut export);
     bank(&mut export);
+    taken_back(&mut export);
     export
 }
 
@@ -140,4 +141,32 @@ fn bank(export: &mut Export) {
     export.post(("draw", "p-most"), (&payer, "order:o-bank"), 8_000);
     export.add_unmatched("l-late", "p-late", 300);
     export.assign("l-late", "o-part");
+}
+
+/// One payment is missing since a bank took part of it back, another came again in cash.
+fn taken_back(export: &mut Export) {
+    let payer = export.payer();
+    for (name, fen) in [("missing", 12_000), ("again", 20_000)] {
+        let (order, application) = (format!("o-{name}"), format!("a-{name}"));
+        let (payment, id) = (format!("p-{name}"), format!("c-{name}"));
+        export.add_order(&order, "paid", [20_000, 0, 20_000, 0]);
+        export.add_charge(&application, (&order, "paid", 1), [20_000, 0, 0, 0]);
+        export.add_payment(&payment, &order, "card", 20_000);
+        export.post(("payment", &payment), (&payer, &format!("order:{order}")), 20_000);
+        export.add(json!({
+            "table": "chargeback", "id": id, "payment": payment, "fee_order": order, "amount_fen": fen,
+            "state": "open", "settlement": null,
+        }));
+        export.post(("chargeback", &id), ("arrears", "card"), fen);
+        export.log("record-chargeback", &id, json!({ "amount": fen.to_string() }));
+    }
+    export.add(json!({
+        "table": "payment", "id": "p-settles", "fee_order": null, "payer": payer, "method": "cash",
+        "reference": "R-settles", "amount_fen": 20_000,
+    }));
+    export.log("record-payment", "p-settles", json!({ "amount": "20000" }));
+    export.post(("settle", "p-settles"), ("cash", "arrears"), 20_000);
+    export.change("chargeback", "id", "c-again", "state", json!("settled"));
+    export.change("chargeback", "id", "c-again", "settlement", json!("p-settles"));
+    export.log("settle-chargeback", "c-again", json!({ "amount": "20000" }));
 }

@@ -1,3 +1,2 @@
-ALTER TABLE notice DROP COLUMN invoice;
 DROP TABLE invoice_file;
 DROP TABLE invoice;
