@@ -148,6 +148,9 @@ pub(crate) struct Adjustment {
     /// How it was paid out.
     #[serde(deserialize_with = "nullable")]
     pub(crate) method: Option<String>,
+    /// The number of the proof.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) reference: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -172,6 +175,12 @@ pub(crate) struct BankLine {
     pub(crate) fee_order: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) assigned_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) return_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) return_approved_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) return_reference: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

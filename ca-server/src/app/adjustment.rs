@@ -14,8 +14,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    App, Made, Once, apply::advance, bill, chargeback, free_text, once, pay::check_reference,
-    status::change_status,
+    App, Made, Once, apply::advance, bank_line::refuse_sent, bill, chargeback, free_text, once,
+    pay::check_reference, status::change_status,
 };
 use crate::{
     permit::{DecideAdjustment, PayOutRefund, Permit, RequestAdjustment},
@@ -187,6 +187,9 @@ impl App {
         self.store
             .write(WriteSite::AdjustMoney, move |tx| {
                 let command = AdjustmentCommand::PayOut { method, reference: out.reference.clone() };
+                if method == PaymentMethod::Transfer {
+                    refuse_sent(tx, &out.reference)?;
+                }
                 let (asked, state) = advance_adjustment(tx, &id, command)?;
                 let posting = Posting::new(Account::Payable, Account::Money(method), asked.amount);
                 let postings: Vec<Posting> = posting.into_iter().collect();

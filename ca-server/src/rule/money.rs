@@ -30,6 +30,9 @@ macro_rules! with_money {
     PersonWanted "person-wanted" 409
         "该申请由人录入，不能按规则自动批准。" "请由另一名审核员审核。"
         "A person entered the application: the policy cannot approve it." "Let an officer who did not enter it decide.";
+    TransferSent "transfer.sent" 409
+        "该转账流水号已登记为另一笔退款或退回。" "请与银行核对，填写这笔转出自己的流水号。"
+        "The bank's number is recorded for another refund or return already." "Check it with the bank: each transfer has a number of its own.";
 
     } };
 }

@@ -165,6 +165,7 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "invoice_file_invoice" => "invoice-file",
         "bank_line_id" => "bank-line",
         "bank_line_payment" => "bank-line-payment",
+        "bank_line_return_reference" => "payment-reference",
         "posting_id" => "posting",
         "attempt_id" => "attempt",
         "attempt_held_application" => "live-attempt",

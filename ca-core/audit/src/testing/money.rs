@@ -104,7 +104,8 @@ impl Export {
         self.post(("payment", payment), ("transfer", "suspense"), fen);
         self.add(json!({
             "table": "bank_line", "id": line, "payment": payment, "amount_fen": fen, "state": "unmatched",
-            "fee_order": null, "assigned_by": null,
+            "fee_order": null, "assigned_by": null, "return_by": null, "return_approved_by": null,
+            "return_reference": null,
         }));
     }
 
@@ -119,6 +120,35 @@ impl Export {
             self.change("bank_line", "id", line, column, json!(to));
         }
         self.log("assign-money", line, json!({ "amount": fen.to_string() }));
+    }
+
+    /// A person asks that a line go back.
+    pub(crate) fn ask_back(&mut self, line: &str) {
+        let fen = self.row("bank_line", "id", line)["amount_fen"].to_string();
+        for (column, to) in [("state", "return-requested"), ("return_by", CLERK)] {
+            self.change("bank_line", "id", line, column, json!(to));
+        }
+        self.log("request-return", line, json!({ "amount": fen }));
+    }
+
+    /// Another person does not agree.
+    pub(crate) fn reject_back(&mut self, line: &str) {
+        self.change("bank_line", "id", line, "state", json!("unmatched"));
+        self.change("bank_line", "id", line, "return_by", Value::Null);
+        self.log_by(OFFICER, "approve-return", line, json!({ "rejected": "no" }));
+    }
+
+    /// Another person agrees, and it went back.
+    pub(crate) fn send_back(&mut self, line: &str, number: &str) {
+        let row = self.row("bank_line", "id", line);
+        let (payment, fen) = (row["payment"].as_str().unwrap(), row["amount_fen"].as_i64().unwrap());
+        self.post(("return", payment), ("suspense", "transfer"), fen);
+        for (column, to) in
+            [("state", "returned"), ("return_approved_by", OFFICER), ("return_reference", number)]
+        {
+            self.change("bank_line", "id", line, column, json!(to));
+        }
+        self.log_by(OFFICER, "approve-return", line, json!({ "amount": fen.to_string() }));
     }
 
     /// A waiver or a refund with its entries; its postings are the caller's.
@@ -136,6 +166,7 @@ impl Export {
             "into_credit": into_credit, "requested_by": CLERK, "state": state,
             "decided_by": if decided { json!(OFFICER) } else { Value::Null },
             "method": if out { json!("cash") } else { Value::Null },
+            "reference": if out { json!(format!("OUT-{id}")) } else { Value::Null },
         }));
         self.log("request-adjustment", id, amount.clone());
         match state {

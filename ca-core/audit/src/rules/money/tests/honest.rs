@@ -133,8 +133,16 @@ fn bank(export: &mut Export) {
     export.post(("payment", "p-found"), (&payer, "order:o-bank"), 12_000);
     export.add(json!({
         "table": "bank_line", "id": "l-found", "payment": "p-found", "amount_fen": 12_000, "state": "matched",
-        "fee_order": "o-bank", "assigned_by": null,
+        "fee_order": "o-bank", "assigned_by": null, "return_by": null, "return_approved_by": null,
+        "return_reference": null,
     }));
+    export.add_unmatched("l-asked", "p-asked", 250);
+    export.ask_back("l-asked");
+    export.reject_back("l-asked");
+    export.ask_back("l-asked");
+    export.add_unmatched("l-home", "p-home", 750);
+    export.ask_back("l-home");
+    export.send_back("l-home", "OUT-BACK");
     export.add_unmatched("l-waits", "p-waits", 100);
     export.add_unmatched("l-most", "p-most", 9_000);
     export.assign("l-most", "o-bank");
