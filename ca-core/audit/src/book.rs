@@ -36,6 +36,7 @@ pub(crate) struct Book {
     pub(crate) postings: BTreeMap<i64, row::Posting>,
     pub(crate) ledger_accounts: BTreeMap<String, row::LedgerAccount>,
     pub(crate) chargebacks: BTreeMap<String, row::Chargeback>,
+    pub(crate) invoices: BTreeMap<String, row::Invoice>,
     pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
     pub(crate) bank_lines: BTreeMap<String, row::BankLine>,
     pub(crate) attempts: BTreeMap<String, row::Attempt>,
@@ -116,6 +117,7 @@ impl Reading {
             | Row::LedgerAccount(_)
             | Row::Adjustment(_)
             | Row::Chargeback(_)
+            | Row::Invoice(_)
             | Row::BankLine(_) => self.take_money(row),
             Row::StatusEpoch(_) | Row::CrlNumber(_) | Row::Crl(_) => self.take_crl(row),
             Row::PublicKey(row) => {
@@ -213,6 +215,12 @@ impl Reading {
                 let id = row.id.clone();
                 self.unique(Rule::Money, "adjustment", &id, |book| {
                     book.adjustments.insert(row.id.clone(), row).is_none()
+                });
+            }
+            Row::Invoice(row) => {
+                let id = row.id.clone();
+                self.unique(Rule::Money, "invoice", &id, |book| {
+                    book.invoices.insert(row.id.clone(), row).is_none()
                 });
             }
             Row::Chargeback(row) => {

@@ -43,6 +43,8 @@ actions! {
     PayOutRefund = "pay-out-refund",
     RecordChargeback = "record-chargeback",
     SettleChargeback = "settle-chargeback",
+    RequestInvoice = "request-invoice",
+    IssueInvoice = "issue-invoice",
     RecordIntent = "record-intent",
     IssueCertificate = "issue-certificate",
     BurnSerial = "burn-serial",
@@ -102,6 +104,8 @@ impl Log {
             | Action::DecideAdjustment
             | Action::PayOutRefund
             | Action::RecordChargeback
+            | Action::RequestInvoice
+            | Action::IssueInvoice
             | Action::SettleChargeback => entry.detail.amount,
             Action::CollectOrders => entry.detail.orders,
             Action::ActivateCertificate => Some("good".to_owned()),

@@ -23,6 +23,7 @@ pub(crate) enum Row {
     Adjustment(Adjustment),
     BankLine(BankLine),
     Chargeback(Chargeback),
+    Invoice(Invoice),
     Attempt(Attempt),
     PublicKey(PublicKey),
     Intent(Intent),
@@ -163,6 +164,14 @@ pub(crate) struct Chargeback {
     /// The payment by which the money came again.
     #[serde(deserialize_with = "nullable")]
     pub(crate) settlement: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Invoice {
+    pub(crate) id: String,
+    pub(crate) fee_order: String,
+    pub(crate) amount_fen: i64,
+    pub(crate) state: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -14,10 +14,11 @@ pub const UNIT_ACCOUNT: &str = "unit-account";
 pub const AGENT_ACCOUNT: &str = "agent";
 
 /// What an account may do at most, with what is its own: it is known by a password only.
-const ACCOUNT_MAY: [Action; 5] = [
+const ACCOUNT_MAY: [Action; 6] = [
     Action::SubmitTraining,
     Action::WithdrawApplication,
     Action::OpenOnlinePayment,
+    Action::RequestInvoice,
     Action::ChangePassword,
     Action::ReadOwnRecords,
 ];

@@ -128,6 +128,9 @@ impl App {
                 let payer = payer(tx, permit.actor(), &order)?;
                 let request = InvoiceRequest::parse(invoice_payer(tx, &payer)?, &new.form())?;
                 let most = most(tx, &order)?;
+                if most <= Fen::ZERO {
+                    return Err(Problem::new(Rule::InvoiceNothing).with("order", &order));
+                }
                 let amount = new.amount_fen.map_or(most, Fen::new);
                 check_invoice_amount(amount, most)?;
                 let text = serde_json::to_string(&new).map_err(Failure::inconsistent)?;

@@ -24,6 +24,9 @@ macro_rules! with_money {
     InvoiceForm "invoice.form" 422
         "发票信息不符合要求：{detail}" "请按提示更正抬头（title）、纳税人识别号（tax_number，须与付款单位的统一社会信用代码一致）、专票所需的地址电话和开户行账号、收票邮箱（mail）后重发。"
         "The invoice cannot be written so: {detail}" "Correct title, tax_number (the payer's unified social credit code), for a special invoice address, phone, bank and account, and mail, then send it again.";
+    InvoiceNothing "invoice.nothing" 422
+        "订单 {order} 没有可开票的金额。" "已付款、未退款且未开票的部分才能开票；请先付款，或查询已有的发票。"
+        "There is nothing to invoice of order {order}." "What was paid, not given back and is on no invoice can be invoiced: pay first, or look at the invoices that are there.";
     InvoiceFile "invoice.file" 415
         "这不是 PDF、OFD 或 XML 格式的发票文件（{found}）。" "请用对应的媒体类型上传税务系统给出的原文件。"
         "This is no invoice in PDF, OFD or XML ({found})." "Send the tax bureau's own file with its media type.";

@@ -22,6 +22,7 @@ mod gateway;
 mod guide;
 mod idempotency;
 mod interruptions;
+mod invoice;
 mod kills;
 mod kinds;
 mod lint;

@@ -176,6 +176,9 @@ fn records(book: &Book, findings: &mut Findings) {
                 Action::RecordChargeback | Action::SettleChargeback => {
                     ("chargeback", book.chargebacks.contains_key(object))
                 }
+                Action::RequestInvoice | Action::IssueInvoice => {
+                    ("invoice", book.invoices.contains_key(object))
+                }
                 _ => continue,
             };
             if !exists {

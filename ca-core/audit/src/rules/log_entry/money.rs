@@ -13,6 +13,7 @@ use crate::{
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     adjustments(book, findings);
     chargebacks(book, findings);
+    invoices(book, findings);
     assignments(book, findings);
     spent(book, findings);
     collections(book, findings);
@@ -50,6 +51,27 @@ fn chargebacks(book: &Book, findings: &mut Findings) {
         for (action, expected) in [(Action::RecordChargeback, 1), (Action::SettleChargeback, settled)] {
             let place = ("chargeback", id.as_str());
             times(&book.log, place, (action, expected), findings);
+            amounts(book.log.events(id, action), place, known.amount_fen, findings);
+        }
+    }
+}
+
+/// Asked for once; written, refused or taken back as often as its state says, and once more when its file came.
+fn invoices(book: &Book, findings: &mut Findings) {
+    for (id, known) in &book.invoices {
+        let place = ("invoice", id.as_str());
+        once(&book.log, place, Action::RequestInvoice, findings);
+        let count = book.log.count(id, Action::IssueInvoice);
+        let expected = match known.state.as_str() {
+            "requested" => 0..=0,
+            "refused" => 1..=1,
+            "issued" => 1..=2,
+            _ => 2..=3,
+        };
+        if !expected.contains(&count) {
+            times(&book.log, place, (Action::IssueInvoice, *expected.start()), findings);
+        }
+        for action in [Action::RequestInvoice, Action::IssueInvoice] {
             amounts(book.log.events(id, action), place, known.amount_fen, findings);
         }
     }

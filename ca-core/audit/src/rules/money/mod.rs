@@ -10,6 +10,7 @@ mod adjustment;
 mod application;
 mod bank_return;
 mod chargeback;
+mod invoice;
 mod ledger;
 mod order;
 mod payment;
@@ -28,6 +29,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     adjustment::check(&ledger, findings);
     chargeback::check(&ledger, findings);
     bank_return::check(book, findings);
+    invoice::check(book, findings);
     application::check(&ledger, findings);
 }
 

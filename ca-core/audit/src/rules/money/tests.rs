@@ -5,6 +5,7 @@ mod bank;
 mod bank_return;
 mod chargeback;
 mod honest;
+mod invoice;
 
 use serde_json::{Value, json};
 

@@ -17,6 +17,7 @@ pub(super) fn books() -> Export {
     adjusted(&mut export);
     bank(&mut export);
     taken_back(&mut export);
+    invoices(&mut export);
     export
 }
 
@@ -177,4 +178,23 @@ fn taken_back(export: &mut Export) {
     export.change("chargeback", "id", "c-again", "state", json!("settled"));
     export.change("chargeback", "id", "c-again", "settlement", json!("p-settles"));
     export.log("settle-chargeback", "c-again", json!({ "amount": "20000" }));
+}
+
+/// Of the clean book's order: one invoice taken back, one with its file, one refused, one asked for.
+fn invoices(export: &mut Export) {
+    for (id, fen, state, steps) in [
+        ("i-red", 20_000, "red-lettered", 2),
+        ("i-file", 5_000, "issued", 2),
+        ("i-number", 5_000, "issued", 1),
+        ("i-refused", 10_000, "refused", 1),
+        ("i-asked", 10_000, "requested", 0),
+    ] {
+        export.add(
+            json!({ "table": "invoice", "id": id, "fee_order": "01", "amount_fen": fen, "state": state }),
+        );
+        export.log("request-invoice", id, json!({ "amount": fen.to_string() }));
+        for _ in 0..steps {
+            export.log("issue-invoice", id, json!({ "amount": fen.to_string() }));
+        }
+    }
 }
