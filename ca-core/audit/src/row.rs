@@ -170,8 +170,15 @@ pub(crate) struct Chargeback {
 pub(crate) struct Invoice {
     pub(crate) id: String,
     pub(crate) fee_order: String,
+    pub(crate) payer: String,
     pub(crate) amount_fen: i64,
+    pub(crate) requested_at: i64,
+    pub(crate) due_at: i64,
     pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) number: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) red_number: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -122,6 +122,30 @@ impl Export {
         self.log("assign-money", line, json!({ "amount": fen.to_string() }));
     }
 
+    /// An invoice of the unit with its entries: its number and that of the invoice that takes it back.
+    pub(crate) fn add_invoice(
+        &mut self,
+        id: &str,
+        order: &str,
+        (state, fen): (&str, i64),
+        [number, red]: [Option<&str>; 2],
+    ) {
+        self.add(json!({
+            "table": "invoice", "id": id, "fee_order": order, "payer": self.payer(), "amount_fen": fen,
+            "requested_at": 1, "due_at": 2, "state": state, "number": number, "red_number": red,
+        }));
+        let amount = json!({ "amount": fen.to_string() });
+        self.log("request-invoice", id, amount.clone());
+        let steps = match state {
+            "requested" => 0,
+            "red-lettered" => 2,
+            _ => 1,
+        };
+        for _ in 0..steps {
+            self.log("issue-invoice", id, amount.clone());
+        }
+    }
+
     /// A person asks that a line go back.
     pub(crate) fn ask_back(&mut self, line: &str) {
         let fen = self.row("bank_line", "id", line)["amount_fen"].to_string();

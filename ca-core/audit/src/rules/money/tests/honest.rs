@@ -180,21 +180,18 @@ fn taken_back(export: &mut Export) {
     export.log("settle-chargeback", "c-again", json!({ "amount": "20000" }));
 }
 
-/// Of the clean book's order: one invoice taken back, one with its file, one refused, one asked for.
+/// Of the clean book's order, of which 2,500 went back: one invoice taken back, one with its file, one refused, one asked for; and one over money
+/// that its payer got back when the application was withdrawn.
 fn invoices(export: &mut Export) {
-    for (id, fen, state, steps) in [
-        ("i-red", 20_000, "red-lettered", 2),
-        ("i-file", 5_000, "issued", 2),
-        ("i-number", 5_000, "issued", 1),
-        ("i-refused", 10_000, "refused", 1),
-        ("i-asked", 10_000, "requested", 0),
+    for (id, fen, state, numbers) in [
+        ("i-red", 17_000, "red-lettered", [Some("10000001"), Some("10000002")]),
+        ("i-file", 5_000, "issued", [Some("10000003"), None]),
+        ("i-number", 5_000, "issued", [Some("10000004"), None]),
+        ("i-refused", 5_000, "refused", [None, None]),
+        ("i-asked", 7_000, "requested", [None, None]),
     ] {
-        export.add(
-            json!({ "table": "invoice", "id": id, "fee_order": "01", "amount_fen": fen, "state": state }),
-        );
-        export.log("request-invoice", id, json!({ "amount": fen.to_string() }));
-        for _ in 0..steps {
-            export.log("issue-invoice", id, json!({ "amount": fen.to_string() }));
-        }
+        export.add_invoice(id, "01", (state, fen), numbers);
     }
+    export.log("issue-invoice", "i-file", json!({ "amount": "5000" }));
+    export.add_invoice("i-part", "o-part", ("issued", 7_000), [Some("10000005"), None]);
 }
