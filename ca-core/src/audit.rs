@@ -158,6 +158,12 @@ actions! {
     RequestInvoice = "request-invoice",
     /// An invoice was written, refused or taken back, or its file came.
     IssueInvoice = "issue-invoice",
+    /// A counter's day was closed.
+    CloseShift = "close-shift",
+    /// Somebody asks to open a closed day again.
+    RequestReopen = "request-reopen",
+    /// Another person decides that.
+    DecideReopen = "decide-reopen",
     /// Several orders become one.
     CollectOrders = "collect-orders",
     /// A workstation claimed an application.

@@ -39,6 +39,7 @@ pub mod policy;
 mod presented;
 mod register;
 mod retention;
+pub mod shift;
 mod signature;
 mod subject;
 mod training;

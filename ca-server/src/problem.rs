@@ -102,6 +102,12 @@ impl Problem {
         }
     }
 
+    /// With everything that it is made of.
+    pub(crate) fn made_of(mut self, parts: Vec<Self>) -> Self {
+        self.parts = parts;
+        self
+    }
+
     /// With one more value for the text.
     pub(crate) fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.facts.push((name, value.to_string()));

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::{
     App, Made, Once, apply::advance, bank_line::refuse_sent, bill, chargeback, free_text, once,
-    pay::check_reference, status::change_status,
+    pay::check_reference, shift, status::change_status,
 };
 use crate::{
     permit::{DecideAdjustment, PayOutRefund, Permit, RequestAdjustment},
@@ -52,6 +52,9 @@ pub(crate) struct PayOut {
     pub(crate) method: String,
     /// Number of what the payer signed, or of the bank or gateway; each is used once.
     pub(crate) reference: String,
+    /// The counter out of whose till it is paid.
+    #[serde(default)]
+    pub(crate) counter: Option<String>,
 }
 
 impl App {
@@ -184,6 +187,7 @@ impl App {
             Problem::field("method", format!("one of {}", names.join(", ")))
         })?;
         check_reference("reference", &out.reference)?;
+        let counter = out.counter.map(|text| self.counter(&text)).transpose()?;
         self.store
             .write(WriteSite::AdjustMoney, move |tx| {
                 let command = AdjustmentCommand::PayOut { method, reference: out.reference.clone() };
@@ -191,6 +195,10 @@ impl App {
                     refuse_sent(tx, &out.reference)?;
                 }
                 let (asked, state) = advance_adjustment(tx, &id, command)?;
+                shift::refuse_closed(tx, counter.as_deref(), now)?;
+                if let Some(counter) = &counter {
+                    tx.insert_pay_out(id.as_str(), counter, (method, asked.amount), now)?;
+                }
                 let posting = Posting::new(Account::Payable, Account::Money(method), asked.amount);
                 let postings: Vec<Posting> = posting.into_iter().collect();
                 tx.book(("pay-out", id.as_str()), Some(&asked.order), &postings, now)?;

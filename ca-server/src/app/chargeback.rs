@@ -19,6 +19,7 @@ use super::{
     notice::{notice_id, notify},
     once,
     pay::{check_reference, receipt_code},
+    shift,
     status::change_status,
 };
 use crate::{
@@ -131,6 +132,7 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, payment.as_str(), now)? {
                     return Ok(Made::Before(PaymentId::parse(&before)?));
                 }
+                shift::refuse_closed(tx, counter.as_deref(), now)?;
                 let known = tx.chargeback(&id)?.ok_or_else(|| Problem::not_found("chargeback"))?;
                 let (due, paid) = (known.amount, Fen::new(new.amount_fen));
                 if paid != due {

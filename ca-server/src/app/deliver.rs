@@ -22,6 +22,7 @@ use super::{
     decide::end_once,
     notice::{notice_id, notify},
     personalise::check_made_at_counter,
+    shift,
 };
 use crate::{
     permit::{DeliverToken, Permit, RenewActivationCode},
@@ -55,6 +56,8 @@ impl App {
             .write(WriteSite::DeliverToken, move |tx| {
                 let now = wire::now();
                 check_made_at_counter(tx, &application)?;
+                let counter = tx.application(&application)?.and_then(|known| known.counter);
+                shift::refuse_closed(tx, counter.as_deref(), now)?;
                 let attempt =
                     tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
                 let next = attempt.state.clone().transition(AttemptCommand::Deliver)?;

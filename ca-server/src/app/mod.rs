@@ -36,6 +36,7 @@ pub(crate) mod register;
 mod renew;
 pub(crate) mod renewal_order;
 pub(crate) mod root_crl;
+pub(crate) mod shift;
 pub(crate) mod status;
 mod training;
 pub(crate) mod unit_event;

@@ -10,7 +10,7 @@ use ca_store::{Tx, WriteSite};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, bill, once};
+use super::{App, Made, Once, bill, once, shift};
 use crate::{
     permit::{Permit, RecordPayment, SpendCredit},
     problem::Problem,
@@ -85,6 +85,7 @@ impl App {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
                     return Ok(Made::Before(PaymentId::parse(&before)?));
                 }
+                shift::refuse_closed(tx, counter.as_deref(), now)?;
                 let bill = find(tx, &due)?;
                 bill::payable(tx, &bill)?;
                 if !new.beside_online {

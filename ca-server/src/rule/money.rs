@@ -3,6 +3,9 @@
 macro_rules! with_money {
     ($make:ident! { $($others:tt)* }) => { $make! { $($others)*
 
+    Currency "payment.currency" 422
+        "币种为 {found}，只收人民币（CNY）。" "请按人民币收款。"
+        "The currency is {found}; only CNY is taken." "Take the payment in yuan.";
     RenewalDeclined "renewal.declined" 409
         "证书 {serial} 的续期申请已被撤回或驳回，系统不会再自动生成。" "需要续期时，请在柜台录入续期申请。"
         "A renewal of certificate {serial} was withdrawn or rejected: none is made by itself any more." "Enter one at the counter when it is wanted.";
@@ -30,6 +33,21 @@ macro_rules! with_money {
     InvoiceFile "invoice.file" 415
         "这不是 PDF、OFD 或 XML 格式的发票文件（{found}）。" "请用对应的媒体类型上传税务系统给出的原文件。"
         "This is no invoice in PDF, OFD or XML ({found})." "Send the tax bureau's own file with its media type.";
+    ShiftDifference "shift.difference" 409
+        "柜台 {counter} {day} 的账实不符，未能结账：" "请按列出的各项核对：补录或更正记录，或重新清点，再结账。"
+        "The day {day} of counter {counter} does not agree, and is not closed:" "Go through what is listed: record what is missing, or count again, then close.";
+    ShiftTokens "shift.tokens" 409
+        "U-key 应余 {expected} 个，清点为 {found} 个；当日已发放 {rows}。" "核对领入、报废和已发放的 U-key。"
+        "{expected} tokens should be left, {found} were counted; handed over: {rows}." "Check those that came in, were spoiled and were handed over.";
+    ShiftMoney "shift.money" 409
+        "{method} 应收 {expected}，清点为 {found}；收据：{rows}。" "逐张核对收据和退款。"
+        "{method}: {expected} by the receipts, {found} were counted; receipts: {rows}." "Check each receipt and pay-out.";
+    ShiftLog "shift.log" 409
+        "制证 {certificates} 张，日志记录 {entries} 条：{rows}。" "请立即告知管理员和审计员。"
+        "{certificates} certificates were made and the log says {entries}: {rows}." "Tell the administrator and the auditor at once.";
+    ShiftClosed "shift.closed" 409
+        "柜台 {counter} 今天（{day}）已结账。" "明天再办理；确需今天办理的，请两人重新开账（reopen）。"
+        "Counter {counter} has closed its day ({day})." "Do it tomorrow; if it must be today, have the day opened again by two persons (reopen).";
     PersonWanted "person-wanted" 409
         "该申请由人录入，不能按规则自动批准。" "请由另一名审核员审核。"
         "A person entered the application: the policy cannot approve it." "Let an officer who did not enter it decide.";

@@ -163,6 +163,8 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "invoice_number" => "invoice-number",
         "invoice_red_number" => "invoice-number",
         "invoice_file_invoice" => "invoice-file",
+        "shift_counter_day" => "shift",
+        "pay_out_adjustment" => "pay-out",
         "bank_line_id" => "bank-line",
         "bank_line_payment" => "bank-line-payment",
         "bank_line_return_reference" => "payment-reference",

@@ -93,6 +93,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
          file_sha256:hex red_number reasons",
     ),
     ("invoice_file", "invoice", "invoice media_type content:withheld"),
+    ("shift", "counter, day", "counter day state counted closed_by closed_at requested_by reason decided_by"),
+    ("pay_out", "adjustment", "adjustment counter method amount_fen at"),
     (
         "bank_line",
         "id",

@@ -37,5 +37,6 @@ pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine,
     BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource,
     DeliveryRecord, Ending, EndingFilter, Expiring, InvoiceFilter, NoticeFilter, NoticeRecord, OpeningRecord,
-    OrderFilter, PairRecord, Progress, RegisterImport, RegisterRow, StatusRecord, TrainingFilter, UnitFilter,
+    OrderFilter, PairRecord, Progress, RegisterImport, RegisterRow, ShiftRecord, Span, StatusRecord, Takings,
+    TrainingFilter, UnitFilter,
 };

@@ -4,7 +4,7 @@ mod money;
 
 pub(crate) use self::money::{
     adjustment, bank_line, charge, charge_line, chargeback, fee_order, invoice, invoice_file, ledger_account,
-    online_payment, payment, posting,
+    online_payment, pay_out, payment, posting, shift,
 };
 
 diesel::table! {

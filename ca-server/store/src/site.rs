@@ -84,6 +84,8 @@ sites! {
     Chargeback = "chargeback",
     /// Step 4: an invoice, asked for, written, refused or taken back.
     Invoice = "invoice",
+    /// A counter's day, closed or opened again.
+    CloseShift = "close-shift",
     /// Step 4: several orders become one.
     CollectOrders = "collect-orders",
     /// Step 5: a workstation takes an application.

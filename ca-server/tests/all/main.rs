@@ -39,6 +39,7 @@ mod renewal;
 mod renewal_order;
 mod roles;
 mod root_crl;
+mod shift;
 mod staff_crash;
 mod support;
 mod training;

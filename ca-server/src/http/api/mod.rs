@@ -19,6 +19,7 @@ mod own_orders;
 mod people;
 mod register;
 mod renewals;
+mod shifts;
 mod trainings;
 mod units;
 mod workstations;
@@ -141,6 +142,12 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_orders::own_order))
         .routes(routes!(own_orders::own_statement))
         .routes(routes!(own_orders::open_own))
+        .routes(routes!(shifts::shifts))
+        .routes(routes!(shifts::check))
+        .routes(routes!(shifts::close))
+        .routes(routes!(shifts::request_reopen))
+        .routes(routes!(shifts::reopen))
+        .routes(routes!(shifts::reject_reopen))
         .merge(invoice_files())
         .routes(routes!(invoices::check))
         .routes(routes!(invoices::request))

@@ -177,5 +177,29 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    shift (counter, day) {
+        counter -> Text,
+        day -> Text,
+        state -> Text,
+        counted -> Text,
+        closed_by -> Text,
+        closed_at -> BigInt,
+        requested_by -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        decided_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    pay_out (adjustment) {
+        adjustment -> Text,
+        counter -> Text,
+        method -> Text,
+        amount_fen -> BigInt,
+        at -> BigInt,
+    }
+}
+
 diesel::joinable!(charge_line -> charge (application));
 diesel::allow_tables_to_appear_in_same_query!(charge, charge_line);

@@ -27,6 +27,7 @@ mod person;
 mod register;
 mod renewal;
 mod retention;
+mod shift;
 mod staff;
 mod status;
 mod training;
@@ -54,6 +55,7 @@ pub use self::{
     person::{ClearAgent, OpeningRecord},
     register::{RegisterImport, RegisterRow},
     renewal::{Ending, EndingFilter},
+    shift::{ShiftRecord, Span, Takings},
     status::{CertificateStatus, CrlSource, StatusRecord},
     training::TrainingFilter,
     unit::UnitFilter,

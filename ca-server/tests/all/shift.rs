@@ -1,0 +1,181 @@
+//! 柜台结账：账实相符才能结；重新开账须两人。A counter's day: closed when everything agrees, opened again by two persons; both
+//! databases, with a crash at each write.
+
+use ca_store::WriteSite;
+use serde_json::{Value, json};
+
+use crate::{
+    money_crash::{cut_short, points},
+    online::text_of,
+    support::{Ca, Database, wait},
+};
+
+const PRICE: i64 = 20_000;
+const COUNTER: &str = "gulou";
+
+#[test]
+fn on_sqlite() {
+    shifts(Database::Sqlite);
+}
+
+#[test]
+fn on_postgres() {
+    shifts(Database::Postgres);
+}
+
+/// An application at the counter, paid there.
+fn paid(ca: &Ca, method: &str) -> String {
+    let mut body = ca.application_body();
+    body["counter"] = json!(COUNTER);
+    let made = ca.post("clerk", "/api/v1/applications", &body);
+    let id = text_of(&made, "id").to_owned();
+    ca.post("officer", &format!("/api/v1/applications/{id}/approval"), &Value::Null);
+    let paid = ca.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment(method, &id));
+    assert!(paid["id"].is_string(), "{paid}");
+    id
+}
+
+fn payment(method: &str, number: &str) -> Value {
+    json!({
+        "amount_fen": PRICE, "currency": "CNY", "method": method, "receipt_no": format!("{method}-{number}"),
+        "counter": COUNTER,
+    })
+}
+
+fn count(cash: i64, card: i64, tokens: [u32; 3]) -> Value {
+    json!({
+        "tokens_in": tokens[0], "tokens_spoiled": tokens[1], "tokens_out": tokens[2], "cash_fen": cash,
+        "card_fen": card, "transfer_fen": 0,
+    })
+}
+
+fn today() -> String {
+    let now = jiff::Timestamp::now().in_tz("Asia/Shanghai").unwrap();
+    now.date().to_string()
+}
+
+fn state(ca: &Ca, day: &str) -> Value {
+    let all = ca.get("clerk", &format!("/api/v1/shifts?day={day}"));
+    all.as_array().unwrap().iter().find(|one| one["counter"] == COUNTER).unwrap().clone()
+}
+
+fn shifts(database: Database) {
+    let mut ca = Ca::new(database);
+    ca.serve(&[]);
+    ca.start_counter(&[]);
+    // All of it on one day: a test that begins just before midnight begins after it.
+    let seconds_left = || {
+        let now = jiff::Timestamp::now().in_tz("Asia/Shanghai").unwrap();
+        86_400 - (i64::from(now.hour()) * 3600 + i64::from(now.minute()) * 60 + i64::from(now.second()))
+    };
+    if seconds_left() < 240 {
+        wait(300, "midnight", || seconds_left() > 240);
+    }
+    let day = today();
+    let made = paid(&ca, "cash");
+    let (by_card, refunded) = (paid(&ca, "card"), paid(&ca, "cash"));
+    let token = ca.blank_token();
+    ca.claim(&made, &token);
+    wait(60, "personalisation", || ca.application(&made)["personalisation"]["state"] == "proved");
+    let handed = ca.post("clerk", &format!("/api/v1/applications/{made}/hand-over"), &Value::Null);
+    let serial = text_of(&handed, "serial").to_owned();
+    pay_out(&ca, &refunded);
+
+    let recorded = state(&ca, &day);
+    assert_eq!((&recorded["cash_fen"], &recorded["card_fen"]), (&json!(PRICE), &json!(PRICE)), "{recorded}");
+    assert_eq!((&recorded["tokens_issued"], &recorded["certificates"]), (&json!(1), &json!(1)), "{recorded}");
+    assert_eq!((&recorded["state"], &recorded["entries"]), (&json!("open"), &json!(1)), "{recorded}");
+
+    let path = |what: &str| format!("/api/v1/shifts/{COUNTER}/{day}/{what}");
+    differs(&ca, &path("check"), &path("close"), &serial, &by_card);
+    let right = count(PRICE, PRICE, [10, 1, 8]);
+    assert_eq!(ca.post("clerk", &path("check"), &right)["agrees"], true);
+    assert_eq!(state(&ca, &day)["state"], "open", "a check closes nothing");
+
+    let mut points = points(WriteSite::CloseShift);
+    if database == Database::Postgres {
+        points.reverse();
+    }
+    let closed = cut_short(&mut ca, &points[0], "clerk", &path("close"), &right);
+    match points[0].ends_with("before") {
+        true => assert_eq!(closed["state"], "closed", "{closed}"),
+        false => assert_eq!(closed["title"], "wrong-state", "{closed}"),
+    }
+    assert_eq!(state(&ca, &day)["state"], "closed");
+    closed_for_today(&ca, &path("close"), &right);
+
+    let reasons = json!({ "reasons": "收据号录错" });
+    let asked = cut_short(&mut ca, &points[1], "clerk", &path("reopen-request"), &reasons);
+    match points[1].ends_with("before") {
+        true => assert_eq!(asked["state"], "reopen-requested", "{asked}"),
+        false => assert_eq!(asked["title"], "wrong-state", "{asked}"),
+    }
+    let alone = ca.post("clerk", &path("reopening"), &Value::Null);
+    assert_eq!(alone["title"], "auth.not-permitted", "{alone}");
+    assert_eq!(ca.post("officer", &path("reopen-rejection"), &Value::Null)["state"], "closed");
+    ca.post("clerk", &path("reopen-request"), &reasons);
+    assert_eq!(ca.post("officer", &path("reopening"), &Value::Null)["state"], "reopened");
+    paid(&ca, "cash");
+    let stale = ca.post("clerk", &path("close"), &right);
+    assert_eq!(stale["missing"][0]["title"], "shift.money", "{stale}");
+    let more = count(2 * PRICE, PRICE, [10, 1, 8]);
+    assert_eq!(ca.post("clerk", &path("close"), &more)["state"], "closed");
+    ca.stop_others();
+    ca.stop_server();
+    ca.assert_audit_is_clean();
+}
+
+fn pay_out(ca: &Ca, application: &str) {
+    let asked = json!({ "kind": "refund", "amount_fen": PRICE, "reason": "不再需要" });
+    let made = ca.post("clerk", &format!("/api/v1/applications/{application}/adjustments"), &asked);
+    let id = text_of(&made, "id");
+    ca.post("officer", &format!("/api/v1/adjustments/{id}/approval"), &Value::Null);
+    let out = json!({ "method": "cash", "reference": "OUT-1", "counter": COUNTER });
+    let paid = ca.post("clerk", &format!("/api/v1/adjustments/{id}/pay-out"), &out);
+    assert_eq!(paid["state"], "paid-out", "{paid}");
+}
+
+/// Each difference keeps the day open and names its rows; nonsense is refused.
+fn differs(ca: &Ca, check: &str, close: &str, serial: &str, by_card: &str) {
+    for (wrong, rule, names) in [
+        (count(PRICE - 1, PRICE, [10, 1, 8]), "shift.money", "cash-"),
+        (count(PRICE, 0, [10, 1, 8]), "shift.money", by_card),
+        (count(PRICE, PRICE, [10, 1, 9]), "shift.tokens", serial),
+        (count(PRICE, PRICE, [0, 0, 0]), "shift.tokens", serial),
+    ] {
+        for path in [check, close] {
+            let refused = ca.post("clerk", path, &wrong);
+            assert_eq!(refused["title"], "shift.difference", "{refused}");
+            assert_eq!(refused["missing"][0]["title"], rule, "{refused}");
+            assert!(refused["missing"][0].to_string().contains(names), "{names}: {refused}");
+        }
+    }
+    let all = ca.post("clerk", close, &count(0, 0, [0, 0, 0]));
+    assert_eq!(all["missing"].as_array().unwrap().len(), 3, "{all}");
+    let right = count(PRICE, PRICE, [10, 1, 8]);
+    for (path, title) in [
+        ("/api/v1/shifts/nowhere/2026-01-01/close", "counter.unknown"),
+        ("/api/v1/shifts/gulou/2026-13-01/close", "field.invalid"),
+        ("/api/v1/shifts/gulou/9999-01-01/close", "field.invalid"),
+        ("/api/v1/shifts/gulou/today/close", "field.invalid"),
+    ] {
+        assert_eq!(ca.post("clerk", path, &right)["title"], title, "{path}");
+    }
+    let reasons = json!({ "reasons": "x" });
+    let never = ca.post("clerk", "/api/v1/shifts/gulou/2026-01-01/reopen-request", &reasons);
+    assert_eq!(never["title"], "not-found", "{never}");
+}
+
+fn closed_for_today(ca: &Ca, close: &str, right: &Value) {
+    assert_eq!(ca.post("clerk", close, right)["title"], "wrong-state", "once");
+    let body = ca.application_body();
+    let made = ca.post("clerk", "/api/v1/applications", &body);
+    let id = text_of(&made, "id").to_owned();
+    ca.post("officer", &format!("/api/v1/applications/{id}/approval"), &Value::Null);
+    let path = format!("/api/v1/applications/{id}/payments");
+    let late = ca.post("clerk", &path, &payment("cash", "late"));
+    assert_eq!(late["title"], "shift.closed", "{late}");
+    let mut elsewhere = payment("cash", "late");
+    elsewhere["counter"] = json!("municipal");
+    assert!(ca.post("clerk", &path, &elsewhere)["id"].is_string());
+}
