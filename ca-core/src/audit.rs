@@ -138,6 +138,10 @@ actions! {
     ImportStatement = "import-statement",
     /// A person said for which order a line of a statement is.
     AssignMoney = "assign-money",
+    /// Somebody asks that money which fits no order go back to whoever sent it.
+    RequestReturn = "request-return",
+    /// Another person decides it, and it went back.
+    ApproveReturn = "approve-return",
     /// A payer's credit was spent on an order.
     SpendCredit = "spend-credit",
     /// Somebody asks that a fee be waived or money be given back, or takes that back.

@@ -50,7 +50,7 @@ pub use application::{ApplicationCommand, ApplicationState};
 pub use appointment::{Appointment, AppointmentCommand, AppointmentState, Purpose};
 pub use attempt::{AttemptCommand, AttemptState, UNATTESTED};
 pub use audit::{Action, Actor, AuditEntry, Outcome};
-pub use bank_line::{BankLine, BankLineState};
+pub use bank_line::{BankLine, BankLineCommand, BankLineState};
 pub use bank_statement::{
     BankRow, BankRowCells, BankRowError, Candidate, MatchedBy, OpenOrder, StatementVerdict, UnmatchedReason,
     folded_text, match_statement,

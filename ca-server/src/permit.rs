@@ -50,6 +50,8 @@ permissions!(
     OpenOnlinePayment,
     ImportStatement,
     AssignMoney,
+    RequestReturn,
+    ApproveReturn,
     CloseOnlinePayment,
     SpendCredit,
     RequestAdjustment,

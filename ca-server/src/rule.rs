@@ -465,9 +465,6 @@ with_money! { rules! {
     TariffNone "tariff.none" 503
         "当前没有生效的收费标准。" "请管理员核对 policies/fees.toml 的生效日期。"
         "No tariff is in force." "Have the administrator check valid-from in policies/fees.toml.";
-    Currency "payment.currency" 422
-        "币种为 {found}，只收人民币（CNY）。" "请按人民币收款。"
-        "The currency is {found}; only CNY is taken." "Take the payment in yuan.";
     PaymentShort "payment.short" 422
         "应收 {due}，实收 {paid}。" "请收足全款后再登记。"
         "{due} is due, {paid} was given." "Take the whole sum, then record it.";

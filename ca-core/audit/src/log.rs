@@ -34,6 +34,8 @@ actions! {
     ExpireApplication = "expire-application",
     RecordPayment = "record-payment",
     AssignMoney = "assign-money",
+    RequestReturn = "request-return",
+    ApproveReturn = "approve-return",
     SpendCredit = "spend-credit",
     CollectOrders = "collect-orders",
     RequestAdjustment = "request-adjustment",
@@ -86,6 +88,8 @@ impl Log {
             Action::ApproveApplication
             | Action::RejectApplication
             | Action::AssignMoney
+            | Action::RequestReturn
+            | Action::ApproveReturn
             | Action::RequestAdjustment
             | Action::DecideAdjustment => Some(entry.actor.into_boxed_str()),
             _ => None,
@@ -93,6 +97,8 @@ impl Log {
         let fact = match action {
             Action::RecordPayment
             | Action::AssignMoney
+            | Action::RequestReturn
+            | Action::ApproveReturn
             | Action::SpendCredit
             | Action::RequestAdjustment
             | Action::DecideAdjustment

@@ -149,6 +149,9 @@ pub(crate) struct Adjustment {
     /// How it was paid out.
     #[serde(deserialize_with = "nullable")]
     pub(crate) method: Option<String>,
+    /// The number of the proof.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) reference: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,8 +170,15 @@ pub(crate) struct Chargeback {
 pub(crate) struct Invoice {
     pub(crate) id: String,
     pub(crate) fee_order: String,
+    pub(crate) payer: String,
     pub(crate) amount_fen: i64,
+    pub(crate) requested_at: i64,
+    pub(crate) due_at: i64,
     pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) number: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) red_number: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,6 +191,12 @@ pub(crate) struct BankLine {
     pub(crate) fee_order: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) assigned_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) return_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) return_approved_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) return_reference: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

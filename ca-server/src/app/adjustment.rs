@@ -14,8 +14,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    App, Made, Once, apply::advance, bill, chargeback, free_text, once, pay::check_reference, shift,
-    status::change_status,
+    App, Made, Once, apply::advance, bank_line::refuse_sent, bill, chargeback, free_text, once,
+    pay::check_reference, shift, status::change_status,
 };
 use crate::{
     permit::{DecideAdjustment, PayOutRefund, Permit, RequestAdjustment},
@@ -191,6 +191,9 @@ impl App {
         self.store
             .write(WriteSite::AdjustMoney, move |tx| {
                 let command = AdjustmentCommand::PayOut { method, reference: out.reference.clone() };
+                if method == PaymentMethod::Transfer {
+                    refuse_sent(tx, &out.reference)?;
+                }
                 let (asked, state) = advance_adjustment(tx, &id, command)?;
                 shift::refuse_closed(tx, counter.as_deref(), now)?;
                 if let Some(counter) = &counter {

@@ -11,7 +11,7 @@ use ca_core::{
     },
     personal::Place,
 };
-use ca_store::{Reader, Tx, WriteSite};
+use ca_store::{Reader, StoreError, Tx, WriteSite};
 use ca_verifier::Time;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,8 @@ const MEDIA_TYPES: [(&str, &[u8]); 3] =
     [("application/pdf", b"%PDF-"), ("application/ofd", b"PK\x03\x04"), ("application/xml", b"<")];
 const REASONS_MAX: usize = 500;
 
-/// What stands on an invoice.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+/// What stands on an invoice. No `Debug`: it is people's.
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewInvoice {
     /// How much, in fen; left out: all that can be invoiced.
@@ -120,6 +120,8 @@ impl App {
             .ok_or_else(|| Failure::inconsistent("the calendar ends"))?;
         let id = InvoiceId::new(now, wire::random()?);
         let (vault, nonce) = (Arc::clone(&self.vault), wire::random()?);
+        // The digest that the key is kept with must not give an account's number away.
+        let key = Once { request_sha256: self.vault.request_digest(&key.request_sha256), ..key };
         self.store
             .write(WriteSite::Invoice, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
@@ -127,6 +129,8 @@ impl App {
                 }
                 let payer = payer(tx, permit.actor(), &order)?;
                 let request = InvoiceRequest::parse(invoice_payer(tx, &payer)?, &new.form())?;
+                // Two requests at once must not both find the same rest.
+                tx.lock_order(&order)?;
                 let most = most(tx, &order)?;
                 if most <= Fen::ZERO {
                     return Err(Problem::new(Rule::InvoiceNothing).with("order", &order));
@@ -289,7 +293,17 @@ fn advance(
         InvoiceCommand::Attach { file } => entry.with("sha256", hex::encode(file)),
         InvoiceCommand::Refuse { reasons } => entry.with("reasons", reasons),
     };
+    let number = match &command {
+        InvoiceCommand::Issue { number, .. } | InvoiceCommand::RedLetter { number } => Some(number.clone()),
+        InvoiceCommand::Attach { .. } | InvoiceCommand::Refuse { .. } => None,
+    };
     let next = known.state.clone().transition(command)?;
+    // A number is one invoice's, be it the one that was written or the one that takes it back.
+    if let Some(number) = number
+        && tx.invoice_number_used(&number)?
+    {
+        return Err(StoreError::Conflict { what: "invoice-number" }.into());
+    }
     tx.move_invoice(id, &known.state, &next)?;
     tx.append_audit(&entry.with("amount", known.amount.get()))?;
     known.state = next;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ca_core::{
-    Fen, PaymentId,
+    BankLineState, Fen, PaymentId,
     billing::{Bill, Charge, OrderState, Payer, Payment, QuoteLine},
 };
 use ca_store::Reader;
@@ -41,6 +41,8 @@ pub(crate) enum ReceiptState {
     RefundedInPart,
     /// All of it went back.
     Refunded,
+    /// It was for no order, and went back to whoever sent it.
+    Returned,
 }
 
 impl ReceiptState {
@@ -50,6 +52,7 @@ impl ReceiptState {
             Self::Valid => "valid",
             Self::RefundedInPart => "refunded-in-part",
             Self::Refunded => "refunded",
+            Self::Returned => "returned",
         }
     }
 
@@ -103,7 +106,10 @@ impl App {
                 amount: payment.amount,
                 items: items.into_iter().collect(),
                 unit,
-                state: ReceiptState::of(bill.as_ref()),
+                state: match reader.bank_line_of(&payment.id)?.map(|line| line.state) {
+                    Some(BankLineState::Returned { .. }) => ReceiptState::Returned,
+                    _ => ReceiptState::of(bill.as_ref()),
+                },
             }))
         })
     }

@@ -107,6 +107,7 @@ fn page(app: &App, status: Option<&ReceiptStatus>, awaited: bool) -> Response {
             ReceiptState::Valid => ("有效", "Valid"),
             ReceiptState::RefundedInPart => ("已部分退款", "Refunded in part"),
             ReceiptState::Refunded => ("已全额退款", "Refunded"),
+            ReceiptState::Returned => ("已退回付款人", "Returned to the payer"),
         },
     });
     let code = if found.is_some() || awaited { StatusCode::OK } else { StatusCode::NOT_FOUND };

@@ -3,6 +3,9 @@
 macro_rules! with_money {
     ($make:ident! { $($others:tt)* }) => { $make! { $($others)*
 
+    Currency "payment.currency" 422
+        "币种为 {found}，只收人民币（CNY）。" "请按人民币收款。"
+        "The currency is {found}; only CNY is taken." "Take the payment in yuan.";
     RenewalDeclined "renewal.declined" 409
         "证书 {serial} 的续期申请已被撤回或驳回，系统不会再自动生成。" "需要续期时，请在柜台录入续期申请。"
         "A renewal of certificate {serial} was withdrawn or rejected: none is made by itself any more." "Enter one at the counter when it is wanted.";
@@ -48,6 +51,9 @@ macro_rules! with_money {
     PersonWanted "person-wanted" 409
         "该申请由人录入，不能按规则自动批准。" "请由另一名审核员审核。"
         "A person entered the application: the policy cannot approve it." "Let an officer who did not enter it decide.";
+    TransferSent "transfer.sent" 409
+        "该转账流水号已登记为另一笔退款或退回。" "请与银行核对，填写这笔转出自己的流水号。"
+        "The bank's number is recorded for another refund or return already." "Check it with the bank: each transfer has a number of its own.";
 
     } };
 }

@@ -167,6 +167,7 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "pay_out_adjustment" => "pay-out",
         "bank_line_id" => "bank-line",
         "bank_line_payment" => "bank-line-payment",
+        "bank_line_return_reference" => "payment-reference",
         "posting_id" => "posting",
         "attempt_id" => "attempt",
         "attempt_held_application" => "live-attempt",

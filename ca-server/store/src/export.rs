@@ -99,7 +99,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "bank_line",
         "id",
         "id payment booked_on amount_fen imported_by imported_at state reason payer_name:withheld remark:withheld fee_order \
-         assigned_by",
+         assigned_by return_reason:withheld return_by return_approved_by return_reference",
     ),
     (
         "attempt",

@@ -76,6 +76,8 @@ sites! {
     ImportStatement = "import-statement",
     /// Step 4: an unmatched line goes to an order.
     AssignMoney = "assign-money",
+    /// Step 4: an unmatched line goes back, asked for or decided.
+    ReturnMoney = "return-money",
     /// Step 4: a waiver or a refund, asked for, decided or paid out.
     AdjustMoney = "adjust-money",
     /// Step 4: a payment that was taken back, and what follows.

@@ -12,8 +12,8 @@ use crate::{
 };
 
 const PRICE: i64 = 20_000;
-const UNIT: &str = "南京示例科技有限公司";
-const HEADER: &str = "交易日期,交易流水号,收入金额,付款人户名,付款人账号,摘要\n";
+pub(crate) const UNIT: &str = "南京示例科技有限公司";
+pub(crate) const HEADER: &str = "交易日期,交易流水号,收入金额,付款人户名,付款人账号,摘要\n";
 
 #[test]
 fn on_sqlite() {
@@ -100,7 +100,7 @@ fn only(report: &Value) -> (String, String) {
     (of("outcome"), of("reason"))
 }
 
-fn line(number: &str, yuan: &str, payer: &str, remark: &str) -> String {
+pub(crate) fn line(number: &str, yuan: &str, payer: &str, remark: &str) -> String {
     format!("2026-11-25,{number},{yuan},{payer},,{remark}\n")
 }
 
@@ -108,11 +108,11 @@ fn transfer_code(ca: &Ca, id: &str) -> String {
     text_of(&order(ca, id), "transfer_code").to_owned()
 }
 
-fn import(ca: &Ca, file: &str, query: &str) -> Value {
+pub(crate) fn import(ca: &Ca, file: &str, query: &str) -> Value {
     send(ca, file, query).unwrap()
 }
 
-fn unmatched(ca: &Ca) -> Vec<Value> {
+pub(crate) fn unmatched(ca: &Ca) -> Vec<Value> {
     ca.get("clerk", "/api/v1/bank-lines?state=unmatched").as_array().unwrap().clone()
 }
 

@@ -48,8 +48,8 @@ const PATH: [WriteSite; 26] = [
 const MENDING: [WriteSite; 4] =
     [WriteSite::BurnSerial, WriteSite::NoteAttempt, WriteSite::AbandonAttempt, WriteSite::ChangeStatus];
 /// Writes that other walks make: their crashes are in `ceremony_crash.rs`, `staff_crash.rs`, `person_crash.rs`,
-/// `money_crash.rs`, `bank.rs`, `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
-const ELSEWHERE: [WriteSite; 22] = [
+/// `money_crash.rs`, `bank.rs`, `bank_return.rs`, `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
+const ELSEWHERE: [WriteSite; 23] = [
     WriteSite::Ceremony,
     WriteSite::RegisterStaff,
     WriteSite::Import,
@@ -70,6 +70,7 @@ const ELSEWHERE: [WriteSite; 22] = [
     WriteSite::OrderRenewal,
     WriteSite::ImportStatement,
     WriteSite::AssignMoney,
+    WriteSite::ReturnMoney,
     WriteSite::OpenOnlinePayment,
     WriteSite::ChangeOnlinePayment,
 ];

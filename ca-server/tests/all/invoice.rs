@@ -235,12 +235,21 @@ fn taken_back(ca: &Ca, application: &str, id: &str, invoice: &str) {
     assert_eq!(PRICE - 8_000 - 15_000, -3_000);
     let shown = ca.get("clerk", &format!("/api/v1/invoices/{invoice}"));
     assert_eq!(shown["to_red_letter_fen"], 3_000, "{shown}");
+    let other = ca.paid_application();
+    let other = ca.get("clerk", &format!("/api/v1/applications/{other}/order"));
+    let other = text_of(&other, "id");
     let path = format!("/api/v1/invoices/{invoice}/red-letter");
     assert_eq!(
         ca.post("clerk", &path, &json!({ "number": NUMBER }))["title"],
         "invoice.form",
         "its own number"
     );
+    // Another invoice's number is not its own either.
+    let rest = ca.post("clerk", &format!("/api/v1/orders/{other}/invoices"), &form(&[]));
+    let rest = format!("/api/v1/invoices/{}/issue", text_of(&rest, "id"));
+    let taken = "26322000000000000003";
+    assert_eq!(ca.post("clerk", &rest, &json!({ "number": taken }))["state"], "issued");
+    assert_eq!(ca.post("clerk", &path, &json!({ "number": taken }))["title"], "duplicate");
     let red = ca.post("clerk", &path, &json!({ "number": "26322000000000000002" }));
     assert_eq!((&red["state"], &red["to_red_letter_fen"]), (&json!("red-lettered"), &json!(0)), "{red}");
     let check = ca.post("clerk", &format!("/api/v1/orders/{id}/invoice-check"), &form(&[]));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod bank;
+mod bank_return;
 mod batch;
 mod ceremony;
 mod ceremony_crash;

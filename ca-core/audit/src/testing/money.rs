@@ -104,7 +104,8 @@ impl Export {
         self.post(("payment", payment), ("transfer", "suspense"), fen);
         self.add(json!({
             "table": "bank_line", "id": line, "payment": payment, "amount_fen": fen, "state": "unmatched",
-            "fee_order": null, "assigned_by": null,
+            "fee_order": null, "assigned_by": null, "return_by": null, "return_approved_by": null,
+            "return_reference": null,
         }));
     }
 
@@ -119,6 +120,59 @@ impl Export {
             self.change("bank_line", "id", line, column, json!(to));
         }
         self.log("assign-money", line, json!({ "amount": fen.to_string() }));
+    }
+
+    /// An invoice of the unit with its entries: its number and that of the invoice that takes it back.
+    pub(crate) fn add_invoice(
+        &mut self,
+        id: &str,
+        order: &str,
+        (state, fen): (&str, i64),
+        [number, red]: [Option<&str>; 2],
+    ) {
+        self.add(json!({
+            "table": "invoice", "id": id, "fee_order": order, "payer": self.payer(), "amount_fen": fen,
+            "requested_at": 1, "due_at": 2, "state": state, "number": number, "red_number": red,
+        }));
+        let amount = json!({ "amount": fen.to_string() });
+        self.log("request-invoice", id, amount.clone());
+        let steps = match state {
+            "requested" => 0,
+            "red-lettered" => 2,
+            _ => 1,
+        };
+        for _ in 0..steps {
+            self.log("issue-invoice", id, amount.clone());
+        }
+    }
+
+    /// A person asks that a line go back.
+    pub(crate) fn ask_back(&mut self, line: &str) {
+        let fen = self.row("bank_line", "id", line)["amount_fen"].to_string();
+        for (column, to) in [("state", "return-requested"), ("return_by", CLERK)] {
+            self.change("bank_line", "id", line, column, json!(to));
+        }
+        self.log("request-return", line, json!({ "amount": fen }));
+    }
+
+    /// Another person does not agree.
+    pub(crate) fn reject_back(&mut self, line: &str) {
+        self.change("bank_line", "id", line, "state", json!("unmatched"));
+        self.change("bank_line", "id", line, "return_by", Value::Null);
+        self.log_by(OFFICER, "approve-return", line, json!({ "rejected": "no" }));
+    }
+
+    /// Another person agrees, and it went back.
+    pub(crate) fn send_back(&mut self, line: &str, number: &str) {
+        let row = self.row("bank_line", "id", line);
+        let (payment, fen) = (row["payment"].as_str().unwrap(), row["amount_fen"].as_i64().unwrap());
+        self.post(("return", payment), ("suspense", "transfer"), fen);
+        for (column, to) in
+            [("state", "returned"), ("return_approved_by", OFFICER), ("return_reference", number)]
+        {
+            self.change("bank_line", "id", line, column, json!(to));
+        }
+        self.log_by(OFFICER, "approve-return", line, json!({ "amount": fen.to_string() }));
     }
 
     /// A waiver or a refund with its entries; its postings are the caller's.
@@ -136,6 +190,7 @@ impl Export {
             "into_credit": into_credit, "requested_by": CLERK, "state": state,
             "decided_by": if decided { json!(OFFICER) } else { Value::Null },
             "method": if out { json!("cash") } else { Value::Null },
+            "reference": if out { json!(format!("OUT-{id}")) } else { Value::Null },
         }));
         self.log("request-adjustment", id, amount.clone());
         match state {

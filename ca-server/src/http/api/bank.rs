@@ -10,11 +10,11 @@ use ca_core::{Action, BankLine, BankLineId, BankLineState, OrderId, UnmatchedRea
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::check_known;
+use super::{applications::Reasons, check_known};
 use crate::{
     app::{About, App, ImportedLine, LineOutcome, counts},
     http::{problem::Body, upload::File},
-    permit::{AssignMoney, ImportStatement, Permit, ReadRecords},
+    permit::{ApproveReturn, AssignMoney, ImportStatement, Permit, ReadRecords, RequestReturn},
     problem::Problem,
     rule::Rule,
 };
@@ -123,14 +123,14 @@ pub(super) struct BankLineView {
     amount_fen: i64,
     imported_by: String,
     imported_at: String,
-    /// `matched`, `unmatched` or `assigned`.
+    /// `matched`, `unmatched`, `assigned`, `return-requested` or `returned`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<String>,
     /// Why a person must look.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// Who paid, as the bank says; as long as a person must look.
+    /// Who paid, as the bank says; as long as a person must look or send it back.
     #[serde(skip_serializing_if = "Option::is_none")]
     payer: Option<String>,
     /// What the payer wrote; as long as a person must look.
@@ -138,6 +138,18 @@ pub(super) struct BankLineView {
     remark: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     assigned_by: Option<String>,
+    /// Why it is to go back; until it went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_reason: Option<String>,
+    /// Who asked that it go back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_by: Option<String>,
+    /// Who agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_approved_by: Option<String>,
+    /// The bank's number of our transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_reference: Option<String>,
 }
 
 impl From<BankLine> for BankLineView {
@@ -156,6 +168,10 @@ impl From<BankLine> for BankLineView {
             payer: None,
             remark: None,
             assigned_by: None,
+            return_reason: None,
+            return_by: None,
+            return_approved_by: None,
+            return_reference: None,
         };
         match line.state {
             BankLineState::Matched { order } => view.order = Some(order.to_string()),
@@ -167,6 +183,16 @@ impl From<BankLine> for BankLineView {
                 view.order = Some(order.to_string());
                 view.assigned_by = Some(by.to_string());
             }
+            BankLineState::ReturnRequested { reason, payer, remark, why, by } => {
+                view.reason = Some(reason.name());
+                (view.payer, view.remark) = (Some(payer), Some(remark));
+                (view.return_reason, view.return_by) = (Some(why), Some(by.to_string()));
+            }
+            BankLineState::Returned { by, approved_by, reference } => {
+                view.return_by = Some(by.to_string());
+                view.return_approved_by = Some(approved_by.to_string());
+                view.return_reference = Some(reference);
+            }
         }
         view
     }
@@ -175,7 +201,7 @@ impl From<BankLine> for BankLineView {
 /// Which lines.
 #[derive(Deserialize, IntoParams)]
 pub(super) struct LinesQuery {
-    /// Only `matched`, `unmatched` or `assigned` ones.
+    /// Only those in this state.
     state: Option<String>,
     /// Only those after this identifier.
     after: Option<String>,
@@ -219,5 +245,70 @@ pub(super) async fn assign(
         let (line, order) = (BankLineId::parse(&id)?, OrderId::parse(&body.value.order)?);
         app.assign_bank_line(permit, line, order).await
     };
+    app.audited(about, work).await.map(|line| Json(line.into()))
+}
+
+/// Why a line is to go back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReturnRequest {
+    /// For whoever decides; it is kept until the money went back.
+    reason: String,
+}
+
+/// Ask that an unmatched line go back to whoever sent it. Another person decides.
+#[utoipa::path(post, path = "/api/v1/bank-lines/{id}/return", request_body = ReturnRequest,
+    params(("id" = String, Path)),
+    responses((status = 200, body = BankLineView), (status = 409, description = "it is not unmatched")))]
+pub(super) async fn request_return(
+    permit: Permit<RequestReturn>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<ReturnRequest>,
+) -> Result<Json<BankLineView>, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::RequestReturn, object: "bank-line", id: &id };
+    let work = async { app.request_return(permit, BankLineId::parse(&id)?, body.value.reason).await };
+    app.audited(about, work).await.map(|line| Json(line.into()))
+}
+
+/// How a line went back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReturnedMoney {
+    /// The bank's number of our transfer; each is used once.
+    reference: String,
+}
+
+/// Agree, and record that the money went back.
+#[utoipa::path(post, path = "/api/v1/bank-lines/{id}/return/approval", request_body = ReturnedMoney,
+    params(("id" = String, Path)),
+    responses((status = 200, body = BankLineView), (status = 403, description = "the same person asked"),
+        (status = 409, description = "nobody asked, or the number was used")))]
+pub(super) async fn approve_return(
+    permit: Permit<ApproveReturn>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<ReturnedMoney>,
+) -> Result<Json<BankLineView>, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::ApproveReturn, object: "bank-line", id: &id };
+    let work = async { app.approve_return(permit, BankLineId::parse(&id)?, body.value.reference).await };
+    app.audited(about, work).await.map(|line| Json(line.into()))
+}
+
+/// Do not agree: the line is unmatched again.
+#[utoipa::path(post, path = "/api/v1/bank-lines/{id}/return/rejection", request_body = Reasons,
+    params(("id" = String, Path)),
+    responses((status = 200, body = BankLineView), (status = 403, description = "the same person asked")))]
+pub(super) async fn reject_return(
+    permit: Permit<ApproveReturn>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<Reasons>,
+) -> Result<Json<BankLineView>, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::ApproveReturn, object: "bank-line", id: &id };
+    let work = async { app.reject_return(permit, BankLineId::parse(&id)?, body.value.reasons).await };
     app.audited(about, work).await.map(|line| Json(line.into()))
 }

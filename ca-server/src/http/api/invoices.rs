@@ -280,7 +280,13 @@ fn download(reader: &mut Reader<'_>, id: &InvoiceId) -> Result<Response, Problem
     let (media_type, content) = reader.invoice_file(id)?.ok_or_else(|| Problem::not_found("file"))?;
     let ending = media_type.rsplit('/').next().unwrap_or_default();
     let name = format!("attachment; filename=\"invoice-{id}.{ending}\"");
-    Ok(([(header::CONTENT_TYPE, media_type), (header::CONTENT_DISPOSITION, name)], content).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CONTENT_DISPOSITION, name),
+        // Others made it: it is saved, not shown as a page of ours.
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, content).into_response())
 }
 
 /// Its file.

@@ -127,6 +127,10 @@ diesel::table! {
         remark -> Nullable<Text>,
         fee_order -> Nullable<Text>,
         assigned_by -> Nullable<Text>,
+        return_reason -> Nullable<Text>,
+        return_by -> Nullable<Text>,
+        return_approved_by -> Nullable<Text>,
+        return_reference -> Nullable<Text>,
     }
 }
 

@@ -7,12 +7,15 @@ use ca_core::{
     billing::{Payer, PaymentMethod},
 };
 use ca_verifier::Time;
-use diesel::prelude::*;
+use diesel::{
+    dsl::{exists, select},
+    prelude::*,
+};
 
 use super::intact;
 use crate::{
     Reader, StoreError, Tx,
-    schema::{bank_line, payment},
+    schema::{adjustment, bank_line, payment},
     tx::{change_one, insert, one, run},
 };
 
@@ -34,6 +37,10 @@ struct Row {
     remark: Option<String>,
     fee_order: Option<String>,
     assigned_by: Option<String>,
+    return_reason: Option<String>,
+    return_by: Option<String>,
+    return_approved_by: Option<String>,
+    return_reference: Option<String>,
 }
 
 /// The columns that a state needs.
@@ -46,6 +53,10 @@ struct StateRow {
     remark: Option<String>,
     fee_order: Option<String>,
     assigned_by: Option<String>,
+    return_reason: Option<String>,
+    return_by: Option<String>,
+    return_approved_by: Option<String>,
+    return_reference: Option<String>,
 }
 
 impl Reader<'_> {
@@ -82,6 +93,28 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
+    /// The line that brought a payment.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn bank_line_of(&mut self, payment: &PaymentId) -> Result<Option<BankLine>, StoreError> {
+        let query = bank_line::table.filter(bank_line::payment.eq(payment.as_str()));
+        one!(self, Row, query)?.map(BankLine::try_from).transpose()
+    }
+
+    /// Whether a transfer of ours with this number was written down, for a refund or for money that went back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sent_transfer(&mut self, number: &str) -> Result<bool, StoreError> {
+        let refund = adjustment::table
+            .filter(adjustment::method.eq(PaymentMethod::Transfer.name()))
+            .filter(adjustment::reference.eq(number));
+        let returned = bank_line::table.filter(bank_line::return_reference.eq(number));
+        Ok(run!(self, connection => select(exists(refund)).get_result(connection))?
+            || run!(self, connection => select(exists(returned)).get_result(connection))?)
+    }
+
     /// Which of the bank's numbers were counted, and with which amounts.
     ///
     /// # Errors
@@ -137,6 +170,10 @@ impl Tx<'_> {
             remark: state.remark,
             fee_order: state.fee_order,
             assigned_by: state.assigned_by,
+            return_reason: state.return_reason,
+            return_by: state.return_by,
+            return_approved_by: state.return_approved_by,
+            return_reference: state.return_reference,
         };
         insert!(self, bank_line::table, &row)
     }
@@ -144,7 +181,8 @@ impl Tx<'_> {
     /// From one state to the next.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] `bank-line` when it is not in `from` any more.
+    /// [`StoreError::Stale`] `bank-line` when it is not in `from` any more; [`StoreError::Conflict`] `payment-reference`
+    /// when the number of our transfer was used.
     pub fn move_bank_line(
         &mut self,
         id: &BankLineId,
@@ -170,6 +208,51 @@ impl From<&BankLineState> for StateRow {
             BankLineState::Assigned { order, by } => {
                 Self { fee_order: Some(order.to_string()), assigned_by: Some(by.to_string()), ..row }
             }
+            BankLineState::ReturnRequested { reason, payer, remark, why, by } => Self {
+                reason: Some(reason.name().to_owned()),
+                payer_name: Some(payer.clone()),
+                remark: Some(remark.clone()),
+                return_reason: Some(why.clone()),
+                return_by: Some(by.to_string()),
+                ..row
+            },
+            BankLineState::Returned { by, approved_by, reference } => Self {
+                return_by: Some(by.to_string()),
+                return_approved_by: Some(approved_by.to_string()),
+                return_reference: Some(reference.clone()),
+                ..row
+            },
+        }
+    }
+}
+
+impl Row {
+    fn state(&self) -> Option<BankLineState> {
+        let person = |column: &Option<String>| column.as_deref().and_then(|id| StaffId::parse(id).ok());
+        let order = || self.fee_order.as_deref().and_then(|id| OrderId::parse(id).ok());
+        let reason = || self.reason.as_deref().and_then(UnmatchedReason::from_name);
+        // That the others are empty is the database's to see to.
+        match self.state.as_str() {
+            "matched" => Some(BankLineState::Matched { order: order()? }),
+            "unmatched" => Some(BankLineState::Unmatched {
+                reason: reason()?,
+                payer: self.payer_name.clone()?,
+                remark: self.remark.clone()?,
+            }),
+            "assigned" => Some(BankLineState::Assigned { order: order()?, by: person(&self.assigned_by)? }),
+            "return-requested" => Some(BankLineState::ReturnRequested {
+                reason: reason()?,
+                payer: self.payer_name.clone()?,
+                remark: self.remark.clone()?,
+                why: self.return_reason.clone()?,
+                by: person(&self.return_by)?,
+            }),
+            "returned" => Some(BankLineState::Returned {
+                by: person(&self.return_by)?,
+                approved_by: person(&self.return_approved_by)?,
+                reference: self.return_reference.clone()?,
+            }),
+            _ => None,
         }
     }
 }
@@ -178,27 +261,15 @@ impl TryFrom<Row> for BankLine {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
+        let state = intact(row.state().ok_or(()), "bank line", &row.id)?;
         let id = row.id;
-        let order = intact(row.fee_order.as_deref().map(OrderId::parse).transpose(), "bank line", &id)?;
-        let by = intact(row.assigned_by.as_deref().map(StaffId::parse).transpose(), "bank line", &id)?;
-        let reason = row.reason.as_deref().and_then(UnmatchedReason::from_name);
-        let state = match (row.state.as_str(), order, by, reason, row.payer_name, row.remark) {
-            ("matched", Some(order), None, None, None, None) => Ok(BankLineState::Matched { order }),
-            ("unmatched", None, None, Some(reason), Some(payer), Some(remark)) => {
-                Ok(BankLineState::Unmatched { reason, payer, remark })
-            }
-            ("assigned", Some(order), Some(by), None, None, None) => {
-                Ok(BankLineState::Assigned { order, by })
-            }
-            _ => Err(()),
-        };
         Ok(Self {
             payment: intact(PaymentId::parse(&row.payment), "bank line", &id)?,
             booked_on: intact(row.booked_on.parse(), "bank line", &id)?,
             amount: Fen::new(row.amount_fen),
             imported_by: intact(StaffId::parse(&row.imported_by), "bank line", &id)?,
             imported_at: Time::from_millis(row.imported_at),
-            state: intact(state, "bank line", &id)?,
+            state,
             id: intact(BankLineId::parse(&id), "bank line", &id)?,
         })
     }

@@ -6,12 +6,15 @@ use ca_core::{
     policy::Deadline,
 };
 use ca_verifier::Time;
-use diesel::prelude::*;
+use diesel::{
+    dsl::{exists, select},
+    prelude::*,
+};
 
 use super::{digest, intact};
 use crate::{
     Reader, StoreError, Tx,
-    schema::{invoice, invoice_file},
+    schema::{fee_order, invoice, invoice_file},
     statement::{Column, Shift, Value},
     tx::{all, change_one, insert, one, run},
 };
@@ -111,6 +114,16 @@ impl Reader<'_> {
         rows.into_iter().map(Invoice::try_from).collect()
     }
 
+    /// Whether the tax bureau's number stands at any invoice, its own or that of the one which takes it back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn invoice_number_used(&mut self, number: &InvoiceNumber) -> Result<bool, StoreError> {
+        let (own, red) = (invoice::number.eq(number.as_str()), invoice::red_number.eq(number.as_str()));
+        let used = select(exists(invoice::table.filter(own.or(red))));
+        run!(self, connection => used.get_result(connection))
+    }
+
     /// An invoice's file with its media type.
     ///
     /// # Errors
@@ -122,6 +135,15 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
+    /// Holds an order until the transaction ends: what can be invoiced of it is reckoned by one at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `order` when there is none.
+    pub fn lock_order(&mut self, id: &OrderId) -> Result<(), StoreError> {
+        let same = fee_order::payer.eq(fee_order::payer);
+        change_one!(self, "order", diesel::update(fee_order::table.find(id.as_str())).set(same))
+    }
+
     /// A new one.
     ///
     /// # Errors

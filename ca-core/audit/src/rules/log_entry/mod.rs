@@ -1,5 +1,6 @@
 //! I4: every state change stands in the log, and what the log says was done exists.
 
+mod bank_return;
 mod money;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     statuses(book, findings);
     payments(book, findings);
     money::check(book, findings);
+    bank_return::check(book, findings);
     applications(book, findings);
     records(book, findings);
 }
@@ -162,7 +164,9 @@ fn records(book: &Book, findings: &mut Findings) {
                     ("payment", book.payments.contains_key(object) || paid.contains(object))
                 }
                 Action::SubmitApplication => ("application", book.applications.contains_key(object)),
-                Action::AssignMoney => ("bank_line", book.bank_lines.contains_key(object)),
+                Action::AssignMoney | Action::RequestReturn | Action::ApproveReturn => {
+                    ("bank_line", book.bank_lines.contains_key(object))
+                }
                 Action::SpendCredit | Action::CollectOrders => {
                     ("fee_order", book.orders.contains_key(object))
                 }
@@ -287,6 +291,8 @@ mod tests {
             ("record-payment", "payment"),
             ("submit-application", "application"),
             ("assign-money", "bank_line"),
+            ("request-return", "bank_line"),
+            ("approve-return", "bank_line"),
             ("spend-credit", "fee_order"),
             ("collect-orders", "fee_order"),
             ("request-adjustment", "adjustment"),

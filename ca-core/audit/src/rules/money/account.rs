@@ -64,8 +64,12 @@ fn expected(book: &Book) -> BTreeMap<String, i128> {
     for payment in book.payments.values() {
         add(&payment.method, payment.amount_fen, -1);
     }
-    for line in book.bank_lines.values().filter(|line| line.state == "unmatched") {
-        add("suspense", line.amount_fen, 1);
+    for line in book.bank_lines.values() {
+        match line.state.as_str() {
+            "unmatched" | "return-requested" => add("suspense", line.amount_fen, 1),
+            "returned" => add("transfer", line.amount_fen, 1),
+            _ => {}
+        }
     }
     for known in book.adjustments.values().filter(|known| known.kind == "refund") {
         match (known.state.as_str(), &known.method) {

@@ -105,6 +105,11 @@ impl<'a> Ledger<'a> {
         self.kept(payment).filter(|line| line.state == "assigned")?.fee_order.as_deref()
     }
 
+    /// The line whose money two persons sent back.
+    pub(super) fn returned(&self, payment: &str) -> Option<&'a BankLine> {
+        self.kept(payment).filter(|line| line.state == "returned")
+    }
+
     /// The chargeback that a payment made up for.
     pub(super) fn settled(&self, payment: &str) -> Option<&'a Chargeback> {
         self.settlements.get(payment).copied()
@@ -133,6 +138,10 @@ impl<'a> Ledger<'a> {
                 (self.payer(order)?, order_account(order))
             }
             Route::Assign => (debit, self.payer(self.assignment(cause)?)?),
+            Route::Return => {
+                self.returned(cause).ok_or_else(|| missing("bank_line", cause))?;
+                (debit, Cow::from(self.payment(cause)?.method.as_str()))
+            }
             Route::Draw => {
                 let order =
                     if self.book.orders.contains_key(cause) { cause } else { self.assignment(cause)? };

@@ -8,6 +8,7 @@
 mod account;
 mod adjustment;
 mod application;
+mod bank_return;
 mod chargeback;
 mod invoice;
 mod ledger;
@@ -27,6 +28,7 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     order::check(&ledger, findings);
     adjustment::check(&ledger, findings);
     chargeback::check(&ledger, findings);
+    bank_return::check(book, findings);
     invoice::check(book, findings);
     application::check(&ledger, findings);
 }

@@ -32,6 +32,7 @@ fn payments(ledger: &Ledger<'_>, findings: &mut Findings) {
             ("sum of postings to suspense", moved(Route::Keep), if_so(kept)),
             ("sum of postings for arrears", moved(Route::Settle), if_so(ledger.settled(id).is_some())),
             ("sum of postings from suspense", moved(Route::Assign), if_so(assigned)),
+            ("sent back in the book", moved(Route::Return), if_so(ledger.returned(id).is_some())),
         ] {
             findings.compare(place, what, (found, expected));
         }
@@ -68,7 +69,7 @@ fn bank_lines(book: &Book, findings: &mut Findings) {
             findings.add(Rule::Money, "bank_line", id, Violation::Twice);
         }
         let known = match line.state.as_str() {
-            "unmatched" => line.fee_order.is_none(),
+            "unmatched" | "return-requested" | "returned" => line.fee_order.is_none(),
             "matched" | "assigned" => line.fee_order.is_some(),
             _ => false,
         };

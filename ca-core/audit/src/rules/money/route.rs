@@ -61,6 +61,8 @@ routes! {
     Spend = "payment" Credit => Order;
     /// A person said whose it is.
     Assign = "assign" Suspense => Credit;
+    /// Two persons sent it back.
+    Return = "return" Suspense => Money;
     /// Credit is spent.
     Draw = "draw" Credit => Order;
     /// Two persons do not ask for it.

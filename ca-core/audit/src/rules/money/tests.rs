@@ -2,6 +2,7 @@
 
 mod attack;
 mod bank;
+mod bank_return;
 mod chargeback;
 mod honest;
 mod invoice;

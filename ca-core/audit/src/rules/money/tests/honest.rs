@@ -134,8 +134,16 @@ fn bank(export: &mut Export) {
     export.post(("payment", "p-found"), (&payer, "order:o-bank"), 12_000);
     export.add(json!({
         "table": "bank_line", "id": "l-found", "payment": "p-found", "amount_fen": 12_000, "state": "matched",
-        "fee_order": "o-bank", "assigned_by": null,
+        "fee_order": "o-bank", "assigned_by": null, "return_by": null, "return_approved_by": null,
+        "return_reference": null,
     }));
+    export.add_unmatched("l-asked", "p-asked", 250);
+    export.ask_back("l-asked");
+    export.reject_back("l-asked");
+    export.ask_back("l-asked");
+    export.add_unmatched("l-home", "p-home", 750);
+    export.ask_back("l-home");
+    export.send_back("l-home", "OUT-BACK");
     export.add_unmatched("l-waits", "p-waits", 100);
     export.add_unmatched("l-most", "p-most", 9_000);
     export.assign("l-most", "o-bank");
@@ -172,21 +180,18 @@ fn taken_back(export: &mut Export) {
     export.log("settle-chargeback", "c-again", json!({ "amount": "20000" }));
 }
 
-/// Of the clean book's order: one invoice taken back, one with its file, one refused, one asked for.
+/// Of the clean book's order, of which 2,500 went back: one invoice taken back, one with its file, one refused, one asked for; and one over money
+/// that its payer got back when the application was withdrawn.
 fn invoices(export: &mut Export) {
-    for (id, fen, state, steps) in [
-        ("i-red", 20_000, "red-lettered", 2),
-        ("i-file", 5_000, "issued", 2),
-        ("i-number", 5_000, "issued", 1),
-        ("i-refused", 10_000, "refused", 1),
-        ("i-asked", 10_000, "requested", 0),
+    for (id, fen, state, numbers) in [
+        ("i-red", 17_000, "red-lettered", [Some("10000001"), Some("10000002")]),
+        ("i-file", 5_000, "issued", [Some("10000003"), None]),
+        ("i-number", 5_000, "issued", [Some("10000004"), None]),
+        ("i-refused", 5_000, "refused", [None, None]),
+        ("i-asked", 7_000, "requested", [None, None]),
     ] {
-        export.add(
-            json!({ "table": "invoice", "id": id, "fee_order": "01", "amount_fen": fen, "state": state }),
-        );
-        export.log("request-invoice", id, json!({ "amount": fen.to_string() }));
-        for _ in 0..steps {
-            export.log("issue-invoice", id, json!({ "amount": fen.to_string() }));
-        }
+        export.add_invoice(id, "01", (state, fen), numbers);
     }
+    export.log("issue-invoice", "i-file", json!({ "amount": "5000" }));
+    export.add_invoice("i-part", "o-part", ("issued", 7_000), [Some("10000005"), None]);
 }
