@@ -103,6 +103,7 @@ impl App {
         let day = day.to_owned();
         self.store
             .write(WriteSite::CloseShift, move |tx| {
+                tx.lock_counter_day(&counter, &day)?;
                 let before = tx.shift(&counter, &day)?;
                 let state = match &before {
                     Some(known) => known.state.clone().transition(ShiftCommand::Close)?,
@@ -174,11 +175,12 @@ pub(crate) fn object_id(record: &ShiftRecord) -> String {
     format!("{}:{}", record.counter, record.day)
 }
 
-/// A closed counter takes and gives nothing more today. In PostgreSQL a close and a payment of the same moment could pass
-/// each other; the day's reconciliation names what came after a close.
+/// A closed counter takes and gives nothing more today. The day's row is held until the end of the transaction, so that a
+/// close and a payment of the same moment see each other.
 pub(super) fn refuse_closed(tx: &mut Tx<'_>, counter: Option<&str>, now: Time) -> Result<(), Problem> {
     let Some(counter) = counter else { return Ok(()) };
     let day = wire::china_day(now)?.to_string();
+    tx.lock_counter_day(counter, &day)?;
     match tx.shift(counter, &day)? {
         Some(known) if known.state.is_closed() => {
             Err(Problem::new(Rule::ShiftClosed).with("counter", counter).with("day", day))
