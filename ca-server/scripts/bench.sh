@@ -36,6 +36,13 @@ start_postgres "$WORK/postgres-search"
 DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg-search" --policies "$POLICIES" --search "$UNITS"
 stop_postgres
 
+echo "== money: ORDERS paid orders on file; a page of a statement and the reconciliation of a day, each with a goal of 1 s"
+ORDERS="${ORDERS:-1000000}"
+"$BIN/ca-server" --lang en bench --dir "$WORK/orders" --policies "$POLICIES" --orders "$ORDERS"
+start_postgres "$WORK/postgres-orders"
+DATABASE_URL="$POSTGRES_URL" "$BIN/ca-server" --lang en bench --dir "$WORK/pg-orders" --policies "$POLICIES" --orders "$ORDERS"
+stop_postgres
+
 echo "== OCSP: answers from the server, and nginx with the same octets as a static file (wrk, $SECONDS_EACH s each, 32 connections)"
 mkdir -p "$DIR" "$WORK/www"
 make_ca >/dev/null

@@ -37,6 +37,8 @@ pub(crate) struct Book {
     pub(crate) ledger_accounts: BTreeMap<String, row::LedgerAccount>,
     pub(crate) chargebacks: BTreeMap<String, row::Chargeback>,
     pub(crate) invoices: BTreeMap<String, row::Invoice>,
+    /// By counter and day, as the log calls them.
+    pub(crate) shifts: BTreeMap<String, row::Shift>,
     pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
     pub(crate) bank_lines: BTreeMap<String, row::BankLine>,
     pub(crate) attempts: BTreeMap<String, row::Attempt>,
@@ -117,6 +119,7 @@ impl Reading {
             | Row::LedgerAccount(_)
             | Row::Adjustment(_)
             | Row::Chargeback(_)
+            | Row::Shift(_)
             | Row::Invoice(_)
             | Row::BankLine(_) => self.take_money(row),
             Row::StatusEpoch(_) | Row::CrlNumber(_) | Row::Crl(_) => self.take_crl(row),
@@ -221,6 +224,12 @@ impl Reading {
                 let id = row.id.clone();
                 self.unique(Rule::Money, "invoice", &id, |book| {
                     book.invoices.insert(row.id.clone(), row).is_none()
+                });
+            }
+            Row::Shift(row) => {
+                let id = format!("{}:{}", row.counter, row.day);
+                self.unique(Rule::LogEntry, "shift", &id.clone(), |book| {
+                    book.shifts.insert(id, row).is_none()
                 });
             }
             Row::Chargeback(row) => {

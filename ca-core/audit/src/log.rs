@@ -45,6 +45,9 @@ actions! {
     SettleChargeback = "settle-chargeback",
     RequestInvoice = "request-invoice",
     IssueInvoice = "issue-invoice",
+    CloseShift = "close-shift",
+    RequestReopen = "request-reopen",
+    DecideReopen = "decide-reopen",
     RecordIntent = "record-intent",
     IssueCertificate = "issue-certificate",
     BurnSerial = "burn-serial",
@@ -91,6 +94,8 @@ impl Log {
             | Action::RequestReturn
             | Action::ApproveReturn
             | Action::RequestAdjustment
+            | Action::RequestReopen
+            | Action::DecideReopen
             | Action::DecideAdjustment => Some(entry.actor.into_boxed_str()),
             _ => None,
         };

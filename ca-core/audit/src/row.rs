@@ -23,6 +23,7 @@ pub(crate) enum Row {
     Adjustment(Adjustment),
     BankLine(BankLine),
     Chargeback(Chargeback),
+    Shift(Shift),
     Invoice(Invoice),
     Attempt(Attempt),
     PublicKey(PublicKey),
@@ -179,6 +180,17 @@ pub(crate) struct Invoice {
     pub(crate) number: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) red_number: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Shift {
+    pub(crate) counter: String,
+    pub(crate) day: String,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) requested_by: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) decided_by: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -31,7 +31,7 @@ const AUDITOR_MAY: [Action; 3] = [Action::ReadRecords, Action::ReadLog, Action::
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
 /// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
 /// Who sees a person in full does not enter or erase persons.
-const APART: [(Action, Action); 13] = [
+const APART: [(Action, Action); 15] = [
     (Action::RegisterAgent, Action::RevealPersonalData),
     (Action::RevealPersonalData, Action::ErasePersonalData),
     (Action::DeliverToken, Action::RenewActivationCode),
@@ -42,6 +42,8 @@ const APART: [(Action, Action); 13] = [
     (Action::RequestAdjustment, Action::DecideAdjustment),
     (Action::PayOutRefund, Action::DecideAdjustment),
     (Action::RequestReturn, Action::ApproveReturn),
+    (Action::CloseShift, Action::DecideReopen),
+    (Action::RequestReopen, Action::DecideReopen),
     (Action::ImportStatement, Action::ApproveReturn),
     (Action::ApproveApplication, Action::Personalise),
     (Action::CorrectApplication, Action::ApproveApplication),

@@ -43,6 +43,8 @@ pub(crate) enum ReceiptState {
     Refunded,
     /// It was for no order, and went back to whoever sent it.
     Returned,
+    /// The bank or the gateway took it back, or a part of it.
+    TakenBack,
 }
 
 impl ReceiptState {
@@ -53,6 +55,7 @@ impl ReceiptState {
             Self::RefundedInPart => "refunded-in-part",
             Self::Refunded => "refunded",
             Self::Returned => "returned",
+            Self::TakenBack => "taken-back",
         }
     }
 
@@ -108,6 +111,7 @@ impl App {
                 unit,
                 state: match reader.bank_line_of(&payment.id)?.map(|line| line.state) {
                     Some(BankLineState::Returned { .. }) => ReceiptState::Returned,
+                    _ if reader.chargeback_of(&payment.id)?.is_some() => ReceiptState::TakenBack,
                     _ => ReceiptState::of(bill.as_ref()),
                 },
             }))

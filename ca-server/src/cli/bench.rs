@@ -18,7 +18,7 @@ use ca_core::{
     billing::{Bill, BillCommand, Charge, Order, OrderState, Payer, Payment, PaymentMethod},
 };
 use ca_store::{AttemptRecord, Tx, WriteSite};
-use ca_verifier::Uscc;
+use ca_verifier::{Time, Uscc};
 use clap::Args;
 use ring::{
     rand::SystemRandom,
@@ -27,7 +27,7 @@ use ring::{
     },
 };
 
-use super::{Out, Stop, bench_search, init::Init};
+use super::{Out, Stop, bench_orders, bench_search, init::Init};
 use crate::{
     app::{App, IssueOrder},
     ceremony::CONFIG_FILE,
@@ -53,6 +53,9 @@ pub(super) struct Bench {
     /// Units to be searched among by 200 clerks at once, in the place of issuing | 改测检索：登记这么多单位
     #[arg(long)]
     search: Option<usize>,
+    /// Paid orders among which statements and reconciliations are timed, in the place of issuing | 改测对账：订单数
+    #[arg(long, conflicts_with = "search")]
+    orders: Option<usize>,
     /// Rows of the register that is imported; 0: none | 导入名册的行数
     #[arg(long, default_value_t = 500_000)]
     register: u32,
@@ -68,6 +71,9 @@ impl Bench {
         let kind = if app.config.database.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
         if let Some(units) = self.search {
             return bench_search::run(&app, units).await;
+        }
+        if let Some(orders) = self.orders {
+            return bench_orders::run(&app, orders, kind).await;
         }
         if self.register > 0 {
             super::bench_register::run(&app, &self.dir, self.register, kind).await?;
@@ -153,7 +159,7 @@ async fn seed(app: &Arc<App>, count: usize) -> Result<Vec<IssueOrder>, Stop> {
     Ok(orders)
 }
 
-async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(Unit, AgentId), Problem> {
+pub(super) async fn seed_people(app: &Arc<App>, staff: &StaffId) -> Result<(Unit, AgentId), Problem> {
     let uscc = Uscc::parse("91320104000000019U")?;
     let card = IdCard::parse("11010519491231002X")?;
     let now = wire::now();
@@ -198,10 +204,34 @@ fn seed_one(
     staff: &StaffId,
 ) -> Result<(), Problem> {
     let now = wire::now();
+    seed_paid(tx, &order.application, Some(&order.attempt), (unit, agent, staff), now)?;
+    tx.insert_attempt(&AttemptRecord {
+        id: order.attempt.clone(),
+        application: order.application.clone(),
+        workstation: format!("bench-{}", order.attempt),
+        clerk: Author::Staff(staff.clone()),
+        wanted_token: Some(order.token.clone()),
+        state: AttemptState::Initialised { token: order.token.clone() },
+        created_at: now,
+        lease_until: now.plus_secs(3600),
+        note: String::new(),
+    })?;
+    Ok(())
+}
+
+/// An application that is paid, and held by an attempt if there is one.
+pub(super) fn seed_paid(
+    tx: &mut Tx<'_>,
+    id: &ApplicationId,
+    attempt: Option<&AttemptId>,
+    (unit, agent, staff): (&Unit, &AgentId, &StaffId),
+    now: Time,
+) -> Result<(), Problem> {
     let payment = PaymentId::new(now, wire::random()?);
     let fee = Fen::new(20_000);
+    let paid = Some(payment.clone());
     tx.insert_application(&Application {
-        id: order.application.clone(),
+        id: id.clone(),
         kind: ca_core::ApplicationKind::New,
         unit: unit.id.clone(),
         unit_name: unit.name.clone(),
@@ -216,9 +246,9 @@ fn seed_one(
         entered_by: Author::Staff(staff.clone()),
         entered_before: Vec::new(),
         entered_at: now,
-        state: ApplicationState::Personalising {
-            payment: Some(payment.clone()),
-            attempt: order.attempt.clone(),
+        state: match attempt {
+            Some(attempt) => ApplicationState::Personalising { payment: paid, attempt: attempt.clone() },
+            None => ApplicationState::Paid { payment: paid },
         },
     })?;
     let payer = Payer::Unit(unit.id.clone());
@@ -235,7 +265,7 @@ fn seed_one(
         refunded: Fen::ZERO,
     };
     let charge = Charge {
-        application: order.application.clone(),
+        application: id.clone(),
         kind: ca_core::ApplicationKind::New.name(),
         total: fee,
         waived: Fen::ZERO,
@@ -259,19 +289,7 @@ fn seed_one(
         code: payment.to_string(),
         at: now,
     })?;
-    tx.book(("payment", payment.as_str()), Some(&bill.order.id), &postings, now)?;
-    tx.insert_attempt(&AttemptRecord {
-        id: order.attempt.clone(),
-        application: order.application.clone(),
-        workstation: format!("bench-{}", order.attempt),
-        clerk: Author::Staff(staff.clone()),
-        wanted_token: Some(order.token.clone()),
-        state: AttemptState::Initialised { token: order.token.clone() },
-        created_at: now,
-        lease_until: now.plus_secs(3600),
-        note: String::new(),
-    })?;
-    Ok(())
+    Ok(tx.book(("payment", payment.as_str()), Some(&bill.order.id), &postings, now)?)
 }
 
 pub(super) fn csr(subject: &str, random: &SystemRandom) -> Result<Vec<u8>, Failure> {

@@ -108,6 +108,7 @@ fn page(app: &App, status: Option<&ReceiptStatus>, awaited: bool) -> Response {
             ReceiptState::RefundedInPart => ("已部分退款", "Refunded in part"),
             ReceiptState::Refunded => ("已全额退款", "Refunded"),
             ReceiptState::Returned => ("已退回付款人", "Returned to the payer"),
+            ReceiptState::TakenBack => ("已被银行或支付网关收回", "Taken back by the bank or the gateway"),
         },
     });
     let code = if found.is_some() || awaited { StatusCode::OK } else { StatusCode::NOT_FOUND };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     money_crash::{cut_short, points},
     online::{due, order, text_of},
-    receipt::pdf,
+    receipt::{code_of, document, pdf},
     renewal::certificate,
     roles::probe,
     support::{Ca, Database, wait},
@@ -149,6 +149,9 @@ fn not_made(ca: &Ca) {
     let (key, certificate, _) = probe(ca);
     let (head, receipt) = pdf(ca, &["--cert", &certificate, "--key", &key], text_of(&settled, "id"));
     assert!(receipt.starts_with(b"%PDF"), "{head}");
+    // Whoever has the first receipt sees what became of the money.
+    let code = code_of(ca, &["--cert", &certificate, "--key", &key], &payment);
+    assert_eq!(document(ca, &code)["state"], "taken-back");
     assert_eq!(ca.claim(&application, &token)["title"], Value::Null);
     wait(60, "personalisation", || ca.application(&application)["personalisation"]["state"] == "proved");
 }

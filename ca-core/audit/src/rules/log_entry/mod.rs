@@ -179,6 +179,9 @@ fn records(book: &Book, findings: &mut Findings) {
                 Action::RequestInvoice | Action::IssueInvoice => {
                     ("invoice", book.invoices.contains_key(object))
                 }
+                Action::CloseShift | Action::RequestReopen | Action::DecideReopen => {
+                    ("shift", book.shifts.contains_key(object))
+                }
                 _ => continue,
             };
             if !exists {

@@ -13,6 +13,7 @@ use crate::{
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     adjustments(book, findings);
     chargebacks(book, findings);
+    shifts(book, findings);
     invoices(book, findings);
     assignments(book, findings);
     spent(book, findings);
@@ -73,6 +74,31 @@ fn invoices(book: &Book, findings: &mut Findings) {
         }
         for action in [Action::RequestInvoice, Action::IssueInvoice] {
             amounts(book.log.events(id, action), place, known.amount_fen, findings);
+        }
+    }
+}
+
+/// A counter's day was closed at least once; as often as it was opened again, somebody asked and another agreed.
+fn shifts(book: &Book, findings: &mut Findings) {
+    for (id, known) in &book.shifts {
+        let place = ("shift", id.as_str());
+        let count = |action| book.log.count(id, action);
+        let reopened = usize::from(known.state == "reopened");
+        for (action, least) in [
+            (Action::CloseShift, 1),
+            (Action::RequestReopen, usize::from(known.requested_by.is_some())),
+            (Action::DecideReopen, reopened),
+        ] {
+            if count(action) < least {
+                times(&book.log, place, (action, least), findings);
+            }
+        }
+        let last = |action| book.log.events(id, action).last().and_then(|event| event.by.as_deref());
+        let (asked, agreed) = (last(Action::RequestReopen), last(Action::DecideReopen));
+        let same = known.decided_by.is_some() && known.decided_by == known.requested_by;
+        if same || (asked.is_some() && asked == agreed) {
+            let person = known.decided_by.clone().or(agreed.map(str::to_owned)).unwrap_or_default();
+            findings.add(Rule::TwoPersons, "shift", id, Violation::SamePerson { person });
         }
     }
 }

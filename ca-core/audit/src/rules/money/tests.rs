@@ -6,6 +6,7 @@ mod bank_return;
 mod chargeback;
 mod honest;
 mod invoice;
+mod shift;
 
 use serde_json::{Value, json};
 

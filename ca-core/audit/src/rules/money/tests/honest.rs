@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::{Rule, testing::Export};
+use crate::{
+    Rule,
+    testing::{CLERK, Export, OFFICER},
+};
 
 /// All of it in one export.
 pub(super) fn books() -> Export {
@@ -18,6 +21,7 @@ pub(super) fn books() -> Export {
     bank(&mut export);
     taken_back(&mut export);
     invoices(&mut export);
+    shifts(&mut export);
     export
 }
 
@@ -194,4 +198,21 @@ fn invoices(export: &mut Export) {
     }
     export.log("issue-invoice", "i-file", json!({ "amount": "5000" }));
     export.add_invoice("i-part", "o-part", ("issued", 7_000), [Some("10000005"), None]);
+}
+
+/// One closed day, and one that two persons opened again.
+fn shifts(export: &mut Export) {
+    for (day, state, asked, agreed) in
+        [("2026-01-05", "closed", None, None), ("2026-01-06", "reopened", Some(CLERK), Some(OFFICER))]
+    {
+        export.add(json!({
+            "table": "shift", "counter": "gulou", "day": day, "state": state, "requested_by": asked, "decided_by": agreed,
+        }));
+        let id = format!("gulou:{day}");
+        export.log("close-shift", &id, json!({}));
+        if let (Some(asked), Some(agreed)) = (asked, agreed) {
+            export.log_by(asked, "request-reopen", &id, json!({}));
+            export.log_by(agreed, "decide-reopen", &id, json!({}));
+        }
+    }
 }
