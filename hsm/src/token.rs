@@ -13,7 +13,7 @@ use crate::{
 
 const LABEL_OCTETS_MAX: usize = 32;
 /// How often, and how far apart, a token is asked for a user PIN that it does not see.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 10;
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A token's serial number, as the token gives it, without padding. SoftHSM's blank token has the empty one.
