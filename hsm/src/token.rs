@@ -14,6 +14,8 @@ use crate::{
 const LABEL_OCTETS_MAX: usize = 32;
 /// How often, and how far apart, a token is asked for a user PIN that it does not see.
 const LOOKS: u32 = 10;
+/// After so many of them the module is told to look anew.
+const LOOK_ANEW: u32 = 3;
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A token's serial number, as the token gives it, without padding. SoftHSM's blank token has the empty one.
@@ -216,15 +218,21 @@ impl Token {
     }
 
     /// Logs in as user, read and write. The PIN is tried once; a token that says it has none is asked a few times,
-    /// because SoftHSM says so while another program writes to it.
+    /// because SoftHSM says so while another program writes to it, and goes on saying so until the module looks anew: that
+    /// ends this process's other sessions ([`Module::reinitialise`]).
     ///
     /// # Errors
     /// [`Error::PinIncorrect`], [`Error::PinLocked`], [`Error::NotInitialised`] without a user PIN,
     /// [`Error::TokenBusy`] while this process is logged in, and those of every call.
     pub fn session(&self, pin: &Pin) -> Result<Session, Error> {
-        for _ in 0..LOOKS {
+        for look in 1..=LOOKS {
             match Login::new(self, UserType::User, pin.auth()) {
-                Err(Error::NotInitialised { .. }) => std::thread::sleep(LOOK_AGAIN),
+                Err(Error::NotInitialised { .. }) => {
+                    std::thread::sleep(LOOK_AGAIN);
+                    if look % LOOK_ANEW == 0 {
+                        self.module.reinitialise()?;
+                    }
+                }
                 other => return other.map(Session::new),
             }
         }
