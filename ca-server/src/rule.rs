@@ -430,8 +430,8 @@ with_money! { rules! {
         "申请已批准，尚未缴费。" "请先缴费，再发送同一请求。"
         "The application is approved and not paid." "Pay the fee, then send the same request.";
     EstSameKey "est.same-key" 403
-        "请求使用了原证书的密钥。" "请生成新的密钥对后重新请求。"
-        "The request has the key of the old certificate." "Make a new key pair and a new request.";
+        "请求使用了原证书的密钥，策略不允许，或该密钥在 U-key 内。" "请生成新的密钥对后重新请求。"
+        "The request has the key of the old certificate: the profile does not allow that, or a token has the key." "Make a new key pair and a new request.";
     EstKeyUsed "est.key-used" 409
         "该公钥已用于另一张证书，或用于一次中断的签发。" "请生成新的密钥对后重新请求；不会重复收费。"
         "This public key was used for another certificate, or in a signing that was interrupted." "Make a new key pair and a new request; nothing is charged twice.";

@@ -267,7 +267,11 @@ impl Export {
 
     fn add_intent(&mut self, serial: &str) {
         let mut intent = self.row("intent", "serial", &self.serial);
+        let spki = Octets::sha256(serial.as_bytes()).to_string();
+        let (unit, token) = (&intent["unit"], &intent["token"]);
+        self.add(json!({ "table": "public_key", "spki_sha256": spki, "unit": unit, "token": token }));
         intent["serial"] = json!(serial);
+        intent["spki_sha256"] = json!(spki);
         self.add(intent);
         self.log("record-intent", serial, json!({}));
     }

@@ -121,11 +121,14 @@ impl App {
     /// Goes on with an application that is settled, from wherever the last request left it.
     async fn make(self: &Arc<Self>, request: Request) -> Result<Reenrolled, Problem> {
         let Request { of, application, .. } = &request;
-        let (old_key, attempt) = self.store.read(|reader| {
-            Ok::<_, Problem>((key_of(reader, of)?, reader.live_attempt_of(&application.id)?))
+        let (old, attempt) = self.store.read(|reader| {
+            Ok::<_, Problem>((reader.intent(of)?, reader.live_attempt_of(&application.id)?))
         })?;
-        if old_key == Some(request.csr.spki_sha256()) {
-            return Err(Problem::new(Rule::EstSameKey));
+        if let Some(old) = old.filter(|old| old.spki_sha256 == request.csr.spki_sha256()) {
+            let program = old.token.as_deref() == Some(UNATTESTED);
+            if !(program && self.est_profile(Some(&application.profile))?.est_same_key()) {
+                return Err(Problem::new(Rule::EstSameKey));
+            }
         }
         let attempt = match attempt {
             Some(attempt) if attempt.state.is_attested() => return Err(Problem::new(Rule::EstByToken)),

@@ -48,7 +48,8 @@ fn est(database: Database) {
     key_seen_before(&ca, &first, &third);
     let fourth = renewed_by_the_document(&ca, &third, 1);
     let fifth = at_the_same_time(&ca, &fourth);
-    revoked(&ca, &fifth);
+    let sixth = with_the_same_key(&mut ca, &fifth);
+    revoked(&ca, &sixth);
     ca.stop_others();
     ca.stop_server();
     everything_says_where_it_came_from(&ca, &first);
@@ -326,6 +327,27 @@ fn at_the_same_time(ca: &Ca, fourth: &Held) -> Held {
     renewed(ca, fourth, &ca.path("fifth.pem"), &requests[*winner].1, "rekey")
 }
 
+/// A program keeps its key where the profile says so, and only the key of the certificate that is renewed.
+fn with_the_same_key(ca: &mut Ca, fifth: &Held) -> Held {
+    let renewal = settled(ca, fifth, "renew");
+    let Identity::Files { key, .. } = &fifth.identity else { panic!("{:?}", fifth.identity) };
+    let request = ca.est_request_of_key(&fifth.file, "kept", key);
+    refused(ca, 403, "est.same-key", || send(ca, fifth, &request));
+    let allowed = "est-reenroll = true";
+    ca.change_policy("profiles/unit-sign.toml", allowed, &format!("{allowed}\nest-same-key = true"));
+    ca.serve(&[]);
+    let older = ca.est_request_of_key(&fifth.file, "older", &ca.path("second.key"));
+    send(ca, fifth, &older).says(409, "est.key-used");
+    let given = send(ca, fifth, &request);
+    given.write_certificate(&ca.path("sixth.pem"));
+    let sixth = renewed(ca, fifth, &ca.path("sixth.pem"), key, "renew");
+    for who in [fifth, &sixth] {
+        assert_eq!(send(ca, who, &request).body, given.body, "the lost answer again");
+    }
+    assert_eq!(ca.application(&renewal)["serial"], json!(sixth.serial));
+    sixth
+}
+
 /// Revoked, it is refused at the next request, on whatever its renewal waits.
 fn revoked(ca: &Ca, fifth: &Held) {
     let renewal = apply(ca, fifth, "rekey");
@@ -349,12 +371,12 @@ fn everything_says_where_it_came_from(ca: &Ca, first: &Held) {
     let of_unit = |row: &Value| row["table"] == "intent" && row["application"].is_string();
     let intents: Vec<Value> = rows(ca).into_iter().filter(of_unit).collect();
     let unattested = intents.iter().filter(|row| row["token"] == "origin:unattested").count();
-    assert_eq!(unattested, 4, "{intents:?}");
+    assert_eq!(unattested, 5, "{intents:?}");
     let output = ca.ca_server(&["--json", "log", "show", "--limit", "100000"]);
     let log = text(&output);
     let issued = |line: &&str| {
         line.contains("\"issue-certificate\"") && line.contains("unattested") && line.contains("holder:")
     };
-    assert_eq!(log.lines().filter(issued).count(), 4, "{log}");
+    assert_eq!(log.lines().filter(issued).count(), 5, "{log}");
     assert!(log.contains(&format!("holder:{}", first.serial)), "{log}");
 }

@@ -19,6 +19,7 @@ pub struct Profile {
     issuer: String,
     proof_of_possession: bool,
     est_reenroll: bool,
+    est_same_key: bool,
     subject: Vec<(Attribute, bool)>,
     key_algorithms: Vec<KeyAlgorithm>,
     lifetime_days_max: u16,
@@ -76,6 +77,12 @@ impl Profile {
     #[must_use]
     pub fn est_reenroll(&self) -> bool {
         self.est_reenroll
+    }
+
+    /// Whether such a holder's program may keep its key. A key on a token never is: `ukey renew` makes a new one.
+    #[must_use]
+    pub fn est_same_key(&self) -> bool {
+        self.est_same_key
     }
 
     /// Subject attributes in order, and whether each must be there.

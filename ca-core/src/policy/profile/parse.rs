@@ -17,7 +17,8 @@ pub(in super::super) fn parse(reader: &Reader<'_>) -> Result<Profile, Vec<Policy
         let issuer = section
             .parsed("issuer", "root or issuing", |text| ISSUERS.contains(&text).then(|| text.to_owned()));
         let proof = section.flag("proof-of-possession");
-        let est = if section.has("est-reenroll") { section.flag("est-reenroll") } else { Some(false) };
+        let est = option(section, "est-reenroll");
+        let same_key = option(section, "est-same-key");
         let attributes = format!("one of {}, with ? when optional", Attribute::NAMES);
         let subject = section.list("subject", &attributes, attribute);
         let keys = section.list("key-algorithms", "ec-p256, rsa-2048, rsa-3072 or rsa-4096", |text| {
@@ -32,6 +33,7 @@ pub(in super::super) fn parse(reader: &Reader<'_>) -> Result<Profile, Vec<Policy
             issuer: issuer?,
             proof_of_possession: proof?,
             est_reenroll: est?,
+            est_same_key: same_key?,
             subject: values(subject?),
             key_algorithms: values(keys?),
             lifetime_days_max: u16::try_from(lifetime?).ok()?,
@@ -76,6 +78,7 @@ fn extensions(section: &Section<'_>) -> Option<Profile> {
         issuer: String::new(),
         proof_of_possession: true,
         est_reenroll: false,
+        est_same_key: false,
         subject: Vec::new(),
         key_algorithms: Vec::new(),
         lifetime_days_max: 0,
@@ -153,7 +156,7 @@ fn usages(profile: &Profile) -> [Need<'_>; 7] {
     ]
 }
 
-fn names(profile: &Profile) -> [Need<'_>; 5] {
+fn names(profile: &Profile) -> [Need<'_>; 6] {
     let common_name = profile.subject.contains(&(Attribute::CommonName, true));
     let unit = profile.subject.contains(&(Attribute::OrganizationIdentifier, true));
     let coded = profile.uscc == unit && (profile.alternative_name == AlternativeName::Uscc) == unit;
@@ -175,6 +178,12 @@ fn names(profile: &Profile) -> [Need<'_>; 5] {
         ),
         // Only a unit's certificate has an application to be executed.
         need("est-reenroll", unit || !profile.est_reenroll, "est-reenroll is for a unit's profile", "true"),
+        need(
+            "est-same-key",
+            profile.est_reenroll || !profile.est_same_key,
+            "est-same-key must come with est-reenroll",
+            "true",
+        ),
     ]
 }
 
@@ -202,6 +211,11 @@ fn issuers(profile: &Profile) -> [Need<'_>; 6] {
         need("issuer", signed, "issuer must be root for a CA and issuing for others", &profile.issuer),
         need("proof-of-possession", by_ceremony, "proof-of-possession must be false for a CA", "true"),
     ]
+}
+
+/// A switch that is off unless it is written down.
+fn option(section: &Section<'_>, key: &str) -> Option<bool> {
+    if section.has(key) { section.flag(key) } else { Some(false) }
 }
 
 fn word<T>(section: &Section<'_>, key: &str, names: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
@@ -260,7 +274,7 @@ mod tests {
     const UNIT: &str = "profiles/unit-sign.toml";
     const RESPONDER: &str = "profiles/ocsp-signer.toml";
     /// File, old text, new text, rule.
-    const DANGEROUS: [[&str; 4]; 17] = [
+    const DANGEROUS: [[&str; 4]; 18] = [
         [
             UNIT,
             "\"contentCommitment\"]",
@@ -316,6 +330,12 @@ mod tests {
             "proof-of-possession = true",
             "proof-of-possession = true\nest-reenroll = \"yes\"",
             "est-reenroll must be true or false, found yes",
+        ],
+        [
+            UNIT,
+            "proof-of-possession = true",
+            "proof-of-possession = true\nest-same-key = true",
+            "est-same-key must come with est-reenroll, found true",
         ],
         [
             UNIT,

@@ -3,7 +3,7 @@
 //!
 //! An intent is open until [`Tx::commit_issued`] or [`Tx::burn`] takes its row of `open_intent`: exactly one can.
 
-use ca_core::{ApplicationId, AttemptId, CertificateState, Intent, UnitId};
+use ca_core::{ApplicationId, AttemptId, CertificateState, Intent, UNATTESTED, UnitId};
 use ca_verifier::{Serial, Time};
 use diesel::prelude::*;
 
@@ -205,15 +205,28 @@ impl Tx<'_> {
         }
     }
 
+    /// Whether the application renews a certificate that has this very key, which a program keeps: the one way in
+    /// which a second attempt may use a key. Whether a profile allows it is not decided here.
+    fn keeps_key(&mut self, new: &Intent) -> Result<bool, StoreError> {
+        let Some(application) = &new.application else { return Ok(false) };
+        let renewed = self.application(application)?.and_then(|application| application.kind.certificate());
+        let Some(renewed) = renewed else { return Ok(false) };
+        let Some(old) = self.intent(&renewed)? else { return Ok(false) };
+        Ok(new.token.as_deref() == Some(UNATTESTED)
+            && (old.spki_sha256, &old.unit, &old.token) == (new.spki_sha256, &new.unit, &new.token))
+    }
+
     /// Reached through [`crate::Store::record_intent`] only, which gives the proof after the commit.
     pub(crate) fn insert_intent(&mut self, new: &Intent) -> Result<(), StoreError> {
-        self.bind_key(
-            &new.spki_sha256,
-            new.unit.as_ref(),
-            new.token.as_deref(),
-            new.attempt.as_ref(),
-            new.at,
-        )?;
+        if !self.keeps_key(new)? {
+            self.bind_key(
+                &new.spki_sha256,
+                new.unit.as_ref(),
+                new.token.as_deref(),
+                new.attempt.as_ref(),
+                new.at,
+            )?;
+        }
         let row = IntentRow::from(new);
         insert!(self, intent::table, &row)?;
         let open = open_intent::serial.eq(&row.serial);

@@ -125,9 +125,14 @@ impl Ca {
         let made =
             openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &key]);
         assert!(made.status.success(), "{}", text(&made));
+        (self.est_request_of_key(certificate, name, &key), key)
+    }
+
+    /// The same with a key that is there.
+    pub(crate) fn est_request_of_key(&self, certificate: &str, name: &str, key: &str) -> Vec<u8> {
         let mut command = Command::new("openssl");
-        command.args(["req", "-new", "-key", &key]);
-        (self.finish_request(command, certificate, name), key)
+        command.args(["req", "-new", "-key", key]);
+        self.finish_request(command, certificate, name)
     }
 
     /// The same with the key of a token.
