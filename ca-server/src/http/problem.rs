@@ -96,6 +96,25 @@ async fn read<T: DeserializeOwned>(request: Request, app: &Arc<App>) -> Result<B
     Ok(Body { value, sha256 })
 }
 
+/// The query of an address: each member is known and can be read, or nothing is answered with a list that was not meant.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let rejection = match axum::extract::Query::from_request_parts(parts, app).await {
+            Ok(axum::extract::Query(value)) => return Ok(Self(value)),
+            Err(rejection) => rejection,
+        };
+        let problem = Problem::new(Rule::Malformed).with("detail", without_numbers(&rejection.body_text()));
+        if let Some(asking) = parts.extensions.get::<Asking>().cloned() {
+            asking.refused(app, &problem, parts.uri.path()).await?;
+        }
+        Err(problem)
+    }
+}
+
 /// The Idempotency-Key of a request that makes or charges something.
 pub(super) struct IdempotencyKey(String);
 

@@ -329,7 +329,7 @@ fn at_the_same_time(ca: &Ca, fourth: &Held) -> Held {
 
 /// A program keeps its key where the profile says so, and only the key of the certificate that is renewed.
 fn with_the_same_key(ca: &mut Ca, fifth: &Held) -> Held {
-    let renewal = settled(ca, fifth, "renew");
+    let renewal = settled(ca, fifth, "rekey");
     let Identity::Files { key, .. } = &fifth.identity else { panic!("{:?}", fifth.identity) };
     let request = ca.est_request_of_key(&fifth.file, "kept", key);
     refused(ca, 403, "est.same-key", || send(ca, fifth, &request));
@@ -340,7 +340,7 @@ fn with_the_same_key(ca: &mut Ca, fifth: &Held) -> Held {
     send(ca, fifth, &older).says(409, "est.key-used");
     let given = send(ca, fifth, &request);
     given.write_certificate(&ca.path("sixth.pem"));
-    let sixth = renewed(ca, fifth, &ca.path("sixth.pem"), key, "renew");
+    let sixth = renewed(ca, fifth, &ca.path("sixth.pem"), key, "rekey");
     for who in [fifth, &sixth] {
         assert_eq!(send(ca, who, &request).body, given.body, "the lost answer again");
     }

@@ -163,6 +163,13 @@ fn what_is_not_ordered() {
         assert!(ca.get("clerk", &format!("/api/v1/renewals?days={days}"))["title"].is_string());
     }
 
+    // A query that cannot be read, or a word of it that is not known, is no list of everything.
+    for query in ["days=soon", "dyas=9", "days=99999999999999999999"] {
+        let refused = ca.get("clerk", &format!("/api/v1/renewals?{query}"));
+        assert_eq!(refused["title"], "request.malformed", "{query}: {refused}");
+        assert!(refused["situation"]["zh"].is_string() && refused["remedy"]["en"].is_string(), "{refused}");
+    }
+
     // At the counter it can still be had; nobody pays, and the certificate simply ends.
     let entered = enter(&ca, &serial, 1);
     let manual = text_of(&entered, "id").to_owned();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::Response,
 };
 use ca_core::{
@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{MadeView, applications::Reasons, check_known, made};
 use crate::{
     app::{About, App, NewAdjustment, PayOut},
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{DecideAdjustment, PayOutRefund, Permission, Permit, ReadRecords, RequestAdjustment},
     problem::Problem,
 };
@@ -119,6 +119,7 @@ pub(super) async fn request(
 
 /// Which waivers and refunds.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,

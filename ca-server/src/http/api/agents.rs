@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::Response,
 };
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{MadeView, made};
 use crate::{
     app::{About, AgentSearch, App, NewAgent, NewCard, Revealed, Seen},
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{ChangeAgentCard, Permit, ReadRecords, RegisterAgent, RevealPersonalData},
     personal::logged,
     problem::{Failure, Problem},
@@ -126,6 +126,7 @@ pub(super) struct LaterIdCard {
 
 /// Which page.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AgentQuery {
     /// Only after the agent of this identifier.
     after: Option<String>,

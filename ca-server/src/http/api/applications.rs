@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::Response,
 };
@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{MadeView, check_known, made, orders::record};
 use crate::{
     app::{About, App, Claim, Due, NewApplication, NewPayment},
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{
         ApproveApplication, ClaimApplication, CorrectApplication, DeliverToken, Permission, Permit,
         ReadRecords, RecordPayment, RejectApplication, RenewActivationCode, SubmitApplication,
@@ -182,6 +182,7 @@ pub(super) async fn submit(
 
 /// Which applications.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,
@@ -270,6 +271,7 @@ where
 
 /// What the officer looked at.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ApprovalQuery {
     /// The application's `revision`: one that was corrected since is not approved.
     revision: Option<usize>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::Response,
 };
@@ -18,7 +18,7 @@ use crate::{
         About, App,
         appointment::{NewAppointment, Place},
     },
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{BookAppointment, Permit, ReadRecords},
     problem::Problem,
 };
@@ -97,6 +97,7 @@ pub(super) struct AppointmentStateView {
 
 /// Which appointments.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AppointmentQuery {
     /// A code of `policies/counters.toml`.
     counter: String,

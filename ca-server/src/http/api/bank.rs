@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use ca_core::{Action, BankLine, BankLineId, BankLineState, OrderId, UnmatchedReason};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::{applications::Reasons, check_known};
 use crate::{
     app::{About, App, ImportedLine, LineOutcome, counts},
-    http::{problem::Body, upload::File},
+    http::{
+        problem::{Body, Query},
+        upload::File,
+    },
     permit::{ApproveReturn, AssignMoney, ImportStatement, Permit, ReadRecords, RequestReturn},
     problem::Problem,
     rule::Rule,
@@ -23,6 +26,7 @@ const PAGE: i64 = 100;
 
 /// How a statement is imported.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ImportQuery {
     /// Count nothing, and say what would be.
     #[serde(default)]
@@ -200,6 +204,7 @@ impl From<BankLine> for BankLineView {
 
 /// Which lines.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LinesQuery {
     /// Only those in this state.
     state: Option<String>,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -21,7 +21,7 @@ use crate::{
         batch::{Counts, Remainder, Submission},
     },
     http::{
-        problem::{Body, IdempotencyKey},
+        problem::{Body, IdempotencyKey, Query},
         upload::File,
     },
     permit::{BookAppointment, Permit, ReadRecords, SubmitBatch},
@@ -129,6 +129,7 @@ pub(super) async fn check(
 
 /// Which lines.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LinesQuery {
     /// Only lines after this number.
     after: Option<u32>,

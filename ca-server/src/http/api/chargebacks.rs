@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::Response,
 };
 use ca_core::{
@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{MadeView, check_known, made};
 use crate::{
     app::{About, App, NewChargeback, NewSettlement, bought},
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{Permit, ReadRecords, RecordChargeback, SettleChargeback},
     problem::Problem,
 };
@@ -90,6 +90,7 @@ pub(super) async fn record(
 
 /// Which chargebacks.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,

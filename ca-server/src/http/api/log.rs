@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use ca_core::{Action, AuditEntry};
 use ca_store::{AuditFilter, AuditRecord, WriteSite};
 use serde::{Deserialize, Serialize};
@@ -13,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::App,
+    http::problem::Query,
     permit::{Permit, ReadLog},
     problem::Problem,
     wire,
@@ -20,6 +18,7 @@ use crate::{
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LogQuery {
     /// Only those after this number.
     after: Option<i64>,

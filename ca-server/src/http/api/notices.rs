@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
 };
 use ca_core::{Action, Contact, DeliveryState, MailAddress, NoticeAbout, NoticeChannel, NoticeId};
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::check_known;
 use crate::{
     app::{About, App, ContactForm, unit_of},
-    http::problem::Body,
+    http::problem::{Body, Query},
     permit::{ChangeContact, Permit, ReadRecords, RetryNotice},
     problem::Problem,
     rule::{Language, Rule},
@@ -130,6 +130,7 @@ fn explained(error: &str) -> DeliveryError {
 
 /// Which messages.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NoticeQuery {
     /// Only those with a way in this state: `waiting`, `sent` or `failed`.
     state: Option<String>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{MadeView, adjustments::AdjustmentView, made, online::OnlinePaymentView};
 use crate::{
     app::{About, App, Collection, Due, NewPayment},
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{CollectOrders, Permit, ReadRecords, RecordPayment, SpendCredit},
     problem::Problem,
     receipt::item_words,
@@ -223,6 +223,7 @@ fn whole(reader: &mut Reader<'_>, bill: Bill) -> Result<WholeOrderView, Problem>
 
 /// What is to be quoted.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct QuoteQuery {
     /// `new`, `renew`, `rekey`, `replace`, `change`, `revoke`, `hold`, `release` or `unlock`.
     kind: String,
@@ -251,6 +252,7 @@ pub(super) async fn quote(
 
 /// Which orders.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,
@@ -394,6 +396,7 @@ pub(super) async fn spend_credit(
 
 /// Which part of a statement.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StatementQuery {
     /// Only entries after this number.
     after: Option<i64>,

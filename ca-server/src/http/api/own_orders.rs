@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use ca_core::{
     OrderId,
@@ -20,7 +20,11 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{RECEIPTS, auth::Own, problem::Body},
+    http::{
+        RECEIPTS,
+        auth::Own,
+        problem::{Body, Query},
+    },
     permit::{OpenOnlinePayment, ReadOwnRecords},
     problem::Problem,
 };
@@ -36,6 +40,7 @@ pub(super) fn payer(owner: &AccountOwner) -> Payer {
 
 /// Which orders.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OwnOrdersQuery {
     /// Only those in this state.
     state: Option<String>,

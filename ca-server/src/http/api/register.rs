@@ -2,22 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use ca_store::{RegisterImport, RegisterRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::{App, register::Wanted},
+    http::problem::Query,
     permit::{Permit, ReadRecords},
     problem::Problem,
 };
 
 /// Which entries: one of these.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RegisterQuery {
     /// 劳动保障证号.
     labour_no: Option<String>,

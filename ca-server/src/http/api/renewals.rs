@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use ca_core::{Action, Actor, ApplicationState, Author};
 use ca_store::Ending;
 use serde::{Deserialize, Serialize};
@@ -18,7 +14,7 @@ use crate::{
     app::{About, App, Exchange, Renewal, renewal_order::Prospect},
     http::{
         auth::Holder,
-        problem::{Body, document},
+        problem::{Body, Query, document},
     },
     permit::{Permit, ReadRecords},
     problem::{Failure, Problem},
@@ -33,6 +29,7 @@ const DAYS: u16 = 90;
 
 /// Which renewals.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RenewalsQuery {
     /// Of certificates that end within so many days: 1 to 366, 90 when it is not said.
     days: Option<u16>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -20,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::check_known;
 use crate::{
     app::{App, report::Finding},
+    http::problem::Query,
     permit::{Permit, ReadRecords},
     problem::Problem,
     sheet::{self, Encoding, Format},
@@ -31,6 +32,7 @@ const STATEMENT_MAX: i64 = 50_000;
 
 /// In which form.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct FormatQuery {
     /// `csv` or `xlsx`; JSON when it is not said.
     format: Option<String>,
@@ -171,6 +173,7 @@ pub(super) async fn reconciliation(
 
 /// Which revenue.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RevenueQuery {
     /// First day, YYYY-MM-DD in China.
     from: String,
@@ -209,6 +212,7 @@ pub(super) async fn revenue(
 
 /// Which months.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct MonthsQuery {
     /// First month, YYYY-MM.
     from: String,

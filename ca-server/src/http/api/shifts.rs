@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use ca_core::{Action, shift::ShiftState};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::{
         About, App,
         shift::{CounterDay, NewCount},
     },
-    http::problem::Body,
+    http::problem::{Body, Query},
     permit::{CloseShift, DecideReopen, Permission, Permit, ReadRecords, RequestReopen},
     problem::Problem,
 };
@@ -75,6 +75,7 @@ impl From<CounterDay> for CounterDayView {
 
 /// Which day.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DayQuery {
     /// YYYY-MM-DD in China.
     day: String,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::Response,
 };
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{MadeView, check_known, made};
 use crate::{
     app::{About, App, Decision, NewResult, NewSession, NewTraining},
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{
         DecideTraining, InviteAgent, Permission, Permit, PlanTraining, QualifyAgent, ReadRecords,
         SubmitTraining,
@@ -121,6 +121,7 @@ pub(super) async fn submit_training(
 
 /// Which applications for training.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct TrainingQuery {
     /// Only those in this state.
     state: Option<String>,

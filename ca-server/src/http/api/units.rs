@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -20,7 +20,7 @@ use crate::{
         About, App, Made, NewUnit, NewUnitEvent,
         unit_event::{Touched, touched},
     },
-    http::problem::{Body, IdempotencyKey},
+    http::problem::{Body, IdempotencyKey, Query},
     permit::{Permit, ReadRecords, RecordUnitEvent, RegisterUnit},
     problem::Problem,
     wire,
@@ -98,6 +98,7 @@ pub(super) async fn register_unit(
 
 /// Which units.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct UnitQuery {
     /// A unified social credit code, an organisation code, a 劳动保障证号, or at least two characters of a name.
     q: Option<String>,
