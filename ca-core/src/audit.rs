@@ -166,6 +166,12 @@ actions! {
     DecideReopen = "decide-reopen",
     /// Several orders become one.
     CollectOrders = "collect-orders",
+    /// A vendor's tokens were taken into stock.
+    ImportTokens = "import-tokens",
+    /// A token was moved to another box or counter.
+    MoveTokens = "move-tokens",
+    /// A token of ours was spoiled, missed, found or given back.
+    ChangeToken = "change-token",
     /// A workstation claimed an application.
     ClaimApplication = "claim-application",
     /// A step of personalisation.
@@ -192,6 +198,8 @@ actions! {
     RetryNotice = "retry-notice",
     /// A CRL was published.
     PublishCrl = "publish-crl",
+    /// The stock of tokens was read.
+    ReadStock = "read-stock",
     /// Records were read.
     ReadRecords = "read-records",
     /// A unit or an agent read its own records.

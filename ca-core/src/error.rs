@@ -51,6 +51,16 @@ pub enum Error {
         /// The tariff's limit.
         most: u16,
     },
+    /// A token's number, model, batch or box.
+    #[error("{part}: {}", if *part == "serial" {
+        "1 to 16 printable ASCII characters without spaces are needed, as the token says it"
+    } else {
+        "1 to 40 letters, digits, spaces, '-', '_', '.' or '/' are needed"
+    })]
+    Token {
+        /// Which part.
+        part: &'static str,
+    },
     /// Past 2^63 fen.
     #[error("amount too large")]
     Overflow,

@@ -75,6 +75,8 @@ identifiers! {
     AdjustmentId,
     /// A payment that was taken back.
     ChargebackId,
+    /// A vendor's delivery of tokens.
+    TokenDeliveryId,
     /// An invoice (发票).
     InvoiceId,
     /// One attempt at personalising a token for an application. Its 16 octets are the CKA_ID of the key pair.

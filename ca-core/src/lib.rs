@@ -42,6 +42,7 @@ mod retention;
 pub mod shift;
 mod signature;
 mod subject;
+mod token;
 mod training;
 mod unit_event;
 mod urls;
@@ -71,7 +72,7 @@ pub use est::{certs_only, csr_attributes};
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BankLineId, BatchId, CardId,
     ChargebackId, InvoiceId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId,
-    TrainingId, UnitEventId, UnitId,
+    TokenDeliveryId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -99,6 +100,7 @@ pub use register::{ImportCommand, ImportState};
 pub use retention::{Kept, Ties};
 pub use signature::{SignError, SignatureAlgorithm};
 pub use subject::{Host, Subject};
+pub use token::{Consequence, Location, StockWord, Token, TokenCommand, TokenSerial, TokenState};
 pub use training::{TrainingCommand, TrainingState};
 pub use unit_event::{UnitEvent, UnitEventKind, UnitEventState};
 pub use urls::Urls;

@@ -104,6 +104,9 @@ make_blank_token() {
     SOFTHSM2_CONF="$TOKENS/softhsm2.conf" softhsm2-util --module "$MODULE" --init-token --free --label BLANK \
         --so-pin "$factory" --pin 00000000 >/dev/null
     BLANK=$(ukey status --json | field '[.tokens[] | select(.label == "BLANK")][0].serial')
+    # Its list goes to the administrator: no other token is personalised.
+    printf 'serial,model,batch\n%s,SoftHSM v2,DEMO-1\n' "$BLANK" >"$DIR/delivery.csv"
+    "$CA_SERVER" import-tokens --config "$CONFIG" --counter municipal "$DIR/delivery.csv" >/dev/null
 }
 
 # The statement that applicants accept.

@@ -23,6 +23,7 @@ mod rule;
 mod serve;
 mod sheet;
 mod statement;
+mod token_file;
 mod wire;
 
 use std::process::ExitCode;

@@ -243,6 +243,7 @@ impl From<ca_core::Error> for Problem {
             Core::Identifier => Self::field("id", error),
             Core::Mail => Self::field("mail", error),
             Core::Phone => Self::field("phone", error),
+            Core::Token { part } => Self::field(part, error),
             other => Self::field("?", other),
         }
     }

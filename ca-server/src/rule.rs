@@ -52,8 +52,10 @@ impl Language {
 
 #[macro_use]
 mod money;
+#[macro_use]
+mod token;
 
-with_money! { rules! {
+with_tokens! { with_money! { rules! {
     Malformed "request.malformed" 400
         "请求无法读取：{detail}" "请按接口文档 /api/openapi.json 更正后重发。"
         "The request cannot be read: {detail}" "Correct it by /api/openapi.json and send it again.";
@@ -573,7 +575,7 @@ with_money! { rules! {
     Internal "internal" 500
         "服务器内部错误，编号 {id}。" "请把编号告诉管理员；重发是安全的。"
         "Internal error {id}." "Tell the administrator the number; sending again is safe.";
-} }
+} } }
 
 #[cfg(test)]
 mod tests {

@@ -42,6 +42,7 @@ pub(crate) struct Book {
     pub(crate) adjustments: BTreeMap<String, row::Adjustment>,
     pub(crate) bank_lines: BTreeMap<String, row::BankLine>,
     pub(crate) attempts: BTreeMap<String, row::Attempt>,
+    pub(crate) tokens: BTreeMap<String, row::Token>,
     pub(crate) keys: BTreeMap<Octets, row::PublicKey>,
     pub(crate) intents: BTreeMap<Octets, row::Intent>,
     pub(crate) open_intents: BTreeSet<Octets>,
@@ -110,7 +111,9 @@ struct Reading {
 impl Reading {
     fn take(&mut self, row: Row) {
         match row {
-            Row::Unit(_) | Row::UnitEvent(_) | Row::Application(_) | Row::Attempt(_) => self.take_paper(row),
+            Row::Unit(_) | Row::UnitEvent(_) | Row::Application(_) | Row::Attempt(_) | Row::Token(_) => {
+                self.take_paper(row);
+            }
             Row::FeeOrder(_)
             | Row::Charge(_)
             | Row::Payment(_)
@@ -176,6 +179,12 @@ impl Reading {
                 let id = row.id.clone();
                 self.unique(Rule::Export, "attempt", &id, |book| {
                     book.attempts.insert(row.id.clone(), row).is_none()
+                });
+            }
+            Row::Token(row) => {
+                let id = row.serial.clone();
+                self.unique(Rule::Export, "token", &id, |book| {
+                    book.tokens.insert(row.serial.clone(), row).is_none()
                 });
             }
             _ => {}

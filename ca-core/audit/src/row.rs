@@ -26,6 +26,7 @@ pub(crate) enum Row {
     Shift(Shift),
     Invoice(Invoice),
     Attempt(Attempt),
+    Token(Token),
     PublicKey(PublicKey),
     Intent(Intent),
     OpenIntent(OpenIntent),
@@ -216,6 +217,14 @@ pub(crate) struct Attempt {
     pub(crate) id: String,
     pub(crate) application: String,
     pub(crate) state: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Token {
+    pub(crate) serial: String,
+    pub(crate) state: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) certificate: Option<Octets>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -26,7 +26,8 @@ const ACCOUNT_MAY: [Action; 6] = [
 const ACCOUNT_ONLY: [Action; 2] = [Action::ChangePassword, Action::ReadOwnRecords];
 
 /// An auditor reads and does nothing else (GM/T 0034 §9; NSR 2.1).
-const AUDITOR_MAY: [Action; 3] = [Action::ReadRecords, Action::ReadLog, Action::RevealPersonalData];
+const AUDITOR_MAY: [Action; 4] =
+    [Action::ReadRecords, Action::ReadStock, Action::ReadLog, Action::RevealPersonalData];
 
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
 /// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
@@ -194,8 +195,8 @@ mod tests {
                 "no role may hold both record-payment and approve-application, found cashier",
             ),
             (
-                "may = [\"read-records\", \"read-log\",",
-                "may = [\"read-records\", \"read-log\", \"revoke-certificate\",",
+                "may = [\"read-records\", \"read-stock\", \"read-log\",",
+                "may = [\"read-records\", \"read-stock\", \"read-log\", \"revoke-certificate\",",
                 "an auditor must only read, found revoke-certificate",
             ),
             (

@@ -3,6 +3,7 @@
 //! The initial PIN is printed in the guide and protects nothing: a certificate stays on hold until it is replaced (I7).
 
 use super::reader::{PolicyError, Reader};
+use crate::StockWord;
 
 /// FIPS 201-3 §4.3.1 asks for six digits; PKCS#11 tokens in the field take at most 16.
 const PIN_CHARS: std::ops::RangeInclusive<i64> = 4..=16;
@@ -17,6 +18,7 @@ pub struct TokenRules {
     pin_chars: (u8, u8),
     pin_tries: u8,
     denied_pins: Vec<String>,
+    models: Vec<StockWord>,
     sha256: [u8; 32],
 }
 
@@ -51,6 +53,12 @@ impl TokenRules {
         &self.denied_pins
     }
 
+    /// Models that are bought: tokens of no other are taken into stock.
+    #[must_use]
+    pub fn models(&self) -> &[StockWord] {
+        &self.models
+    }
+
     /// SHA-256 of the file.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
@@ -71,6 +79,16 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<TokenRules, Vec<PolicyError>>
         let most = section.integer("pin-length-max", PIN_CHARS);
         let tries = section.integer("pin-tries", TRIES);
         let denied = section.list("denied-pins", rule, pin);
+        let models = section.tables("model", |model| {
+            model.parsed("name", "1 to 40 letters, digits, spaces or - _ . /", |text| {
+                StockWord::parse("model", text).ok()
+            })
+        })?;
+        for (at, model) in models.iter().enumerate() {
+            if models.iter().take(at).any(|other| other == model) {
+                section.refuse("model", "name must not repeat", model.to_string());
+            }
+        }
         let (initial_pin, factory_so_pin, least, most) = (initial_pin?, factory_so_pin?, least?, most?);
         let denied_pins: Vec<String> = denied?.into_iter().map(|(_, pin)| pin).collect();
         if least > most {
@@ -90,6 +108,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<TokenRules, Vec<PolicyError>>
             pin_chars: (u8::try_from(least).ok()?, u8::try_from(most).ok()?),
             pin_tries: u8::try_from(tries?).ok()?,
             denied_pins,
+            models,
             sha256: reader.sha256(),
         })
     })
@@ -115,6 +134,16 @@ mod tests {
                 "pin-length-max = 16",
                 "pin-length-max = 5",
                 "pin-length-max must not be below pin-length-min, found 5",
+            ),
+            (
+                "name = \"SoftHSM v2\"",
+                "name = \" SoftHSM v2\"",
+                "name must be 1 to 40 letters, digits, spaces or - _ . /, found  SoftHSM v2",
+            ),
+            (
+                "[[model]]",
+                "[[model]]\nname = \"SoftHSM v2\"\n[[model]]",
+                "name must not repeat, found SoftHSM v2",
             ),
             (
                 "initial-pin = \"123456\"",

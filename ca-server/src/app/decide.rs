@@ -5,7 +5,7 @@
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, Author, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind,
+    AuditEntry, Author, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind, TokenCommand,
 };
 use ca_store::{CertificateStatus, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
@@ -16,6 +16,7 @@ use super::{
     bill, free_text, gate,
     notice::{notice_id, notify},
     status::change_status,
+    stock,
 };
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication},
@@ -108,7 +109,7 @@ fn carry_on(
             change_status(tx, actor, Action::ReleaseCertificate, of, CertificateCommand::Release, now)?;
         }
         ApplicationKind::Replace { of, cause: Loss::Lost } => {
-            end_once(tx, actor, of, Reason::KeyCompromise, now)?;
+            stock::end_with_token(tx, actor, of, TokenCommand::Lose, now)?;
         }
         _ => {}
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ca_core::{
     Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState, AttemptCommand,
-    AttemptId, AuditEntry, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind,
+    AttemptId, AuditEntry, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind, TokenCommand,
 };
 use ca_store::{AuditFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::Serial;
@@ -19,10 +19,9 @@ use super::{
     App,
     apply::advance,
     bill,
-    decide::end_once,
     notice::{notice_id, notify},
     personalise::check_made_at_counter,
-    shift,
+    shift, stock,
 };
 use crate::{
     permit::{DeliverToken, Permit, RenewActivationCode},
@@ -64,6 +63,7 @@ impl App {
                 let serial =
                     next.serial().ok_or_else(|| Failure::inconsistent("delivered without a serial"))?;
                 tx.move_attempt(&attempt.id, &attempt.state, &next)?;
+                stock::deliver(tx, next.token(), serial, now)?;
                 let command = ApplicationCommand::Deliver { attempt: attempt.id.clone() };
                 advance(tx, &application, command)?;
                 bill::deliver(tx, &application, now)?;
@@ -125,10 +125,11 @@ impl App {
                 let next = state.transition(CertificateCommand::Activate)?;
                 // The damaged token's certificate has served until now.
                 if let ApplicationKind::Replace { of, cause: Loss::Damaged } = known.kind {
-                    end_once(tx, &actor, of, known.kind.succession(), now)?;
+                    stock::end_with_token(tx, &actor, of, TokenCommand::Damage, now)?;
                 }
                 advance(tx, &application, ApplicationCommand::Activate { serial })?;
                 tx.move_status(&serial, state, next, now)?;
+                stock::follow(tx, serial, next, now)?;
                 tx.append_audit(&AuditEntry::done(
                     now,
                     &actor,

@@ -16,7 +16,7 @@ use ca_core::{
 use ca_store::{CertificateRecord, WriteSite, kill_point};
 use ca_verifier::{Serial, Time};
 
-use super::{App, apply::advance, clock};
+use super::{App, apply::advance, clock, stock};
 use crate::{
     problem::{Failure, Problem},
     rule::Rule,
@@ -234,6 +234,7 @@ impl App {
                             .clone()
                             .transition(AttemptCommand::Abandon { reason: reason.into() })?;
                         tx.move_attempt(&attempt, &known.state, &next)?;
+                        stock::free(tx, &attempt, now)?;
                         advance(tx, &application, ApplicationCommand::Abandon { attempt: attempt.clone() })?;
                     }
                 }

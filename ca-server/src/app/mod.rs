@@ -39,6 +39,7 @@ pub(crate) mod report;
 pub(crate) mod root_crl;
 pub(crate) mod shift;
 pub(crate) mod status;
+pub(crate) mod stock;
 mod training;
 pub(crate) mod unit_event;
 

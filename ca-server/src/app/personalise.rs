@@ -28,6 +28,7 @@ use super::{
     free_text,
     notice::{notice_id, notify},
     status::change_status,
+    stock,
 };
 use crate::{
     permit::{ClaimApplication, Permit, Personalise},
@@ -99,6 +100,7 @@ impl App {
                     return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
                 }
                 check_made_at_counter(tx, &application)?;
+                let counter = tx.application(&application)?.and_then(|known| known.counter);
                 let order = bill::bill_of(tx, &application)?.order.id;
                 chargeback::refuse_in_arrears(tx, &order)?;
                 advance(tx, &application, ApplicationCommand::Claim { attempt: id.clone() })?;
@@ -113,6 +115,7 @@ impl App {
                     lease_until: now.plus_secs(LEASE_SECS),
                     note: String::new(),
                 })?;
+                stock::claim(tx, &claim.token, &id, counter.as_deref(), now)?;
                 let entry = AuditEntry::done(
                     now,
                     permit.actor(),
@@ -144,6 +147,7 @@ impl App {
                     held.state.clone().transition(AttemptCommand::Abandon { reason: reason.clone() })?;
                 tx.move_attempt(&held.id, &held.state, &next)?;
                 advance(tx, &application, ApplicationCommand::Abandon { attempt: held.id.clone() })?;
+                stock::free(tx, &held.id, now)?;
                 if let Some(serial) = held.state.serial() {
                     withdraw_certificate(tx, permit.actor(), serial, now)?;
                 }
@@ -399,6 +403,9 @@ impl App {
                 let known = tx.attempt(&id)?.ok_or_else(|| Problem::not_found("attempt"))?;
                 let next = known.state.clone().transition(command)?;
                 tx.move_attempt(&id, &known.state, &next)?;
+                if let AttemptState::Proved { token, serial } = &next {
+                    stock::personalise(tx, &id, token, *serial, wire::now())?;
+                }
                 let entry = AuditEntry::done(wire::now(), &actor, Action::Personalise, "attempt", &id);
                 tx.append_audit(&entry.with("step", site.name()))?;
                 if ready {

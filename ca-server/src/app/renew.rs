@@ -20,6 +20,7 @@ use super::{
     gate::must_be_good,
     personalise::{Hand, holders_place},
     status::change_status,
+    stock,
 };
 use crate::{
     problem::{Failure, Problem},
@@ -173,6 +174,7 @@ impl App {
                 let next = held.state.clone().transition(end)?;
                 let serial = next.serial().ok_or_else(|| Failure::inconsistent("proved without a serial"))?;
                 tx.move_attempt(&attempt, &held.state, &next)?;
+                stock::renew(tx, of, serial, now)?;
                 advance(tx, &held.application, ApplicationCommand::Deliver { attempt: attempt.clone() })?;
                 advance(tx, &held.application, ApplicationCommand::Activate { serial })?;
                 bill::deliver(tx, &held.application, now)?;

@@ -4,7 +4,7 @@ use ca_core::{Action, Actor, AuditEntry, CertificateCommand, CertificateState};
 use ca_store::{CertificateStatus, Store, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
 
-use super::{About, audited};
+use super::{About, audited, stock};
 use crate::{
     permit::{HoldCertificate, Permit, ReleaseCertificate, RevokeCertificate},
     problem::Problem,
@@ -71,6 +71,7 @@ pub(super) fn change_status(
     };
     let next = state.transition(command)?;
     tx.move_status(&serial, state, next, now)?;
+    stock::follow(tx, serial, next, now)?;
     let mut entry = AuditEntry::done(now, actor, action, "certificate", serial).with("from", state.name());
     if let CertificateState::Revoked { reason, .. } = next {
         entry = entry.with("reason", reason.name());

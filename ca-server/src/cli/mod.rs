@@ -9,6 +9,7 @@ mod erase;
 mod export;
 mod import;
 mod import_register;
+mod import_tokens;
 mod init;
 mod log;
 mod revoke;
@@ -80,6 +81,8 @@ enum Command {
     Import(import::Import),
     /// Import the register of insured units from a CSV file | 导入参保单位名册
     ImportRegister(import_register::ImportRegister),
+    /// Take a vendor's list of tokens into stock | 导入 U-key 交货清单
+    ImportTokens(import_tokens::ImportTokens),
     /// Members of staff and their certificates | 工作人员及其证书
     #[command(subcommand)]
     Staff(staff::Staff),
@@ -205,6 +208,7 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
         }
         Command::Import(import) => runtime.block_on(import.run(out)),
         Command::ImportRegister(import) => runtime.block_on(import.run(out)),
+        Command::ImportTokens(import) => runtime.block_on(import.run(out)),
         Command::Staff(staff) => runtime.block_on(staff.run(out)),
         Command::Revoke(revoke) => runtime.block_on(revoke.run(out)),
         Command::Hold(change) => runtime.block_on(change.hold(out)),

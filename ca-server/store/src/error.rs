@@ -169,6 +169,8 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "bank_line_payment" => "bank-line-payment",
         "bank_line_return_reference" => "payment-reference",
         "posting_id" => "posting",
+        "token_delivery_id" | "token_delivery_sha256" => "token-delivery",
+        "token_serial" => "token",
         "attempt_id" => "attempt",
         "attempt_held_application" => "live-attempt",
         "attempt_held_workstation" => "workstation",

@@ -107,6 +107,12 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note \
          held_application held_workstation",
     ),
+    ("token_delivery", "id", "id sha256:hex imported_by imported_at tokens"),
+    (
+        "token",
+        "serial",
+        "serial model batch delivery place_kind place state attempt certificate:hex moved_at",
+    ),
     ("public_key", "spki_sha256", "spki_sha256:hex unit token attempt bound_at"),
     (
         "intent",

@@ -38,5 +38,5 @@ pub use verbs::{
     BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource,
     DeliveryRecord, Earned, Ending, EndingFilter, Expiring, InvoiceFilter, NoticeFilter, NoticeRecord,
     OpeningRecord, OrderFilter, PairRecord, Progress, RegisterImport, RegisterRow, ShiftRecord, Span,
-    StatusRecord, Takings, TrainingFilter, UnitFilter,
+    StatusRecord, StockCount, Takings, TokenDelivery, TokenFilter, TrainingFilter, UnitFilter,
 };

@@ -503,3 +503,28 @@ diesel::joinable!(batch_line -> batch (batch));
 diesel::allow_tables_to_appear_in_same_query!(batch, batch_line, application, appointment);
 diesel::joinable!(register_row -> register_import (import));
 diesel::allow_tables_to_appear_in_same_query!(register_import, register_row);
+
+diesel::table! {
+    token_delivery (id) {
+        id -> Text,
+        sha256 -> Binary,
+        imported_by -> Text,
+        imported_at -> BigInt,
+        tokens -> BigInt,
+    }
+}
+
+diesel::table! {
+    token (serial) {
+        serial -> Text,
+        model -> Text,
+        batch -> Text,
+        delivery -> Nullable<Text>,
+        place_kind -> Text,
+        place -> Text,
+        state -> Text,
+        attempt -> Nullable<Text>,
+        certificate -> Nullable<Binary>,
+        moved_at -> BigInt,
+    }
+}

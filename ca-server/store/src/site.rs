@@ -88,6 +88,8 @@ sites! {
     CloseShift = "close-shift",
     /// Step 4: several orders become one.
     CollectOrders = "collect-orders",
+    /// Step 5, before: tokens delivered, moved, spoiled or returned.
+    Stock = "stock",
     /// Step 5: a workstation takes an application.
     ClaimApplication = "claim-application",
     /// Step 5: an attempt is bound to its token.

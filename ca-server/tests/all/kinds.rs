@@ -27,9 +27,13 @@ fn kinds(database: Database) {
     unlock(&ca, &first);
     let second = change(&ca, &first, &token);
     let third = rekey(&ca, &second, &token);
-    let (fourth, _) = damaged(&ca, &third);
-    let fifth = lost(&ca, &fourth);
+    assert_eq!(stands(&ca, &token), ("active".to_owned(), third.clone()));
+    let (fourth, second_token) = damaged(&ca, &third);
+    assert_eq!(stands(&ca, &token), ("damaged".to_owned(), third));
+    let (fifth, third_token) = lost(&ca, &fourth);
+    assert_eq!(stands(&ca, &second_token), ("lost".to_owned(), fourth));
     revocation(&ca, &fifth);
+    assert_eq!(stands(&ca, &third_token), ("terminated".to_owned(), fifth));
     ca.stop_others();
     ca.stop_server();
     ca.assert_audit_is_clean();
@@ -50,6 +54,13 @@ fn body(ca: &Ca, kind: &str, certificate: &str) -> Value {
             seen("business-licence", "copy"), seen("loss-statement", "original"),
         ],
     })
+}
+
+/// Where a token stands, and the certificate on it.
+fn stands(ca: &Ca, token: &str) -> (String, String) {
+    let known = crate::stock::token(ca, token);
+    let text = |name: &str| known[name].as_str().unwrap_or_else(|| panic!("{known}")).to_owned();
+    (text("state"), text("certificate"))
 }
 
 fn enter(ca: &Ca, body: &Value) -> String {
@@ -234,7 +245,7 @@ fn damaged(ca: &Ca, old: &str) -> (String, String) {
 }
 
 /// On hold as soon as it is told, revoked when the officer has seen the papers.
-fn lost(ca: &Ca, old: &str) -> String {
+fn lost(ca: &Ca, old: &str) -> (String, String) {
     let mut asked = body(ca, "replace", old);
     asked["cause"] = json!("lost");
     asked["documents"].as_array_mut().unwrap().pop();
@@ -251,9 +262,9 @@ fn lost(ca: &Ca, old: &str) -> String {
     let payment =
         json!({ "amount_fen": 5_000, "currency": "CNY", "method": "cash", "receipt_no": format!("R-{id}") });
     ca.post("clerk", &format!("/api/v1/applications/{id}/payments"), &payment);
-    let (new, _) = replaced(ca, &id, || assert_eq!(standing_of(ca, old), revoked("keyCompromise")));
+    let (new, token) = replaced(ca, &id, || assert_eq!(standing_of(ca, old), revoked("keyCompromise")));
     assert_eq!(certificate(ca, &new)["not_after"], certificate(ca, old)["not_after"], "the paid time");
-    new
+    (new, token)
 }
 
 fn replaced(ca: &Ca, id: &str, before_activation: impl Fn()) -> (String, String) {

@@ -41,6 +41,7 @@ mod roles;
 mod root_crl;
 mod shift;
 mod staff_crash;
+mod stock;
 mod support;
 mod training;
 mod units;

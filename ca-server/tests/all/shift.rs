@@ -75,7 +75,7 @@ fn shifts(database: Database) {
     let day = today();
     let made = paid(&ca, "cash");
     let (by_card, refunded) = (paid(&ca, "card"), paid(&ca, "cash"));
-    let token = ca.blank_token();
+    let token = ca.blank_token_at(COUNTER);
     ca.claim(&made, &token);
     wait(60, "personalisation", || ca.application(&made)["personalisation"]["state"] == "proved");
     let handed = ca.post("clerk", &format!("/api/v1/applications/{made}/hand-over"), &Value::Null);

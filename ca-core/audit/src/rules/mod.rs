@@ -9,6 +9,7 @@ mod profile;
 mod serial;
 pub(crate) mod signature;
 mod status;
+mod token;
 mod two_persons;
 
 use crate::{Language, book::Book, report::Findings};
@@ -72,6 +73,7 @@ pub(crate) fn check(book: &Book, at_rest: bool, findings: &mut Findings) {
     log_entry::check(book, findings);
     status::check(book, findings);
     key::check(book, findings);
+    token::check(book, findings);
     money::check(book, findings);
     two_persons::check(book, findings);
     profile::check(book, findings);

@@ -21,6 +21,7 @@ mod register;
 mod renewals;
 mod reports;
 mod shifts;
+mod tokens;
 mod trainings;
 mod units;
 mod workstations;
@@ -60,6 +61,7 @@ fn uploads() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(batches::check, batches::batches))
         .routes(routes!(bank::import))
+        .routes(routes!(tokens::import, tokens::deliveries))
         .layer(DefaultBodyLimit::max(UPLOAD_MAX))
 }
 
@@ -143,6 +145,14 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_orders::own_order))
         .routes(routes!(own_orders::own_statement))
         .routes(routes!(own_orders::open_own))
+        .routes(routes!(tokens::tokens))
+        .routes(routes!(tokens::token))
+        .routes(routes!(tokens::counts))
+        .routes(routes!(tokens::transfer))
+        .routes(routes!(tokens::spoiled))
+        .routes(routes!(tokens::missing))
+        .routes(routes!(tokens::restored))
+        .routes(routes!(tokens::returned))
         .routes(routes!(shifts::shifts))
         .routes(routes!(shifts::check))
         .routes(routes!(shifts::close))

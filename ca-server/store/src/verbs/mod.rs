@@ -31,6 +31,7 @@ mod retention;
 mod shift;
 mod staff;
 mod status;
+mod token;
 mod training;
 mod unit;
 mod unit_event;
@@ -59,6 +60,7 @@ pub use self::{
     report::Earned,
     shift::{ShiftRecord, Span, Takings},
     status::{CertificateStatus, CrlSource, StatusRecord},
+    token::{StockCount, TokenDelivery, TokenFilter},
     training::TrainingFilter,
     unit::UnitFilter,
 };

@@ -18,5 +18,6 @@ mod register;
 mod retention;
 mod round_trip;
 mod status;
+mod token;
 mod training;
 mod world;

@@ -10,6 +10,7 @@ mod notices;
 mod policy;
 mod postgres;
 mod records;
+mod stock;
 mod webhook;
 mod workstation;
 
@@ -323,28 +324,6 @@ impl Ca {
 
     pub(crate) fn application(&self, id: &str) -> Value {
         self.get("clerk", &format!("/api/v1/applications/{id}"))
-    }
-
-    /// What the vendor delivers. Gives its serial number.
-    pub(crate) fn blank_token(&self) -> String {
-        self.blank_token_in(&self.dir.join("ukey/softhsm2.conf"))
-    }
-
-    fn blank_token_in(&self, softhsm: &Path) -> String {
-        let before = self.token_serials(softhsm);
-        let mut command = Command::new("softhsm2-util");
-        command.args(["--module", MODULE, "--init-token", "--free", "--label", "BLANK"]);
-        command.args(["--so-pin", FACTORY_SO_PIN, "--pin", "00000000"]);
-        let output = command.env("SOFTHSM2_CONF", softhsm).output().unwrap();
-        assert!(output.status.success(), "{}", text(&output));
-        self.token_serials(softhsm).into_iter().find(|serial| !before.contains(serial)).unwrap()
-    }
-
-    fn token_serials(&self, softhsm: &Path) -> Vec<String> {
-        let output = self.ukey_command(&["--json", "status"]).env("SOFTHSM2_CONF", softhsm).output().unwrap();
-        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let tokens = status["tokens"].as_array().unwrap();
-        tokens.iter().map(|token| token["serial"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) fn claim(&self, application: &str, token: &str) -> Value {

@@ -20,6 +20,7 @@ impl Station {
         let softhsm = format!("directories.tokendir = {tokens}\nobjectstore.backend = file\n");
         std::fs::write(folder.join("softhsm2.conf"), softhsm).unwrap();
         let token = ca.blank_token_in(&folder.join("softhsm2.conf"));
+        ca.list_token(&token, &["--counter", "municipal"]);
         Self { name: name.to_owned(), folder, token }
     }
 

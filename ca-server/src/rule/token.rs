@@ -1,0 +1,38 @@
+//! Rules about tokens and their stock: the same table, in a file of its own.
+
+macro_rules! with_tokens {
+    ($outer:ident! { $make:ident! { $($others:tt)* } }) => { $outer! { $make! { $($others)*
+
+    TokenNotListed "token.not-listed" 409
+        "U-key {token} 不在库存中。" "只能使用登记入库的 U-key：请换一个，或由管理员导入供应商的交货清单。"
+        "Token {token} is not in our stock." "Only listed tokens are personalised: take another one, or have the administrator import the vendor's list.";
+    TokenNotBlank "token.not-blank" 409
+        "U-key {token} 不是空白（{state}）。" "请换一个空白 U-key。"
+        "Token {token} is not blank ({state})." "Take a blank token.";
+    TokenElsewhere "token.elsewhere" 409
+        "U-key {token} 登记在 {place}，不在柜台 {counter}。" "请先将其调拨到本柜台（token-transfers），或换一个本柜台的 U-key。"
+        "Token {token} is listed at {place}, not at counter {counter}." "Transfer it to this counter first (token-transfers), or take one that is here.";
+    TokenInWork "token.in-work" 409
+        "U-key {token} 的状态为 {state}，不能调拨。" "只能调拨在库的 U-key。"
+        "Token {token} is {state} and cannot be moved." "Only tokens that are in stock are moved.";
+    TokenFile "token.file" 422
+        "交货清单有 {refused} 行有问题，未导入任何一行。" "请按列出的行更正后重新导入整份清单。"
+        "{refused} lines of the list are wrong; nothing was imported." "Correct the lines that are named and import the whole list again.";
+    TokenTwice "token.twice" 422
+        "U-key {token} 在清单第 {first} 行已列出。" "请删除重复的行。"
+        "Token {token} stands in line {first} already." "Remove the line that repeats it.";
+    TokenKnown "token.known" 409
+        "U-key {token} 已在库存中（{state}）。" "请核对清单；退回供应商后再次交货的可以重新入库。"
+        "Token {token} is in our stock already ({state})." "Check the list; only one that went back to the vendor is taken in again.";
+    TokenModel "token.model" 422
+        "型号 {model} 不在 policies/tokens.toml 中。" "请核对型号；新型号须先写入策略。"
+        "Model {model} is not in policies/tokens.toml." "Check the model; a new one is written into the policy first.";
+    TokenNumber "token.number" 422
+        "序列号 {found} 不符合要求：须为 1 至 16 个可打印的 ASCII 字符，不含空格，与 U-key 自身报告的一致。" "请按 ukey status 显示的序列号填写。"
+        "Serial number {found}: 1 to 16 printable ASCII characters without spaces are needed, as the token itself says it." "Write it as `ukey status` shows it.";
+    TokenWord "token.word" 422
+        "{column} 须为 1 至 40 个字母、汉字、数字、空格或 - _ . /，首尾无空格。" "请更正后重发。"
+        "{column}: 1 to 40 letters, digits, spaces or - _ . / are needed, no space at either end." "Correct it and send it again.";
+
+    } } };
+}

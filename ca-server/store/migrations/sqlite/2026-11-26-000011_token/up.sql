@@ -1,0 +1,59 @@
+-- What a vendor delivered, by the file that lists it.
+CREATE TABLE token_delivery (
+    id TEXT NOT NULL CONSTRAINT token_delivery_id PRIMARY KEY,
+    sha256 BLOB NOT NULL CONSTRAINT token_delivery_sha256 UNIQUE CHECK (length(sha256) = 32),
+    imported_by TEXT NOT NULL,
+    imported_at INTEGER NOT NULL,
+    tokens INTEGER NOT NULL CHECK (tokens > 0)
+) STRICT;
+
+-- Every token of ours, by its own serial number. place: the box or counter where it is, or was last.
+CREATE TABLE token (
+    serial TEXT NOT NULL CONSTRAINT token_serial PRIMARY KEY,
+    model TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    delivery TEXT REFERENCES token_delivery (id),
+    place_kind TEXT NOT NULL CHECK (place_kind = 'box' OR place_kind = 'counter'),
+    place TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempt TEXT REFERENCES attempt (id),
+    certificate BLOB,
+    moved_at INTEGER NOT NULL,
+    CHECK (
+        CASE state
+            WHEN 'blank' THEN attempt IS NULL AND certificate IS NULL
+            WHEN 'claimed' THEN attempt IS NOT NULL AND certificate IS NULL
+            WHEN 'personalised' THEN attempt IS NOT NULL AND certificate IS NOT NULL
+            WHEN 'delivered' THEN attempt IS NULL AND certificate IS NOT NULL
+            WHEN 'active' THEN attempt IS NULL AND certificate IS NOT NULL
+            WHEN 'held' THEN attempt IS NULL AND certificate IS NOT NULL
+            WHEN 'spoiled' THEN attempt IS NULL AND certificate IS NULL
+            WHEN 'returned' THEN attempt IS NULL AND certificate IS NULL
+            WHEN 'lost' THEN attempt IS NULL
+            WHEN 'damaged' THEN attempt IS NULL AND certificate IS NOT NULL
+            WHEN 'terminated' THEN attempt IS NULL AND certificate IS NOT NULL
+            ELSE FALSE
+        END
+    )
+) STRICT;
+CREATE INDEX token_by_batch ON token (model, batch, serial);
+CREATE INDEX token_by_place ON token (place_kind, place, state, serial);
+CREATE INDEX token_by_state ON token (state, serial);
+CREATE INDEX token_by_delivery ON token (delivery, serial);
+
+-- Tokens that were handed over before there was a stock.
+INSERT INTO token (serial, model, batch, delivery, place_kind, place, state, attempt, certificate, moved_at)
+    SELECT attempt.token, 'unknown', 'unknown', NULL, 'box', 'unknown',
+        CASE status.state
+            WHEN 'not-activated' THEN 'delivered'
+            WHEN 'good' THEN 'active'
+            WHEN 'held' THEN 'held'
+            ELSE 'terminated'
+        END,
+        NULL, attempt.serial, attempt.created_at
+    FROM attempt JOIN status ON status.serial = attempt.serial
+    WHERE attempt.state = 'delivered' AND attempt.token <> 'origin:unattested' AND NOT EXISTS (
+        SELECT 1 FROM attempt AS later
+        WHERE later.token = attempt.token AND later.state = 'delivered'
+            AND (later.created_at, later.id) > (attempt.created_at, attempt.id)
+    );
