@@ -18,7 +18,7 @@ pub struct Counted {
     pub tokens_in: u32,
     /// Tokens that cannot be used any more.
     pub tokens_spoiled: u32,
-    /// Blank tokens at the end.
+    /// Tokens at the end that work and that nobody has got: blank, or made and waiting.
     pub tokens_out: u32,
     /// Money by [`COUNTED`]: what came in less what went out, as till, terminal and bank slips say.
     pub money: [Fen; 3],
@@ -29,6 +29,8 @@ pub struct Counted {
 pub struct Recorded {
     /// Tokens that were handed over.
     pub tokens_issued: u32,
+    /// Tokens that are listed here now and that nobody has got; `None` for a day that is over.
+    pub tokens_listed: Option<u32>,
     /// Payments less refunds that were paid out, by [`COUNTED`].
     pub money: [Fen; 3],
     /// Certificates that were made for this counter.
@@ -46,6 +48,13 @@ pub enum Difference {
         expected: i64,
         /// How many were counted.
         found: i64,
+    },
+    /// The stock and the tokens that were counted.
+    Stock {
+        /// How many are listed.
+        listed: u32,
+        /// How many were counted.
+        found: u32,
     },
     /// Receipts and money.
     Money {
@@ -73,6 +82,9 @@ pub fn differences(counted: &Counted, recorded: &Recorded) -> Vec<Difference> {
         i64::from(counted.tokens_in) - i64::from(recorded.tokens_issued) - i64::from(counted.tokens_spoiled);
     if left != i64::from(counted.tokens_out) {
         found.push(Difference::Tokens { expected: left, found: i64::from(counted.tokens_out) });
+    }
+    if let Some(listed) = recorded.tokens_listed.filter(|listed| *listed != counted.tokens_out) {
+        found.push(Difference::Stock { listed, found: counted.tokens_out });
     }
     for ((method, expected), counted) in COUNTED.into_iter().zip(recorded.money).zip(counted.money) {
         if expected != counted {
@@ -231,10 +243,17 @@ mod tests {
             tokens_out: 46,
             money: [Fen::new(60_000), Fen::ZERO, Fen::new(15_000)],
         };
-        let recorded = Recorded { tokens_issued: 3, money: counted.money, certificates: 3, entries: 3 };
+        let recorded = Recorded {
+            tokens_issued: 3,
+            tokens_listed: Some(46),
+            money: counted.money,
+            certificates: 3,
+            entries: 3,
+        };
         assert_eq!(differences(&counted, &recorded), []);
         let other = Recorded {
             tokens_issued: 4,
+            tokens_listed: Some(45),
             money: [Fen::new(40_000), Fen::ZERO, Fen::new(-5_000)],
             certificates: 3,
             entries: 2,
@@ -243,6 +262,7 @@ mod tests {
             differences(&counted, &other),
             [
                 Difference::Tokens { expected: 45, found: 46 },
+                Difference::Stock { listed: 45, found: 46 },
                 Difference::Money {
                     method: PaymentMethod::Cash,
                     expected: Fen::new(40_000),

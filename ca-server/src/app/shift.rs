@@ -30,7 +30,7 @@ pub(crate) struct NewCount {
     pub(crate) tokens_in: u32,
     /// Tokens that cannot be used any more.
     pub(crate) tokens_spoiled: u32,
-    /// Blank tokens at the end.
+    /// Tokens at the end that work and that nobody has got: blank, or made and waiting.
     pub(crate) tokens_out: u32,
     /// Cash that came in less cash that went out, in fen: the till without its float.
     pub(crate) cash_fen: i64,
@@ -197,6 +197,7 @@ pub(crate) fn span(day: &str) -> Result<Span, Problem> {
 }
 
 fn recorded(reader: &mut Reader<'_>, counter: &str, span: Span) -> Result<Recorded, Problem> {
+    let now = wire::now();
     let (came, went) = (reader.takings(span)?, reader.pay_outs(span)?);
     let sum = |all: &[Takings], method| {
         let of = all.iter().filter(|one| one.counter.as_deref() == Some(counter) && one.method == method);
@@ -205,6 +206,11 @@ fn recorded(reader: &mut Reader<'_>, counter: &str, span: Span) -> Result<Record
     let count = |length: usize| u32::try_from(length).map_err(Failure::inconsistent);
     Ok(Recorded {
         tokens_issued: count(reader.logged_at("deliver-token", counter, span)?.len())?,
+        tokens_listed: (span.from <= now && now < span.until)
+            .then(|| reader.tokens_waiting(counter, i64::MAX))
+            .transpose()?
+            .map(|tokens| count(tokens.len()))
+            .transpose()?,
         money: COUNTED.map(|method| Fen::new(sum(&came, method) - sum(&went, method))),
         certificates: count(reader.made_at(counter, span)?.len())?,
         entries: count(reader.logged_at("issue-certificate", counter, span)?.len())?,
@@ -225,6 +231,12 @@ fn agree(
             Difference::Tokens { expected, found } => {
                 let rows = named(reader.logged_at("deliver-token", counter, span)?);
                 let problem = Problem::new(Rule::ShiftTokens).with("expected", expected);
+                problem.with("found", found).with("rows", rows)
+            }
+            Difference::Stock { listed, found } => {
+                let limit = i64::try_from(NAMED + 1).map_err(Failure::inconsistent)?;
+                let rows = named(reader.tokens_waiting(counter, limit)?);
+                let problem = Problem::new(Rule::ShiftStock).with("listed", listed);
                 problem.with("found", found).with("rows", rows)
             }
             Difference::Money { method, expected, found } => {

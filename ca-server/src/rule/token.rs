@@ -15,6 +15,9 @@ macro_rules! with_tokens {
     TokenInWork "token.in-work" 409
         "U-key {token} 的状态为 {state}，不能调拨。" "只能调拨在库的 U-key。"
         "Token {token} is {state} and cannot be moved." "Only tokens that are in stock are moved.";
+    ShiftStock "shift.stock" 409
+        "库存登记在本柜台且未发放的 U-key 为 {listed} 个，清点为 {found} 个；登记的有：{rows}。" "逐个核对序列号：缺失的登记为 missing，损坏的登记为 spoiled，未登记调拨的补登记（token-transfers）。"
+        "{listed} tokens that nobody has got are listed at this counter, {found} were counted; listed: {rows}." "Go through the serial numbers: record what is missing or spoiled, and transfers that were not recorded (token-transfers).";
     TokenFile "token.file" 422
         "交货清单有 {refused} 行有问题，未导入任何一行。" "请按列出的行更正后重新导入整份清单。"
         "{refused} lines of the list are wrong; nothing was imported." "Correct the lines that are named and import the whole list again.";

@@ -75,7 +75,13 @@ fn shifts(database: Database) {
     let day = today();
     let made = paid(&ca, "cash");
     let (by_card, refunded) = (paid(&ca, "card"), paid(&ca, "cash"));
+    // Ten came in: the one that is handed over, and nine that are not.
     let token = ca.blank_token_at(COUNTER);
+    for spare in 0..9 {
+        ca.list_token(&format!("SPARE{spare}"), &["--counter", COUNTER]);
+    }
+    let broken = json!({ "reasons": "插入无反应" });
+    assert_eq!(ca.post("clerk", "/api/v1/tokens/SPARE0/spoiled", &broken)["state"], "spoiled");
     ca.claim(&made, &token);
     wait(60, "personalisation", || ca.application(&made)["personalisation"]["state"] == "proved");
     let handed = ca.post("clerk", &format!("/api/v1/applications/{made}/hand-over"), &Value::Null);
@@ -199,6 +205,8 @@ fn differs(ca: &Ca, check: &str, close: &str, serial: &str, by_card: &str) {
         (count(PRICE, 0, [10, 1, 8]), "shift.money", by_card),
         (count(PRICE, PRICE, [10, 1, 9]), "shift.tokens", serial),
         (count(PRICE, PRICE, [0, 0, 0]), "shift.tokens", serial),
+        // What people wrote down adds up, and a token is not there all the same.
+        (count(PRICE, PRICE, [10, 2, 7]), "shift.stock", "SPARE8"),
     ] {
         for path in [check, close] {
             let refused = ca.post("clerk", path, &wrong);
@@ -208,7 +216,7 @@ fn differs(ca: &Ca, check: &str, close: &str, serial: &str, by_card: &str) {
         }
     }
     let all = ca.post("clerk", close, &count(0, 0, [0, 0, 0]));
-    assert_eq!(all["missing"].as_array().unwrap().len(), 3, "{all}");
+    assert_eq!(all["missing"].as_array().unwrap().len(), 4, "{all}");
     let right = count(PRICE, PRICE, [10, 1, 8]);
     for (path, title) in [
         ("/api/v1/shifts/nowhere/2026-01-01/close", "counter.unknown"),

@@ -36,6 +36,8 @@ pub(super) struct CounterDayView {
     reason: Option<String>,
     /// Tokens that were handed over.
     tokens_issued: u32,
+    /// Tokens that are listed here now and that nobody has got; `null` for a day that is over.
+    tokens_listed: Option<u32>,
     /// Payments less refunds that were paid out, in fen.
     cash_fen: i64,
     card_fen: i64,
@@ -64,6 +66,7 @@ impl From<CounterDay> for CounterDayView {
             requested_by,
             reason,
             tokens_issued: known.recorded.tokens_issued,
+            tokens_listed: known.recorded.tokens_listed,
             cash_fen: cash.get(),
             card_fen: card.get(),
             transfer_fen: transfer.get(),

@@ -129,6 +129,21 @@ impl Reader<'_> {
         rows.into_iter().map(Token::try_from).collect()
     }
 
+    /// Tokens at a counter that work and that nobody has got, by their serial numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tokens_waiting(&mut self, counter: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+        let query = token::table
+            .filter(token::place_kind.eq("counter"))
+            .filter(token::place.eq(counter))
+            .filter(token::state.eq_any(["blank", "claimed", "personalised"]))
+            .order(token::serial)
+            .limit(limit)
+            .select(token::serial);
+        run!(self, connection => query.load(connection))
+    }
+
     /// How many tokens there are of each kind, in each place and state.
     ///
     /// # Errors
