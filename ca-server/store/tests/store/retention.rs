@@ -20,8 +20,14 @@ fn ties(store: &Store) -> Ties {
 fn pairs_and_open_applications_tie() {
     on_both(|store| {
         enroll(store);
-        let nothing =
-            Ties { pair: None, application: None, training: None, certificate: None, last_event: NOW };
+        let nothing = Ties {
+            pair: None,
+            application: None,
+            training: None,
+            invoice: None,
+            certificate: None,
+            last_event: NOW,
+        };
         assert_eq!(ties(store), nothing, "the registration itself is an event");
         write(store, |tx| tx.confirm_pair(&agent().id, &unit().id, NOW.plus_secs(5), "x"));
         assert_eq!((ties(store).pair, ties(store).last_event), (Some(unit().id), NOW.plus_secs(5)));
