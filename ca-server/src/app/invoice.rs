@@ -369,3 +369,49 @@ fn advance(
     known.state = next;
     Ok(known)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::Language;
+
+    /// Whoever filled in a form reads in both languages which field is meant and what to do, and nothing of what was filled in.
+    #[test]
+    fn each_error_of_a_form_names_its_field() {
+        use InvoiceError as E;
+        let check = ca_verifier::Error::UsccCheck { found: 'X', expected: 'U' };
+        for (error, field) in [
+            (E::Kind, "kind"),
+            (E::Title, "title"),
+            (E::Missing { field: "bank" }, "bank"),
+            (E::Unwanted { field: "address" }, "address"),
+            (E::PersonSpecial, "kind"),
+            (E::NoTaxNumber, "tax_number"),
+            (E::TaxNumber(ca_verifier::Error::UsccForm), "tax_number"),
+            (E::TaxNumber(check), "tax_number"),
+            (E::OtherUnit, "tax_number"),
+            (E::Text { field: "bank", most: 100 }, "bank"),
+            (E::Phone, "phone"),
+            (E::Account, "account"),
+            (E::Mail, "mail"),
+            (E::Amount, "amount_fen"),
+            (E::Number, "number"),
+            (E::Reasons, "reasons"),
+            (E::SameNumber, "number"),
+        ] {
+            let shown = format!("{error:?}");
+            let problem = Problem::from(error);
+            assert_ne!(problem.rule, Rule::Field, "{shown}");
+            assert!(problem.facts().contains(&("field", field.to_owned())), "{shown}");
+            let (zh, en) = (problem.texts(Language::Zh), problem.texts(Language::En));
+            for (situation, remedy) in [&zh, &en] {
+                assert!(situation.contains(field), "{shown}: {situation}");
+                assert!(
+                    !remedy.is_empty() && !format!("{situation}{remedy}").contains('{'),
+                    "{shown}: {remedy}"
+                );
+            }
+            assert!(zh.0.chars().any(|c| c > '\u{2e80}') && en.0.is_ascii() && en.1.is_ascii(), "{shown}");
+        }
+    }
+}

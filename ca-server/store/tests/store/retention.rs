@@ -153,7 +153,7 @@ fn erased_is_gone_and_the_row_stays() {
             tx.insert_opening(&opening(1))?;
             tx.confirm_pair(&agent().id, &unit().id, NOW, "x")?;
             tx.claim_idempotency("staff:x", "k", &digest(1), agent().id.as_str(), NOW)?;
-            tx.erase_agent(&agent().id, NOW.plus_secs(7))
+            tx.erase_agent(&agent().id, NOW.plus_secs(7)).map(drop)
         });
         let known = read(store, |reader| reader.agent(&id)).unwrap();
         assert_eq!(known.identity, Identity::Erased { at: NOW.plus_secs(7) });
@@ -170,7 +170,7 @@ fn erased_is_gone_and_the_row_stays() {
         let again = write(store, |tx| tx.claim_idempotency("staff:x", "k", &digest(2), "r", NOW));
         assert_eq!(again, Claim::Fresh, "not even a digest of the request");
         let stale = StoreError::Stale { what: "agent" };
-        assert_eq!(refused(store, |tx| tx.erase_agent(&agent().id, NOW)), stale, "once");
+        assert_eq!(refused(store, |tx| tx.erase_agent(&agent().id, NOW).map(drop)), stale, "once");
         // The number is free: the same person may come again, as somebody new.
         write(store, |tx| {
             tx.insert_agent(&person(3, "张三", ID_CARD))?;
