@@ -9,7 +9,7 @@
 
 use ca_verifier::{Serial, Time};
 
-use crate::{ApplicationId, Error, Refusal, TrainingId};
+use crate::{ApplicationId, Error, InvoiceId, Refusal, TrainingId};
 
 const DAY_SECS: i64 = 86_400;
 
@@ -70,6 +70,12 @@ names! {
         ReadyForCollection = "ready-for-collection",
         /// The activation code.
         Activation = "activation",
+        /// The invoice is written: its number, and where its file is.
+        InvoiceIssued = "invoice-issued",
+        /// It is not written, and why.
+        InvoiceRefused = "invoice-refused",
+        /// It was taken back by one over less than nothing.
+        InvoiceRedLettered = "invoice-red-lettered",
         /// The certificate ends within 90 days.
         Expiry90 = "expiry-90",
         /// The certificate ends within 30 days.
@@ -133,6 +139,8 @@ pub enum NoticeAbout {
     Training(TrainingId),
     /// A certificate that is about to end.
     Certificate(Serial),
+    /// An invoice that its payer asked for.
+    Invoice(InvoiceId),
 }
 
 /// Where one delivery of a notice stands.

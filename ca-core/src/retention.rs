@@ -3,7 +3,7 @@
 use ca_verifier::{Serial, Time};
 
 use crate::policy::RetentionRules;
-use crate::{ApplicationId, TrainingId, UnitId};
+use crate::{ApplicationId, InvoiceId, TrainingId, UnitId};
 
 /// Everything that ties a person's data to the CA's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Ties {
     pub application: Option<ApplicationId>,
     /// An application for training that is not over.
     pub training: Option<TrainingId>,
+    /// An invoice that the agent asked for and that is neither written nor refused.
+    pub invoice: Option<InvoiceId>,
     /// The certificate that lapses last, of those that the agent had a part in, and when it lapses.
     pub certificate: Option<(Serial, Time)>,
     /// The last thing that happened with the agent.
@@ -29,6 +31,8 @@ pub enum Kept {
     Application(ApplicationId),
     /// This application for training is not over.
     Training(TrainingId),
+    /// This invoice is still to be written.
+    Invoice(InvoiceId),
     /// The time after this certificate's lapse is not over before then.
     Certificate(Serial, Time),
     /// The time after the last event is not over before then.
@@ -49,6 +53,9 @@ impl Ties {
         }
         if let Some(training) = &self.training {
             return Some(Kept::Training(training.clone()));
+        }
+        if let Some(invoice) = &self.invoice {
+            return Some(Kept::Invoice(invoice.clone()));
         }
         if let Some((serial, lapse)) = self.certificate {
             match rules.over_at(lapse) {
@@ -77,6 +84,7 @@ mod tests {
             pair: None,
             application: None,
             training: None,
+            invoice: None,
             certificate: None,
             last_event: Time::from_secs(0),
         }
@@ -89,7 +97,7 @@ mod tests {
         let now = Time::from_secs(11 * 365 * DAY);
         assert_eq!(free().kept(rules, now), None);
         let (unit, application) = (UnitId::new(now, [1; 10]), ApplicationId::new(now, [2; 10]));
-        let training = TrainingId::new(now, [3; 10]);
+        let (training, invoice) = (TrainingId::new(now, [3; 10]), InvoiceId::new(now, [4; 10]));
         let serial = Serial::from_random(1, &[3; 17]).unwrap();
         let lapse = now.plus_secs(-9 * 365 * DAY);
         let over = rules.over_at(lapse).unwrap();
@@ -97,6 +105,7 @@ mod tests {
             (Ties { pair: Some(unit.clone()), ..free() }, Kept::Pair(unit)),
             (Ties { application: Some(application.clone()), ..free() }, Kept::Application(application)),
             (Ties { training: Some(training.clone()), ..free() }, Kept::Training(training)),
+            (Ties { invoice: Some(invoice.clone()), ..free() }, Kept::Invoice(invoice)),
             (Ties { certificate: Some((serial, lapse)), ..free() }, Kept::Certificate(serial, over)),
             (Ties { last_event: lapse, ..free() }, Kept::Event(over)),
             (Ties { last_event: Time::from_millis(i64::MAX), ..free() }, Kept::Unclear),

@@ -63,6 +63,19 @@ pub(crate) enum Content {
         days: u16,
         renewal: Advice,
     },
+    InvoiceIssued {
+        invoice: Invoiced,
+    },
+    InvoiceRefused {
+        amount: String,
+        order: String,
+        reasons: String,
+    },
+    /// And the number of the invoice that takes it back.
+    InvoiceRedLettered {
+        invoice: Invoiced,
+        red: String,
+    },
     /// What was to be told is no longer so.
     Changed {
         id: String,
@@ -74,6 +87,15 @@ pub(crate) struct Ends {
     pub(crate) unit: String,
     pub(crate) serial: String,
     pub(crate) end: String,
+}
+
+/// An invoice, without what stands on it.
+pub(crate) struct Invoiced {
+    pub(crate) number: String,
+    pub(crate) amount: String,
+    pub(crate) order: String,
+    /// Where the payer fetches its file.
+    pub(crate) file: String,
 }
 
 /// What is to be done about a certificate that ends.
@@ -152,6 +174,12 @@ mod tests {
             serial: "01ab".to_owned(),
             end: "2026-12-25 11:59".to_owned(),
         };
+        let invoiced = || Invoiced {
+            number: "26322000000000000001".to_owned(),
+            amount: "¥150.00".to_owned(),
+            order: id(),
+            file: "/api/v1/own/invoices/0000019300000000ffffffffffffffff/file".to_owned(),
+        };
         let expiry = |renewal| Content::Expiry { certificate: ends(), days: 30, renewal };
         let contents = [
             Content::TrainingAccepted { id: id() },
@@ -178,6 +206,9 @@ mod tests {
             expiry(Advice::Wait),
             expiry(Advice::Come { zh: "经办人未经培训。".to_owned(), en: "No training.".to_owned() }),
             expiry(Advice::Come { zh: String::new(), en: String::new() }),
+            Content::InvoiceIssued { invoice: invoiced() },
+            Content::InvoiceRefused { amount: "¥150.00".to_owned(), order: id(), reasons: reasons() },
+            Content::InvoiceRedLettered { invoice: invoiced(), red: "26322000000000000002".to_owned() },
             Content::Changed { id: id() },
         ];
         let mut all = String::new();

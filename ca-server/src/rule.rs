@@ -506,15 +506,6 @@ with_tokens! { with_money! { rules! {
     ReceiptGlyph "receipt.character" 422
         "收据字体中没有字符 {character}（{code_point}），没有生成收据。" "请在 [receipts] 的 font 中填写含有该字符的字体文件。"
         "The font of receipts has no character {character} ({code_point}); no receipt was made." "Name a font file that has it in font under [receipts].";
-    TokenMissing "token.absent" 409
-        "工作站上没有序列号为 {token} 的 U-key。" "请插入该 U-key。"
-        "The token with serial number {token} is not at the workstation." "Insert that token.";
-    TokenTaken "token.taken" 409
-        "U-key {token} 已用于另一份证书或正在使用。" "请换一个空白 U-key。"
-        "Token {token} carries another certificate or is in use." "Take a blank token.";
-    WorkstationBusy "workstation.busy" 409
-        "该工作站正在办理另一份申请。" "请等待其完成，或先放弃它。"
-        "This workstation is working on another application." "Wait for it, or abandon it first.";
     KeyUsed "key.used" 409
         "该公钥已经用过。" "请在 U-key 上重新生成密钥。"
         "This public key was used before." "Make a new key pair on the token.";
@@ -524,21 +515,9 @@ with_tokens! { with_money! { rules! {
     Lint "certificate.lint" 500
         "待签证书不符合规则：{findings}" "没有签名，也没有收费变化；请联系管理员。"
         "The certificate to be signed breaks rules: {findings}" "Nothing was signed; ask the administrator.";
-    KeyNotOnToken "key.origin" 422
-        "密钥不是在 U-key 内生成，或可以导出：{detail}" "请换用合格的 U-key。"
-        "The key was not born on the token or can leave it: {detail}" "Use another token.";
-    TokenFailed "token.failed" 409
-        "U-key 操作失败（{code}）：{detail}" "{advice_zh}"
-        "The token failed ({code}): {detail}" "{advice_en}";
     SignatureUnknown "signature.unknown" 503
         "签名结果不明，该序列号已作废。" "请重新开始制证；不会重复收费。"
         "The outcome of the signature is unknown; its serial number is burned." "Start again; nothing is charged twice.";
-    ReadBack "token.read-back" 409
-        "从 U-key 读回的证书与签发的不一致。" "请换一个 U-key 重新制证。"
-        "What was read back from the token is not what was written." "Start again with another token.";
-    Challenge "token.challenge" 409
-        "U-key 没有用证书的密钥正确签名。" "请换一个 U-key 重新制证。"
-        "The token did not sign the challenge with the certificate's key." "Start again with another token.";
     ActivationCode "activation.code" 422
         "激活码不正确，还可以再试 {left} 次。" "请核对短信中的激活码。"
         "The activation code is wrong; {left} tries are left." "Check the code in the message.";

@@ -84,6 +84,8 @@ pub(crate) struct FeeOrder {
     pub(crate) waived_fen: i64,
     pub(crate) received_fen: i64,
     pub(crate) refunded_fen: i64,
+    /// On its invoices that are asked for or issued.
+    pub(crate) invoiced_fen: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,6 +183,9 @@ pub(crate) struct Invoice {
     pub(crate) number: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) red_number: Option<String>,
+    /// When what stood on it was erased with its payer's personal data.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) erased_at: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

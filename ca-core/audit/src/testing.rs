@@ -179,7 +179,7 @@ impl Export {
         let payer = format!("unit:{unit}");
         self.add(json!({
             "table": "fee_order", "id": "01", "payer": payer, "state": "paid", "total_fen": 20_000, "waived_fen": 0,
-            "received_fen": 20_000, "refunded_fen": 0,
+            "received_fen": 20_000, "refunded_fen": 0, "invoiced_fen": 0,
         }));
         self.add(json!({
             "table": "charge", "application": application, "fee_order": "01", "kind": "new", "total_fen": 20_000,

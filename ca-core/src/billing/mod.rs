@@ -25,7 +25,7 @@ pub use invoice::{
 };
 pub use invoice_error::InvoiceError;
 pub use invoice_form::{Buyer, InvoiceForm, InvoiceKind, InvoicePayer, InvoiceRequest, Particulars};
-pub use invoice_record::Invoice;
+pub use invoice_record::{Invoice, KeptForm};
 pub use order::{Charge, Order, OrderState};
 pub use payment::{Adjustment, AdjustmentCommand, AdjustmentKind, AdjustmentState, Payment};
 pub use tariff::{FeeItem, Item, Quote, QuoteLine, Tariff};

@@ -32,7 +32,7 @@ pub(crate) fn erasable(store: &Store, rules: &RetentionRules, now: Time) -> Resu
     })
 }
 
-/// Erases who an agent is, unless something keeps it; a refusal is an entry, too. What was deleted leaves the database's
+/// Erases who an agent is, and what stands on the agent's own invoices, unless something keeps it; a refusal is an entry, too. What was deleted leaves the database's
 /// files with the next [`scrub`](crate::personal::scrub).
 pub(crate) async fn erase(
     store: &Store,
@@ -49,10 +49,12 @@ pub(crate) async fn erase(
         if let Some(kept) = tx.agent_ties(&id)?.kept(&rules, now) {
             return Err(refusal(kept));
         }
-        tx.erase_agent(&id, now)?;
+        let invoices = tx.erase_agent(&id, now)?;
         scrub_later(tx)?;
         let entry = AuditEntry::done(now, &actor, Action::ErasePersonalData, "agent", &id);
-        Ok(tx.append_audit(&entry.with("years", rules.years()))?)
+        let entry = entry.with("years", rules.years());
+        let entry = if invoices == 0 { entry } else { entry.with("invoices", invoices) };
+        Ok(tx.append_audit(&entry)?)
     });
     audited(store, about, work).await
 }
@@ -62,6 +64,7 @@ fn refusal(kept: Kept) -> Problem {
         Kept::Pair(unit) => Problem::new(Rule::KeptPair).with("unit", unit),
         Kept::Application(id) => Problem::new(Rule::KeptApplication).with("application", id),
         Kept::Training(id) => Problem::new(Rule::KeptTraining).with("training", id),
+        Kept::Invoice(id) => Problem::new(Rule::KeptInvoice).with("invoice", id),
         Kept::Certificate(serial, until) => {
             Problem::new(Rule::KeptCertificate).with("serial", serial).with("until", until)
         }

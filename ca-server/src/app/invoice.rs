@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use ca_core::{
-    Action, Actor, AuditEntry, Fen, InvoiceId, OrderId, UnitId, Vault,
+    Action, Actor, AuditEntry, Fen, InvoiceId, MailAddress, NoticeAbout, NoticeKind, OrderId, UnitId, Vault,
     billing::{
         Invoice, InvoiceCommand, InvoiceError, InvoiceForm, InvoiceNumber, InvoicePayer, InvoiceRequest,
-        InvoiceState, Payer, check_invoice_amount, invoice_due, invoiceable,
+        InvoiceState, KeptForm, Payer, check_invoice_amount, invoice_due, invoiceable,
     },
     personal::Place,
 };
@@ -17,7 +17,13 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, Made, Once, free_text, once};
+use super::{
+    App, Made, Once,
+    enroll::locked_agent,
+    free_text,
+    notice::{notice_id, notify},
+    once,
+};
 use crate::{
     permit::{IssueInvoice, Permit, RequestInvoice},
     personal::unopened,
@@ -80,6 +86,7 @@ impl NewInvoice {
 
 impl From<InvoiceError> for Problem {
     fn from(error: InvoiceError) -> Self {
+        let of = |rule, field| Self::new(rule).with("field", field);
         match error {
             InvoiceError::WrongState { state, command } => {
                 ca_core::Refusal::WrongState { state, command }.into()
@@ -87,8 +94,26 @@ impl From<InvoiceError> for Problem {
             InvoiceError::TooMuch { asked, most } => {
                 Self::new(Rule::AmountTooMuch).with("asked", asked).with("most", most)
             }
-            InvoiceError::Amount => Self::field("amount_fen", "more than 0 fen is needed"),
-            other => Self::new(Rule::InvoiceForm).with("detail", other),
+            InvoiceError::Kind => of(Rule::InvoiceKind, "kind"),
+            InvoiceError::Title => of(Rule::InvoiceTitle, "title"),
+            InvoiceError::Missing { field } => of(Rule::InvoiceMissing, field),
+            InvoiceError::Unwanted { field } => of(Rule::InvoiceUnwanted, field),
+            InvoiceError::PersonSpecial => of(Rule::InvoicePersonSpecial, "kind"),
+            InvoiceError::NoTaxNumber => of(Rule::InvoiceNoTaxNumber, "tax_number"),
+            InvoiceError::TaxNumber(ca_verifier::Error::UsccCheck { found, expected }) => {
+                of(Rule::InvoiceTaxCheck, "tax_number").with("found", found).with("expected", expected)
+            }
+            InvoiceError::TaxNumber(_) => of(Rule::InvoiceTaxForm, "tax_number"),
+            InvoiceError::OtherUnit => of(Rule::InvoiceOtherUnit, "tax_number"),
+            InvoiceError::Text { field, most } => of(Rule::InvoiceText, field).with("most", most),
+            InvoiceError::Phone => of(Rule::InvoicePhone, "phone"),
+            InvoiceError::Account => of(Rule::InvoiceAccount, "account"),
+            InvoiceError::Mail => of(Rule::InvoiceMail, "mail"),
+            InvoiceError::Amount => of(Rule::InvoiceAmount, "amount_fen"),
+            InvoiceError::Number => of(Rule::InvoiceNumber, "number"),
+            InvoiceError::Reasons => of(Rule::InvoiceReasons, "reasons"),
+            InvoiceError::SameNumber => of(Rule::InvoiceSameNumber, "number"),
+            other => Self::field("?", other),
         }
     }
 }
@@ -128,6 +153,10 @@ impl App {
                     return Ok(Made::Before(InvoiceId::parse(&before)?));
                 }
                 let payer = payer(tx, permit.actor(), &order)?;
+                // What an erased person left must not come back.
+                if let Payer::Agent(agent) = &payer {
+                    locked_agent(tx, agent)?;
+                }
                 let request = InvoiceRequest::parse(invoice_payer(tx, &payer)?, &new.form())?;
                 // Two requests at once must not both find the same rest.
                 tx.lock_order(&order)?;
@@ -145,7 +174,7 @@ impl App {
                     payer,
                     kind: request.kind(),
                     amount,
-                    form: form.map_err(Failure::inconsistent)?,
+                    form: KeptForm::Sealed(form.map_err(Failure::inconsistent)?),
                     requested_by: permit.actor().to_string(),
                     requested_at: now,
                     due,
@@ -235,11 +264,25 @@ impl App {
     ) -> Result<NewInvoice, Problem> {
         open(&self.vault, invoice)
     }
+
+    /// Where its payer wants to be told of it, as it stands on the invoice; nowhere once that is erased.
+    pub(crate) fn invoice_mail(&self, invoice: &Invoice) -> Result<Option<MailAddress>, Problem> {
+        match invoice.form {
+            KeptForm::Sealed(_) => Ok(Some(MailAddress::parse(&open(&self.vault, invoice)?.mail)?)),
+            KeptForm::Erased { .. } => Ok(None),
+        }
+    }
+}
+
+/// What stood on it was erased.
+pub(crate) fn invoice_erased(id: &InvoiceId) -> Problem {
+    Problem::new(Rule::InvoiceErased).with("id", id)
 }
 
 fn open(vault: &Vault, invoice: &Invoice) -> Result<NewInvoice, Problem> {
     let place = Place::invoice(&invoice.id);
-    let text = vault.open(place, &invoice.form).map_err(|_| unopened(place))?;
+    let KeptForm::Sealed(form) = &invoice.form else { return Err(invoice_erased(&invoice.id)) };
+    let text = vault.open(place, form).map_err(|_| unopened(place))?;
     Ok(serde_json::from_str(&text).map_err(|_| unopened(place))?)
 }
 
@@ -284,6 +327,15 @@ fn advance(
     now: Time,
 ) -> Result<Invoice, Problem> {
     let mut known = tx.invoice(id)?.ok_or_else(|| Problem::not_found("invoice"))?;
+    let erased = matches!(known.form, KeptForm::Erased { .. });
+    let tells = match &command {
+        InvoiceCommand::Issue { .. } => Some(NoticeKind::InvoiceIssued),
+        InvoiceCommand::Refuse { .. } => Some(NoticeKind::InvoiceRefused),
+        InvoiceCommand::RedLetter { .. } => Some(NoticeKind::InvoiceRedLettered),
+        // Its file would bring back what was erased.
+        InvoiceCommand::Attach { .. } if erased => return Err(invoice_erased(id)),
+        InvoiceCommand::Attach { .. } => None,
+    };
     let entry =
         AuditEntry::done(now, actor, Action::IssueInvoice, "invoice", id).with("step", command.name());
     let entry = match &command {
@@ -304,8 +356,62 @@ fn advance(
     {
         return Err(StoreError::Conflict { what: "invoice-number" }.into());
     }
-    tx.move_invoice(id, &known.state, &next)?;
+    tx.move_invoice(&known, &next)?;
     tx.append_audit(&entry.with("amount", known.amount.get()))?;
+    // Of an erased one nobody knows any more whom to tell.
+    if let Some(kind) = tells.filter(|_| !erased) {
+        let about = NoticeAbout::Invoice(id.clone());
+        match &known.payer {
+            Payer::Unit(unit) => notify(tx, notice_id(now)?, kind, about, unit)?,
+            Payer::Agent(agent) => notify(tx, notice_id(now)?, kind, about, agent)?,
+        }
+    }
     known.state = next;
     Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::Language;
+
+    /// Whoever filled in a form reads in both languages which field is meant and what to do, and nothing of what was filled in.
+    #[test]
+    fn each_error_of_a_form_names_its_field() {
+        use InvoiceError as E;
+        let check = ca_verifier::Error::UsccCheck { found: 'X', expected: 'U' };
+        for (error, field) in [
+            (E::Kind, "kind"),
+            (E::Title, "title"),
+            (E::Missing { field: "bank" }, "bank"),
+            (E::Unwanted { field: "address" }, "address"),
+            (E::PersonSpecial, "kind"),
+            (E::NoTaxNumber, "tax_number"),
+            (E::TaxNumber(ca_verifier::Error::UsccForm), "tax_number"),
+            (E::TaxNumber(check), "tax_number"),
+            (E::OtherUnit, "tax_number"),
+            (E::Text { field: "bank", most: 100 }, "bank"),
+            (E::Phone, "phone"),
+            (E::Account, "account"),
+            (E::Mail, "mail"),
+            (E::Amount, "amount_fen"),
+            (E::Number, "number"),
+            (E::Reasons, "reasons"),
+            (E::SameNumber, "number"),
+        ] {
+            let shown = format!("{error:?}");
+            let problem = Problem::from(error);
+            assert_ne!(problem.rule, Rule::Field, "{shown}");
+            assert!(problem.facts().contains(&("field", field.to_owned())), "{shown}");
+            let (zh, en) = (problem.texts(Language::Zh), problem.texts(Language::En));
+            for (situation, remedy) in [&zh, &en] {
+                assert!(situation.contains(field), "{shown}: {situation}");
+                assert!(
+                    !remedy.is_empty() && !format!("{situation}{remedy}").contains('{'),
+                    "{shown}: {remedy}"
+                );
+            }
+            assert!(zh.0.chars().any(|c| c > '\u{2e80}') && en.0.is_ascii() && en.1.is_ascii(), "{shown}");
+        }
+    }
 }

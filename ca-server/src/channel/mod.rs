@@ -35,7 +35,8 @@ pub(crate) struct Letter<'a> {
     pub(crate) kind: NoticeKind,
     /// When it was asked for.
     pub(crate) at: Time,
-    pub(crate) unit: &'a Unit,
+    /// None: a person who paid.
+    pub(crate) unit: Option<&'a Unit>,
     pub(crate) contact: &'a Contact,
     pub(crate) message: &'a Message,
 }

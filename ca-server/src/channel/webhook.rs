@@ -77,8 +77,8 @@ fn body(letter: &Letter<'_>) -> String {
         "kind": letter.kind.name(),
         "at": letter.at.to_string(),
         "recipient": {
-            "uscc": letter.unit.code.to_string(),
-            "name": letter.unit.name.as_str(),
+            "uscc": letter.unit.map(|unit| unit.code.to_string()),
+            "name": letter.unit.map(|unit| unit.name.as_str()),
             "phone": letter.contact.phone.as_ref().map(ca_core::Phone::reveal),
         },
         "zh": text(&letter.message.zh),

@@ -1,8 +1,29 @@
-//! Rules about tokens and their stock: the same table, in a file of its own.
+//! Rules about tokens, their stock and what happens at a workstation: the same table, in a file of its own.
 
 macro_rules! with_tokens {
     ($outer:ident! { $make:ident! { $($others:tt)* } }) => { $outer! { $make! { $($others)*
 
+    TokenMissing "token.absent" 409
+        "工作站上没有序列号为 {token} 的 U-key。" "请插入该 U-key。"
+        "The token with serial number {token} is not at the workstation." "Insert that token.";
+    TokenTaken "token.taken" 409
+        "U-key {token} 已用于另一份证书或正在使用。" "请换一个空白 U-key。"
+        "Token {token} carries another certificate or is in use." "Take a blank token.";
+    TokenFailed "token.failed" 409
+        "U-key 操作失败（{code}）：{detail}" "{advice_zh}"
+        "The token failed ({code}): {detail}" "{advice_en}";
+    WorkstationBusy "workstation.busy" 409
+        "该工作站正在办理另一份申请。" "请等待其完成，或先放弃它。"
+        "This workstation is working on another application." "Wait for it, or abandon it first.";
+    KeyNotOnToken "key.origin" 422
+        "密钥不是在 U-key 内生成，或可以导出：{detail}" "请换用合格的 U-key。"
+        "The key was not born on the token or can leave it: {detail}" "Use another token.";
+    ReadBack "token.read-back" 409
+        "从 U-key 读回的证书与签发的不一致。" "请换一个 U-key 重新制证。"
+        "What was read back from the token is not what was written." "Start again with another token.";
+    Challenge "token.challenge" 409
+        "U-key 没有用证书的密钥正确签名。" "请换一个 U-key 重新制证。"
+        "The token did not sign the challenge with the certificate's key." "Start again with another token.";
     TokenNotListed "token.not-listed" 409
         "U-key {token} 不在库存中。" "只能使用登记入库的 U-key：请换一个，或由管理员导入供应商的交货清单。"
         "Token {token} is not in our stock." "Only listed tokens are personalised: take another one, or have the administrator import the vendor's list.";

@@ -62,7 +62,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "fee_order",
         "id",
-        "id payer tariff quoted_at honoured_until state total_fen waived_fen received_fen refunded_fen",
+        "id payer tariff quoted_at honoured_until state total_fen waived_fen received_fen refunded_fen invoiced_fen",
     ),
     ("charge", "application", "application fee_order kind total_fen waived_fen refunded_fen earned_fen live"),
     ("charge_line", "application, position", "application position item quantity price_fen note"),
@@ -90,7 +90,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "invoice",
         "id",
         "id fee_order payer kind amount_fen form_sealed:withheld requested_by requested_at due_at due_estimated state number \
-         file_sha256:hex red_number reasons",
+         file_sha256:hex red_number reasons erased_at",
     ),
     ("invoice_file", "invoice", "invoice media_type content:withheld"),
     ("shift", "counter, day", "counter day state counted closed_by closed_at requested_by reason decided_by"),
@@ -153,7 +153,11 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     ("counter_day", "counter, day", "counter day"),
     ("appointment", "id", "id counter day slot estimated purpose unit application made_by made_at state"),
-    ("notice", "id", "id recipient template application created_at routed_at training certificate:hex step"),
+    (
+        "notice",
+        "id",
+        "id recipient template application created_at routed_at training certificate:hex step invoice",
+    ),
     ("notice_delivery", "notice, channel", "notice channel state attempts next_at sent_at error"),
     ("unit_contact", "unit", "unit mail_sealed:withheld phone_sealed:withheld changed_at changed_by"),
 ];

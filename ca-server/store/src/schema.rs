@@ -282,6 +282,7 @@ diesel::table! {
         training -> Nullable<Text>,
         certificate -> Nullable<Binary>,
         step -> Nullable<Integer>,
+        invoice -> Nullable<Text>,
     }
 }
 
@@ -493,6 +494,7 @@ diesel::allow_tables_to_appear_in_same_query!(unit, unit_name_part, agent_unit);
 diesel::allow_tables_to_appear_in_same_query!(account, account_session);
 diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent_unit, application);
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
+diesel::allow_tables_to_appear_in_same_query!(invoice, idempotency);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_unit);
 diesel::allow_tables_to_appear_in_same_query!(posting, adjustment, application);

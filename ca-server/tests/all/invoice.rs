@@ -25,7 +25,7 @@ fn on_postgres() {
     invoices(Database::Postgres);
 }
 
-fn form(changes: &[(&str, Value)]) -> Value {
+pub(crate) fn form(changes: &[(&str, Value)]) -> Value {
     let mut form = json!({
         "kind": "ordinary", "title": "南京示例科技有限公司", "tax_number": USCC, "mail": "caiwu@example.com",
     });
@@ -109,21 +109,29 @@ fn before_it_is_paid(ca: &Ca, id: &str) {
     let check = |form: &Value| ca.post("clerk", &format!("/api/v1/orders/{id}/invoice-check"), form);
     assert_eq!(check(&form(&[]))["invoiceable_fen"], 0);
     assert_eq!(check(&special())["invoiceable_fen"], 0);
-    for (name, value, says) in [
+    for (name, value, rule) in [
         ("title", json!("南京\u{7}公司"), "title"),
         ("title", json!("南京\u{202e}公司"), "title"),
         ("title", json!(""), "title"),
-        ("tax_number", json!("91320104000000018U"), "tax_number"),
-        ("tax_number", json!("91320106MA1X00017N"), "payer's"),
-        ("tax_number", Value::Null, "tax_number"),
-        ("kind", json!("special"), "this invoice needs it"),
+        ("tax_number", json!("91320104000000018U"), "tax-number-check"),
+        ("tax_number", json!("9132010400000001"), "tax-number"),
+        ("tax_number", json!("91320106MA1X00017N"), "other-unit"),
+        ("tax_number", Value::Null, "missing"),
         ("kind", json!("golden"), "kind"),
         ("mail", json!("财务"), "mail"),
+        ("phone", json!("025-84701234"), "missing"),
     ] {
         let refused = check(&form(&[(name, value)]));
-        assert_eq!(refused["title"], "invoice.form", "{refused}");
-        assert!(refused["detail"].as_str().unwrap().contains(says), "{says}: {refused}");
+        assert_eq!(refused["title"], format!("invoice.form.{rule}"), "{refused}");
+        let field = if name == "phone" { "address" } else { name };
+        assert_eq!(refused["facts"]["field"], field, "what is missing, of what is wrong itself: {refused}");
+        assert!(refused["detail"].as_str().unwrap().contains(field), "{refused}");
     }
+    let special = check(&form(&[("kind", json!("special"))]));
+    assert_eq!(
+        (&special["title"], &special["facts"]["field"]),
+        (&json!("invoice.form.missing"), &json!("address"))
+    );
     let path = format!("/api/v1/orders/{id}/invoices");
     assert_eq!(ca.post("clerk", &path, &form(&[]))["title"], "invoice.nothing", "nothing was paid");
     let nowhere = format!("/api/v1/orders/{}/invoices", "0".repeat(32));
@@ -132,8 +140,8 @@ fn before_it_is_paid(ca: &Ca, id: &str) {
 
 fn too_much(ca: &Ca, path: &str) {
     for (amount, title) in [
-        (json!(0), "field.invalid"),
-        (json!(-1), "field.invalid"),
+        (json!(0), "invoice.form.amount"),
+        (json!(-1), "invoice.form.amount"),
         (json!(5_001), "amount.too-much"),
         (json!(i64::MAX), "amount.too-much"),
         (json!(9_223_372_036_854_775_808_u64), "request.malformed"),
@@ -148,7 +156,7 @@ fn written(ca: &mut Ca, point: &str, invoice: &str, other: &str) {
     let path = format!("/api/v1/invoices/{invoice}/issue");
     for number in ["", "1234567", "123456789", "２６３２２０００", "-1234567"] {
         let refused = ca.post("clerk", &path, &json!({ "number": number }));
-        assert_eq!(refused["title"], "invoice.form", "{refused}");
+        assert_eq!(refused["title"], "invoice.number", "{refused}");
     }
     let body = json!({ "number": NUMBER });
     let issued = cut_short(ca, point, "clerk", &path, &body);
@@ -167,7 +175,7 @@ fn written(ca: &mut Ca, point: &str, invoice: &str, other: &str) {
     assert_eq!(ca.post("clerk", &path, &json!({ "reasons": "再次" }))["title"], "wrong-state");
 }
 
-fn put(ca: &Ca, staff: &[&str], invoice: &str, media_type: &str, content: &[u8]) -> Value {
+pub(crate) fn put(ca: &Ca, staff: &[&str], invoice: &str, media_type: &str, content: &[u8]) -> Value {
     let file = ca.dir.join("invoice.bin");
     std::fs::write(&file, content).unwrap();
     let (anchor, url) = (ca.path("root.pem"), format!("https://{}/api/v1/invoices/{invoice}/file", ca.https));
@@ -235,13 +243,17 @@ fn taken_back(ca: &Ca, application: &str, id: &str, invoice: &str) {
     assert_eq!(PRICE - 8_000 - 15_000, -3_000);
     let shown = ca.get("clerk", &format!("/api/v1/invoices/{invoice}"));
     assert_eq!(shown["to_red_letter_fen"], 3_000, "{shown}");
+    let listed = ca.get("clerk", "/api/v1/invoices?to_red_letter=true");
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["id"]), (1, &json!(invoice)), "{listed}");
+    let after = format!("/api/v1/invoices?to_red_letter=true&after={invoice}");
+    assert_eq!(ca.get("clerk", &after), json!([]));
     let other = ca.paid_application();
     let other = ca.get("clerk", &format!("/api/v1/applications/{other}/order"));
     let other = text_of(&other, "id");
     let path = format!("/api/v1/invoices/{invoice}/red-letter");
     assert_eq!(
         ca.post("clerk", &path, &json!({ "number": NUMBER }))["title"],
-        "invoice.form",
+        "invoice.same-number",
         "its own number"
     );
     // Another invoice's number is not its own either.
@@ -252,6 +264,7 @@ fn taken_back(ca: &Ca, application: &str, id: &str, invoice: &str) {
     assert_eq!(ca.post("clerk", &path, &json!({ "number": taken }))["title"], "duplicate");
     let red = ca.post("clerk", &path, &json!({ "number": "26322000000000000002" }));
     assert_eq!((&red["state"], &red["to_red_letter_fen"]), (&json!("red-lettered"), &json!(0)), "{red}");
+    assert_eq!(ca.get("clerk", "/api/v1/invoices?to_red_letter=true"), json!([]));
     let check = ca.post("clerk", &format!("/api/v1/orders/{id}/invoice-check"), &form(&[]));
     assert_eq!(check["invoiceable_fen"], 12_000, "{check}");
 }

@@ -23,6 +23,7 @@ mod guide;
 mod idempotency;
 mod interruptions;
 mod invoice;
+mod invoice_payer;
 mod kills;
 mod kinds;
 mod lint;

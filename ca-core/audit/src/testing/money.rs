@@ -57,6 +57,7 @@ impl Export {
         self.add(json!({
             "table": "fee_order", "id": id, "payer": self.payer(), "state": state, "total_fen": total,
             "waived_fen": waived, "received_fen": received, "refunded_fen": refunded,
+            "invoiced_fen": 0,
         }));
     }
 
@@ -133,7 +134,12 @@ impl Export {
         self.add(json!({
             "table": "invoice", "id": id, "fee_order": order, "payer": self.payer(), "amount_fen": fen,
             "requested_at": 1, "due_at": 2, "state": state, "number": number, "red_number": red,
+            "erased_at": null,
         }));
+        if matches!(state, "requested" | "issued") {
+            let sum = self.row("fee_order", "id", order)["invoiced_fen"].as_i64().unwrap();
+            self.change("fee_order", "id", order, "invoiced_fen", json!(sum + fen));
+        }
         let amount = json!({ "amount": fen.to_string() });
         self.log("request-invoice", id, amount.clone());
         let steps = match state {

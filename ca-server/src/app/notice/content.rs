@@ -1,13 +1,16 @@
 //! What a notice tells, made at each try: secrets are stored nowhere, and reasons and places are as they stand then.
 
-use ca_core::{ApplicationKind, ApplicationState, Fen, NoticeAbout, NoticeKind, TrainingState, Unit};
+use ca_core::{
+    ApplicationKind, ApplicationState, Fen, InvoiceId, NoticeAbout, NoticeKind, TrainingState, Unit,
+    billing::InvoiceState,
+};
 use ca_store::{NoticeRecord, Reader};
 use ca_verifier::Serial;
 
-use super::mismatch;
+use super::{invoice_of, mismatch};
 use crate::{
     app::{App, deliver::code_renewals, renewal_order::Prospect},
-    message::{Advice, Content, Ends},
+    message::{Advice, Content, Ends, Invoiced},
     problem::Problem,
     rule::Language,
     wire,
@@ -15,7 +18,16 @@ use crate::{
 
 impl App {
     /// What the notice tells, as it stands now.
-    pub(super) async fn content(&self, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
+    pub(super) async fn content(
+        &self,
+        notice: &NoticeRecord,
+        unit: Option<&Unit>,
+    ) -> Result<Content, Problem> {
+        if let NoticeAbout::Invoice(id) = &notice.about {
+            return self.store.read(|reader| invoice(reader, notice, id));
+        }
+        // Only of invoices the addressee may be a person.
+        let unit = unit.ok_or_else(|| mismatch(notice))?;
         if let (NoticeKind::Arrears, NoticeAbout::Application(id)) = (notice.kind, &notice.about) {
             return Ok(Content::Arrears { id: id.to_string(), days: self.policies.fees().arrears_days() });
         }
@@ -69,6 +81,31 @@ impl App {
         };
         Ok(Content::Expiry { certificate: ends(reader, unit, serial)?, days, renewal })
     }
+}
+
+/// Number and amount, never what stands on it.
+fn invoice(reader: &mut Reader<'_>, notice: &NoticeRecord, id: &InvoiceId) -> Result<Content, Problem> {
+    let known = invoice_of(reader, id)?;
+    let (amount, order) = (known.amount.to_string(), known.order.to_string());
+    let file = format!("/api/v1/own/invoices/{id}/file");
+    Ok(match (notice.kind, known.state) {
+        // One that was taken back meanwhile was written all the same; the next message says so.
+        (
+            NoticeKind::InvoiceIssued,
+            InvoiceState::Issued { number, .. } | InvoiceState::RedLettered { number, .. },
+        ) => {
+            let number = number.as_str().to_owned();
+            Content::InvoiceIssued { invoice: Invoiced { number, amount, order, file } }
+        }
+        (NoticeKind::InvoiceRedLettered, InvoiceState::RedLettered { number, red }) => {
+            let (number, red) = (number.as_str().to_owned(), red.as_str().to_owned());
+            Content::InvoiceRedLettered { invoice: Invoiced { number, amount, order, file }, red }
+        }
+        (NoticeKind::InvoiceRefused, InvoiceState::Refused { reasons }) => {
+            Content::InvoiceRefused { amount, order, reasons }
+        }
+        _ => return Err(mismatch(notice).into()),
+    })
 }
 
 fn ends(reader: &mut Reader<'_>, unit: &Unit, serial: Serial) -> Result<Ends, Problem> {
@@ -128,6 +165,6 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
                 _ => Content::Changed { id },
             })
         }
-        NoticeAbout::Certificate(_) => Err(mismatch(notice).into()),
+        NoticeAbout::Certificate(_) | NoticeAbout::Invoice(_) => Err(mismatch(notice).into()),
     }
 }

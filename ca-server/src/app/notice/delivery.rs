@@ -3,13 +3,13 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use ca_core::{Contact, DeliveryCommand, NoticeAbout, NoticeChannel, NoticeKind, Unit};
+use ca_core::{DeliveryCommand, NoticeAbout, NoticeChannel, NoticeKind};
 use ca_store::{DeliveryRecord, NoticeRecord, StoreError, WriteSite, kill_point};
 use tokio::task::JoinSet;
 
-use super::unit_of;
+use super::Addressee;
 use crate::{
-    app::App,
+    app::{App, invoice_erased},
     channel::Letter,
     message::Message,
     problem::{Failure, Problem},
@@ -110,7 +110,8 @@ impl App {
     fn failed(&self, known: &DeliveryRecord, problem: &Problem) -> DeliveryCommand {
         let (id, channel, rule) = (&known.notice, known.channel.name(), problem.rule.name());
         tracing::warn!(%id, channel, facts = ?problem.facts(), cause = ?problem.cause(), "notice: {rule}");
-        let for_ever = matches!(problem.rule, Rule::NoticeRefused | Rule::NoticeNoAddress);
+        let for_ever =
+            matches!(problem.rule, Rule::NoticeRefused | Rule::NoticeNoAddress | Rule::InvoiceErased);
         let pauses = &self.config.notices.retry_secs;
         let pause = pauses.get(usize::from(known.state.attempts())).filter(|_| !for_ever);
         let detail = problem.facts().iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
@@ -122,18 +123,19 @@ impl App {
 
     async fn send(&self, delivery: &DeliveryRecord) -> Result<(), Problem> {
         let id = &delivery.notice;
-        let (notice, unit, contact) = self.store.read(|reader| {
+        let (notice, Addressee { unit, contact }) = self.store.read(|reader| {
             let notice = reader.notice(id)?.ok_or_else(|| Problem::not_found("notice"))?;
-            let unit = unit_of(reader, &notice)?;
-            let contact = self.contact_of(reader, &unit)?;
-            let unit = reader.unit(&unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-            Ok::<(NoticeRecord, Unit, Contact), Problem>((notice, unit, contact))
+            let addressee = self.addressee(reader, &notice)?;
+            Ok::<(NoticeRecord, Addressee), Problem>((notice, addressee))
         })?;
-        let message = Message::new(&self.content(&notice, &unit).await?)?;
+        let message = Message::new(&self.content(&notice, unit.as_ref()).await?)?;
         let (kind, at) = (notice.kind, notice.created_at);
-        let letter = Letter { id, kind, at, unit: &unit, contact: &contact, message: &message };
+        let letter = Letter { id, kind, at, unit: unit.as_ref(), contact: &contact, message: &message };
         match delivery.channel {
-            NoticeChannel::Mail => self.channels.mail(&letter).await,
+            NoticeChannel::Mail => match &notice.about {
+                NoticeAbout::Invoice(invoice) if contact.mail.is_none() => Err(invoice_erased(invoice)),
+                _ => self.channels.mail(&letter).await,
+            },
             NoticeChannel::Webhook => self.channels.post(&letter).await,
             NoticeChannel::File => {
                 let name = match (&notice.kind, &notice.about) {

@@ -7,9 +7,12 @@
 mod content;
 mod delivery;
 
+use std::fmt;
+
 use ca_core::{
-    Action, AgentId, AuditEntry, DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeId,
-    NoticeKind, UnitId,
+    Action, AuditEntry, Contact, DeliveryCommand, DeliveryState, InvoiceId, NoticeAbout, NoticeChannel,
+    NoticeId, NoticeKind, Unit, UnitId,
+    billing::{Invoice, KeptForm, Payer},
 };
 use ca_store::{DeliveryRecord, NoticeRecord, Reader, StoreError, Tx, WriteSite};
 use ca_verifier::Time;
@@ -29,15 +32,15 @@ pub(super) fn notice_id(now: Time) -> Result<NoticeId, Failure> {
     Ok(NoticeId::new(now, wire::random()?))
 }
 
-/// Asks for a message to an agent, inside the transaction of what it tells.
+/// Asks for a message to an agent or a unit, inside the transaction of what it tells.
 pub(super) fn notify(
     tx: &mut Tx<'_>,
     id: NoticeId,
     kind: NoticeKind,
     about: NoticeAbout,
-    agent: &AgentId,
+    recipient: impl fmt::Display,
 ) -> Result<(), Problem> {
-    let recipient = agent.to_string();
+    let recipient = recipient.to_string();
     Ok(tx.insert_notice(&NoticeRecord { id, recipient, kind, about, created_at: wire::now() })?)
 }
 
@@ -89,9 +92,9 @@ impl App {
         self.store
             .write(WriteSite::StoreNotice, move |tx| {
                 let now = wire::now();
-                let unit = unit_of(tx, &notice)?;
+                let has_address = has_address(tx, &notice)?;
                 let mut channels = Vec::new();
-                if mail && tx.contact(&unit)?.mail.is_some() {
+                if mail && has_address {
                     channels.push(NoticeChannel::Mail);
                 }
                 if webhook {
@@ -152,12 +155,68 @@ fn insert(tx: &mut Tx<'_>, reminders: &[NoticeRecord]) -> Result<usize, Problem>
     Ok(count)
 }
 
+/// Whose affairs it is about, and how they are reached. No unit: a person who paid.
+pub(crate) struct Addressee {
+    pub(crate) unit: Option<Unit>,
+    pub(crate) contact: Contact,
+}
+
+impl App {
+    /// Of an invoice the mail address is the one that stands on it, opened each time and kept nowhere else.
+    pub(crate) fn addressee(
+        &self,
+        reader: &mut Reader<'_>,
+        notice: &NoticeRecord,
+    ) -> Result<Addressee, Problem> {
+        let (unit, invoice) = match &notice.about {
+            NoticeAbout::Invoice(id) => {
+                let known = invoice_of(reader, id)?;
+                (payer_unit(&known), Some(known))
+            }
+            _ => (Some(unit_of(reader, notice)?), None),
+        };
+        let mut contact = match &unit {
+            Some(unit) => self.contact_of(reader, unit)?,
+            None => Contact { mail: None, phone: None },
+        };
+        if let Some(invoice) = invoice {
+            contact.mail = self.invoice_mail(&invoice)?;
+        }
+        let unit = match unit {
+            Some(id) => Some(reader.unit(&id)?.ok_or_else(|| Problem::not_found("unit"))?),
+            None => None,
+        };
+        Ok(Addressee { unit, contact })
+    }
+}
+
+/// Whether there is a mail address, without opening it.
+fn has_address(reader: &mut Reader<'_>, notice: &NoticeRecord) -> Result<bool, Problem> {
+    if let NoticeAbout::Invoice(id) = &notice.about {
+        return Ok(matches!(invoice_of(reader, id)?.form, KeptForm::Sealed(_)));
+    }
+    let unit = unit_of(reader, notice)?;
+    Ok(reader.contact(&unit)?.mail.is_some())
+}
+
+fn invoice_of(reader: &mut Reader<'_>, id: &InvoiceId) -> Result<Invoice, Problem> {
+    reader.invoice(id)?.ok_or_else(|| Problem::not_found("invoice"))
+}
+
+fn payer_unit(invoice: &Invoice) -> Option<UnitId> {
+    match &invoice.payer {
+        Payer::Unit(unit) => Some(unit.clone()),
+        Payer::Agent(_) => None,
+    }
+}
+
 /// Whose affairs it is about.
-pub(crate) fn unit_of(reader: &mut Reader<'_>, notice: &NoticeRecord) -> Result<UnitId, Problem> {
+fn unit_of(reader: &mut Reader<'_>, notice: &NoticeRecord) -> Result<UnitId, Problem> {
     let unit = match &notice.about {
         NoticeAbout::Application(id) => reader.application(id)?.map(|application| application.unit),
         NoticeAbout::Training(id) => reader.training(id)?.map(|training| training.unit),
         NoticeAbout::Certificate(serial) => reader.certificate(serial)?.and_then(|record| record.unit),
+        NoticeAbout::Invoice(id) => payer_unit(&invoice_of(reader, id)?),
     };
     unit.ok_or_else(|| mismatch(notice).into())
 }

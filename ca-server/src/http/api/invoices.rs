@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use ca_core::{
     Action, InvoiceId, OrderId,
-    billing::{Invoice, InvoiceState, Payer},
+    billing::{Invoice, InvoiceState, KeptForm, Payer},
 };
 use ca_store::{InvoiceFilter, Reader};
 use serde::{Deserialize, Serialize};
@@ -19,10 +19,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{MadeView, applications::Reasons, check_known, made, own_orders::payer};
 use crate::{
-    app::{About, App, NewInvoice, to_red_letter},
+    app::{About, App, NewInvoice, invoice_erased, to_red_letter},
     http::{
         auth::Own,
-        problem::{Body, IdempotencyKey},
+        problem::{Body, IdempotencyKey, Query},
     },
     permit::{IssueInvoice, Permit, ReadOwnRecords, ReadRecords, RequestInvoice},
     problem::Problem,
@@ -56,6 +56,8 @@ pub(super) struct InvoiceView {
     reasons: Option<String>,
     /// SHA-256 of its file, hexadecimal.
     file_sha256: Option<String>,
+    /// When what stood on it was erased with the payer's personal data.
+    erased_at: Option<String>,
     /// So much of the order's invoices must be taken back, because money went back.
     to_red_letter_fen: i64,
 }
@@ -92,6 +94,10 @@ fn view(reader: &mut Reader<'_>, known: Invoice) -> Result<InvoiceView, Problem>
         red_number: red_number.map(|number| number.as_str().to_owned()),
         reasons,
         file_sha256: file.map(hex::encode),
+        erased_at: match known.form {
+            KeptForm::Sealed(_) => None,
+            KeptForm::Erased { at } => Some(at.to_string()),
+        },
         to_red_letter_fen,
     })
 }
@@ -157,11 +163,14 @@ pub(super) async fn request(
 
 /// Which invoices.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Only those in this state.
     state: Option<String>,
     /// Only those that are late.
     overdue: Option<bool>,
+    /// Only issued ones of orders of which more stands on invoices than was paid and is not given back.
+    to_red_letter: Option<bool>,
     /// Only those after this identifier.
     after: Option<String>,
 }
@@ -171,7 +180,9 @@ fn list(app: &App, query: ListQuery, payer: Option<Payer>) -> Result<Json<Vec<In
     let after = query.after.as_deref().map(InvoiceId::parse).transpose()?;
     let overdue_at = query.overdue.unwrap_or(false).then(wire::now);
     app.store.read(|reader| {
-        let filter = InvoiceFilter { state: query.state, payer, overdue_at, after, limit: PAGE };
+        let to_red_letter = query.to_red_letter.unwrap_or(false);
+        let filter =
+            InvoiceFilter { state: query.state, payer, overdue_at, to_red_letter, after, limit: PAGE };
         let found = reader.invoices(&filter)?;
         let views: Result<Vec<_>, Problem> = found.into_iter().map(|known| view(reader, known)).collect();
         views.map(Json)
@@ -190,7 +201,8 @@ pub(super) async fn invoices(
 
 /// One invoice with what stands on it.
 #[utoipa::path(get, path = "/api/v1/invoices/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = WholeInvoiceView)))]
+    responses((status = 200, body = WholeInvoiceView),
+        (status = 410, description = "what stood on it was erased")))]
 pub(super) async fn invoice(
     permit: Permit<IssueInvoice>,
     State(app): State<Arc<App>>,
@@ -263,6 +275,7 @@ pub(super) async fn red_letter(
 #[utoipa::path(put, path = "/api/v1/invoices/{id}/file", params(("id" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/pdf"),
     responses((status = 200, body = InvoiceView), (status = 409, description = "it has one, or is not issued"),
+        (status = 410, description = "what stood on it was erased"),
         (status = 413, description = "too large"), (status = 415, description = "not such a file")))]
 pub(super) async fn attach(
     permit: Permit<IssueInvoice>,
@@ -276,7 +289,11 @@ pub(super) async fn attach(
     moved(&app, &permit, &id, |id| app.attach_invoice(permit.clone(), id, (&media_type, body.to_vec()))).await
 }
 
-fn download(reader: &mut Reader<'_>, id: &InvoiceId) -> Result<Response, Problem> {
+fn download(reader: &mut Reader<'_>, known: &Invoice) -> Result<Response, Problem> {
+    let id = &known.id;
+    if matches!(known.form, KeptForm::Erased { .. }) {
+        return Err(invoice_erased(id));
+    }
     let (media_type, content) = reader.invoice_file(id)?.ok_or_else(|| Problem::not_found("file"))?;
     let ending = media_type.rsplit('/').next().unwrap_or_default();
     let name = format!("attachment; filename=\"invoice-{id}.{ending}\"");
@@ -291,14 +308,18 @@ fn download(reader: &mut Reader<'_>, id: &InvoiceId) -> Result<Response, Problem
 
 /// Its file.
 #[utoipa::path(get, path = "/api/v1/invoices/{id}/file", params(("id" = String, Path)),
-    responses((status = 200, description = "the file", content_type = "application/pdf")))]
+    responses((status = 200, description = "the file", content_type = "application/pdf"),
+        (status = 410, description = "it was erased")))]
 pub(super) async fn file(
     _permit: Permit<IssueInvoice>,
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = InvoiceId::parse(&id)?;
-    app.store.read(|reader| download(reader, &id))
+    app.store.read(|reader| {
+        let known = reader.invoice(&id)?.ok_or_else(|| Problem::not_found("invoice"))?;
+        download(reader, &known)
+    })
 }
 
 /// Whether an invoice for an own order could be written so. Nothing is kept.
@@ -338,7 +359,8 @@ pub(super) async fn own_invoices(
 
 /// The file of an own invoice.
 #[utoipa::path(get, path = "/api/v1/own/invoices/{id}/file", params(("id" = String, Path)),
-    responses((status = 200, description = "the file", content_type = "application/pdf")))]
+    responses((status = 200, description = "the file", content_type = "application/pdf"),
+        (status = 410, description = "it was erased")))]
 pub(super) async fn own_file(
     own: Own<ReadOwnRecords>,
     State(app): State<Arc<App>>,
@@ -347,7 +369,6 @@ pub(super) async fn own_file(
     let (id, payer) = (InvoiceId::parse(&id)?, payer(&own.account.owner));
     app.store.read(|reader| {
         let known = reader.invoice(&id)?.filter(|known| known.payer == payer);
-        known.ok_or_else(|| Problem::not_found("invoice"))?;
-        download(reader, &id)
+        download(reader, &known.ok_or_else(|| Problem::not_found("invoice"))?)
     })
 }

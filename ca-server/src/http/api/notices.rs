@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::check_known;
 use crate::{
-    app::{About, App, ContactForm, unit_of},
+    app::{About, Addressee, App, ContactForm},
     http::problem::{Body, Query},
     permit::{ChangeContact, Permit, ReadRecords, RetryNotice},
     problem::Problem,
@@ -31,12 +31,12 @@ pub(super) struct NoticeView {
     id: String,
     /// What it tells: `training-accepted`, `activation`, `expiry-30`, ...
     kind: &'static str,
-    /// What kind of thing it is about: `application`, `training` or `certificate`.
+    /// What kind of thing it is about: `application`, `training`, `certificate` or `invoice`.
     about: &'static str,
     /// Which one.
     about_id: String,
-    /// The unit's unified social credit code.
-    unit: String,
+    /// The unit's unified social credit code; none of a person who paid.
+    unit: Option<String>,
     created_at: String,
     /// None yet, for some moments after it was asked for.
     deliveries: Vec<DeliveryView>,
@@ -47,7 +47,7 @@ pub(super) struct NoticeView {
 struct DeliveryView {
     /// `mail`, `webhook` or `file`.
     channel: &'static str,
-    /// The unit's mail address as it is now, masked.
+    /// The unit's mail address as it is now, or the one that stands on the invoice, masked.
     recipient: Option<String>,
     /// `waiting`, `sent` or `failed`.
     state: &'static str,
@@ -74,21 +74,20 @@ struct Words {
 }
 
 fn view(app: &App, reader: &mut Reader<'_>, notice: NoticeRecord) -> Result<NoticeView, Problem> {
-    let unit = unit_of(reader, &notice)?;
-    let contact = app.contact_of(reader, &unit)?;
-    let unit = reader.unit(&unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+    let Addressee { unit, contact } = app.addressee(reader, &notice)?;
     let deliveries = reader.deliveries_of(&notice.id)?;
     let (about, about_id) = match &notice.about {
         NoticeAbout::Application(id) => ("application", id.to_string()),
         NoticeAbout::Training(id) => ("training", id.to_string()),
         NoticeAbout::Certificate(serial) => ("certificate", serial.to_string()),
+        NoticeAbout::Invoice(id) => ("invoice", id.to_string()),
     };
     Ok(NoticeView {
         id: notice.id.to_string(),
         kind: notice.kind.name(),
         about,
         about_id,
-        unit: unit.code.to_string(),
+        unit: unit.map(|unit| unit.code.to_string()),
         created_at: notice.created_at.to_string(),
         deliveries: deliveries.into_iter().map(|delivery| delivery_view(delivery, &contact)).collect(),
     })

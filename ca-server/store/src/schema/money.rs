@@ -12,6 +12,7 @@ diesel::table! {
         waived_fen -> BigInt,
         received_fen -> BigInt,
         refunded_fen -> BigInt,
+        invoiced_fen -> BigInt,
     }
 }
 
@@ -166,6 +167,7 @@ diesel::table! {
         file_sha256 -> Nullable<Binary>,
         red_number -> Nullable<Text>,
         reasons -> Nullable<Text>,
+        erased_at -> Nullable<BigInt>,
     }
 }
 
@@ -201,5 +203,6 @@ diesel::table! {
     }
 }
 
+diesel::allow_tables_to_appear_in_same_query!(invoice, invoice_file, fee_order);
 diesel::joinable!(charge_line -> charge (application));
 diesel::allow_tables_to_appear_in_same_query!(charge, charge_line);

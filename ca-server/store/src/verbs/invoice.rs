@@ -1,20 +1,21 @@
 //! Invoices (发票) that payers ask for, and their files.
 
 use ca_core::{
-    Ciphertext, Fen, InvoiceId, OrderId,
-    billing::{Invoice, InvoiceKind, InvoiceNumber, InvoiceState, Payer},
+    AgentId, Ciphertext, Fen, InvoiceId, OrderId,
+    billing::{Invoice, InvoiceKind, InvoiceNumber, InvoiceState, KeptForm, Payer},
     policy::Deadline,
 };
 use ca_verifier::Time;
 use diesel::{
-    dsl::{exists, select},
+    dsl::{exists, select, sql},
     prelude::*,
+    sql_types::Bool,
 };
 
-use super::{digest, intact};
+use super::{digest, intact, times};
 use crate::{
     Reader, StoreError, Tx,
-    schema::{fee_order, invoice, invoice_file},
+    schema::{fee_order, idempotency, invoice, invoice_file},
     statement::{Column, Shift, Value},
     tx::{all, change_one, insert, one, run},
 };
@@ -34,6 +35,7 @@ struct Row {
     due_estimated: i16,
     #[diesel(embed)]
     state: StateRow,
+    erased_at: Option<i64>,
 }
 
 /// The columns that a state needs.
@@ -65,6 +67,8 @@ pub struct InvoiceFilter {
     pub payer: Option<Payer>,
     /// Only those that are asked for and should have been written before this moment.
     pub overdue_at: Option<Time>,
+    /// Only issued ones of orders of which more stands on invoices than was paid and is not given back.
+    pub to_red_letter: bool,
     /// Only what comes after this one.
     pub after: Option<InvoiceId>,
     /// How many at most.
@@ -105,6 +109,17 @@ impl Reader<'_> {
             if let Some(moment) = filter.overdue_at {
                 query = query.filter(invoice::state.eq("requested"));
                 query = query.filter(invoice::due_at.le(moment.millis()));
+            }
+            if filter.to_red_letter {
+                // Literal, because SQLite uses the partial index only for a condition without parameters.
+                let over = fee_order::table
+                    .filter(sql::<Bool>(
+                        "fee_order.invoiced_fen > fee_order.received_fen - fee_order.refunded_fen",
+                    ))
+                    .select(fee_order::id);
+                // Not by the index of states: nearly every invoice is issued, and few orders have too much on theirs.
+                let issued = sql::<Bool>("invoice.state || '' = 'issued'");
+                query = query.filter(issued).filter(invoice::fee_order.eq_any(over));
             }
             if let Some(after) = &filter.after {
                 query = query.filter(invoice::id.gt(after.as_str()));
@@ -149,40 +164,70 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] without order; [`StoreError::Rejected`] for an amount of zero or less.
     pub fn insert_invoice(&mut self, new: &Invoice) -> Result<(), StoreError> {
+        let (form_sealed, erased_at) = match &new.form {
+            KeptForm::Sealed(form) => (form.as_bytes().to_vec(), None),
+            KeptForm::Erased { at } => (Vec::new(), Some(at.millis())),
+        };
         let row = Row {
             id: new.id.to_string(),
             fee_order: new.order.to_string(),
             payer: new.payer.to_string(),
             kind: new.kind.name().to_owned(),
             amount_fen: new.amount.get(),
-            form_sealed: new.form.as_bytes().to_vec(),
+            form_sealed,
             requested_by: new.requested_by.clone(),
             requested_at: new.requested_at.millis(),
             due_at: new.due.at.millis(),
             due_estimated: i16::from(new.due.estimated),
             state: StateRow::from(&new.state),
+            erased_at,
         };
-        insert!(self, invoice::table, &row)
+        insert!(self, invoice::table, &row)?;
+        if new.state.counts() { self.add_invoiced(&new.order, new.amount.get()) } else { Ok(()) }
     }
 
     /// Moves one on, if it is still in the state that was read.
     ///
     /// # Errors
     /// [`StoreError::Stale`] `invoice`; [`StoreError::Conflict`] `invoice-number` when the number stands on another.
-    pub fn move_invoice(
-        &mut self,
-        id: &InvoiceId,
-        from: &InvoiceState,
-        to: &InvoiceState,
-    ) -> Result<(), StoreError> {
+    pub fn move_invoice(&mut self, known: &Invoice, to: &InvoiceState) -> Result<(), StoreError> {
+        let from = &known.state;
         // An issued one without a file is in another state than one with it: all columns are compared.
         let shift = Shift::new(
             "invoice",
-            ("id", Value::Text(Some(id.to_string()))),
+            ("id", Value::Text(Some(known.id.to_string()))),
             StateRow::from(from).into_columns(),
             StateRow::from(to).into_columns(),
         );
-        change_one!(self, "invoice", shift)
+        change_one!(self, "invoice", shift)?;
+        match (from.counts(), to.counts()) {
+            (true, false) => self.add_invoiced(&known.order, 0_i64.saturating_sub(known.amount.get())),
+            (false, true) => self.add_invoiced(&known.order, known.amount.get()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The order keeps the sum, so that what is to be taken back is found among many.
+    fn add_invoiced(&mut self, order: &OrderId, fen: i64) -> Result<(), StoreError> {
+        let sum = fee_order::invoiced_fen.eq(fee_order::invoiced_fen + fen);
+        change_one!(self, "order", diesel::update(fee_order::table.find(order.as_str())).set(sum))
+    }
+
+    /// Erases what stands on the agent's own invoices, their files, and digests of the requests that brought them. Number,
+    /// amount and state stay. Gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] while one is still to be written.
+    pub fn erase_invoices(&mut self, agent: &AgentId, at: Time) -> Result<usize, StoreError> {
+        let payer = Payer::Agent(agent.clone()).to_string();
+        let own = || invoice::table.filter(invoice::payer.eq(payer.as_str()));
+        let files = invoice_file::table.filter(invoice_file::invoice.eq_any(own().select(invoice::id)));
+        let requests = idempotency::table.filter(idempotency::resource.eq_any(own().select(invoice::id)));
+        run!(self, connection => diesel::delete(files).execute(connection))?;
+        run!(self, connection => diesel::delete(requests).execute(connection))?;
+        let erased = (invoice::form_sealed.eq(Vec::<u8>::new()), invoice::erased_at.eq(at.millis()));
+        let kept = own().filter(invoice::erased_at.is_null());
+        run!(self, connection => diesel::update(kept).set(erased).execute(connection))
     }
 
     /// Keeps an invoice's file.
@@ -250,12 +295,17 @@ impl TryFrom<Row> for Invoice {
             ("refused", (None, None, None, Some(reasons))) => InvoiceState::Refused { reasons },
             _ => return Err(StoreError::Corrupt { table: "invoice", id }),
         };
+        let form = match times(row.erased_at) {
+            None => KeptForm::Sealed(intact(Ciphertext::from_stored(row.form_sealed), "invoice", &id)?),
+            Some(at) if row.form_sealed.is_empty() => KeptForm::Erased { at },
+            Some(_) => return Err(StoreError::Corrupt { table: "invoice", id }),
+        };
         Ok(Self {
             order: intact(OrderId::parse(&row.fee_order), "invoice", &id)?,
             payer: intact(Payer::parse(&row.payer), "invoice", &id)?,
             kind: intact(InvoiceKind::from_name(&row.kind), "invoice", &id)?,
             amount: Fen::new(row.amount_fen),
-            form: intact(Ciphertext::from_stored(row.form_sealed), "invoice", &id)?,
+            form,
             requested_by: row.requested_by,
             requested_at: Time::from_millis(row.requested_at),
             due: Deadline { at: Time::from_millis(row.due_at), estimated: row.due_estimated != 0 },

@@ -1,6 +1,6 @@
 //! What ties a person's data to the records, and its erasure.
 
-use ca_core::{AgentId, ApplicationId, Ties, TrainingId, UnitId};
+use ca_core::{AgentId, ApplicationId, InvoiceId, Ties, TrainingId, UnitId, billing::Payer};
 use ca_verifier::{Serial, Time};
 use diesel::{dsl::max, prelude::*};
 
@@ -8,8 +8,8 @@ use super::{intact, serial};
 use crate::{
     Reader, StoreError, Tx,
     schema::{
-        agent, agent_card, agent_unit, application, certificate, idempotency, personal_opening, status,
-        training,
+        agent, agent_card, agent_unit, application, certificate, idempotency, invoice, personal_opening,
+        status, training,
     },
     tx::{change_one, run},
 };
@@ -46,11 +46,15 @@ impl Reader<'_> {
             .filter(training::state.ne_all(["rejected", "withdrawn", "passed", "failed"]))
             .order(training::id)
             .select(training::id);
+        let own = invoice::table.filter(invoice::payer.eq(Payer::Agent(id.clone()).to_string()));
+        let open_invoice = own.filter(invoice::state.eq("requested")).order(invoice::id).select(invoice::id);
         let pair: Option<String> = run!(self, connection => pair.first(connection).optional())?;
         let open_application: Option<String> =
             run!(self, connection => open_application.first(connection).optional())?;
         let open_training: Option<String> =
             run!(self, connection => open_training.first(connection).optional())?;
+        let open_invoice: Option<String> =
+            run!(self, connection => open_invoice.first(connection).optional())?;
         Ok(Ties {
             pair: pair.map(|unit| intact(UnitId::parse(&unit), "agent_unit", id)).transpose()?,
             application: open_application
@@ -58,6 +62,9 @@ impl Reader<'_> {
                 .transpose()?,
             training: open_training
                 .map(|found| intact(TrainingId::parse(&found), "training", &found))
+                .transpose()?,
+            invoice: open_invoice
+                .map(|found| intact(InvoiceId::parse(&found), "invoice", &found))
                 .transpose()?,
             certificate: self.last_lapse(id)?,
             last_event: self.last_event(id)?,
@@ -96,13 +103,16 @@ impl Reader<'_> {
             application::table.filter(application::agent.eq(of)).select(max(application::entered_at));
         let trained = training::table.filter(training::agent.eq(of)).select(max(training::entered_at));
         let carded = agent_card::table.filter(agent_card::agent.eq(of)).select(max(agent_card::valid_from));
-        let found: [Option<i64>; 6] = [
+        let invoices = invoice::table.filter(invoice::payer.eq(Payer::Agent(id.clone()).to_string()));
+        let invoiced = invoices.select(max(invoice::requested_at));
+        let found: [Option<i64>; 7] = [
             run!(self, connection => qualified.get_result(connection))?,
             run!(self, connection => confirmed.get_result(connection))?,
             run!(self, connection => ended.get_result(connection))?,
             run!(self, connection => applied.get_result(connection))?,
             run!(self, connection => trained.get_result(connection))?,
             run!(self, connection => carded.get_result(connection))?,
+            run!(self, connection => invoiced.get_result(connection))?,
         ];
         let last = found.into_iter().flatten().max().unwrap_or_default();
         Ok(Time::from_millis(last.max(id.made_at().millis())))
@@ -110,11 +120,13 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// Erases who the agent is: sealed values, indexes, openings, the account, and digests of the requests that brought them.
+    /// Erases who the agent is: sealed values, indexes, openings, the account, what stands on own invoices, and digests of the
+    /// requests that brought them. Gives of how many invoices.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] `agent` when there is none or it was erased before.
-    pub fn erase_agent(&mut self, id: &AgentId, at: Time) -> Result<(), StoreError> {
+    /// [`StoreError::Stale`] `agent` when there is none or it was erased before; [`StoreError::Rejected`] while an invoice of
+    /// the agent is still to be written.
+    pub fn erase_agent(&mut self, id: &AgentId, at: Time) -> Result<usize, StoreError> {
         let nothing = None::<Vec<u8>>;
         let known = agent::table.find(id.as_str()).filter(agent::erased_at.is_null());
         let erased = (
@@ -136,6 +148,7 @@ impl Tx<'_> {
             self.delete_account(&account.id)?;
         }
         let requests = diesel::delete(idempotency::table.filter(idempotency::resource.eq(id.as_str())));
-        run!(self, connection => requests.execute(connection)).map(drop)
+        run!(self, connection => requests.execute(connection))?;
+        self.erase_invoices(id, at)
     }
 }

@@ -7,6 +7,7 @@ mod commit;
 mod connection;
 mod enrollment;
 mod export;
+mod invoice;
 mod issuing;
 mod leader;
 mod money;
