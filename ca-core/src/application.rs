@@ -7,6 +7,7 @@
 //!  │  ├─withdraw, expire   │          └─execute─▶ done
 //!  └──┴──────correct───────┘
 //! ```
+//! An unlock makes nothing: `personalising ──unlock──▶ active`, with the certificate whose token was unlocked.
 //! What is paid and given back in full before it is claimed is withdrawn (refund).
 //! A free application is settled without a payment as it is approved. One that only changes a certificate's standing is
 //! executed as it is approved.
@@ -67,7 +68,7 @@ pub enum ApplicationState {
         /// Its serial number.
         serial: Serial,
     },
-    /// Activated by the holder.
+    /// Activated by the holder; of an unlock: carried out.
     Active {
         /// Its serial number.
         serial: Serial,
@@ -129,6 +130,13 @@ pub enum ApplicationCommand {
     /// The holder activated.
     Activate {
         /// The certificate.
+        serial: Serial,
+    },
+    /// The holder's token has a new PIN; nothing was made.
+    Unlock {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The certificate on the token.
         serial: Serial,
     },
 }
@@ -207,6 +215,9 @@ impl ApplicationState {
             (S::Delivered { serial: held }, C::Activate { serial }) if held == serial => {
                 Ok(S::Active { serial })
             }
+            (S::Personalising { attempt: held, .. }, C::Unlock { attempt, serial }) if held == attempt => {
+                Ok(S::Active { serial })
+            }
             (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
         }
     }
@@ -230,6 +241,7 @@ impl ApplicationCommand {
             Self::Abandon { .. } => "abandon",
             Self::Deliver { .. } => "deliver",
             Self::Activate { .. } => "activate",
+            Self::Unlock { .. } => "unlock",
         }
     }
 }

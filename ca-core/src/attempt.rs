@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! claimed ▶ bound ▶ initialised ▶ intended ▶ signed ▶ written ▶ proved ▶ delivered
-//!     any of them ──abandon──▶ abandoned
+//!     any of them ──abandon──▶ abandoned            an unlock: claimed ▶ bound ──unlock──▶ delivered
 //! ```
 //! A key of which no token gave evidence (EST, RFC 7030) has [`UNATTESTED`] in the token's place: such an attempt is
 //! neither written nor proved on a token, its certificate goes out with the answer (`signed ─answer▶ delivered`).
@@ -104,6 +104,11 @@ pub enum AttemptCommand {
     Deliver,
     /// The certificate goes to its holder with the answer to the request.
     Answer,
+    /// The holder's own token has a new PIN; what is on it stays.
+    Unlock {
+        /// The certificate on it.
+        serial: Serial,
+    },
     /// Give up.
     Abandon {
         /// Why.
@@ -134,6 +139,7 @@ impl AttemptState {
             }
             (S::Written { token, serial }, C::Prove) => Ok(S::Proved { token, serial }),
             (S::Proved { token, serial }, C::Deliver) => Ok(S::Delivered { token, serial }),
+            (S::Bound { token }, C::Unlock { serial }) => Ok(S::Delivered { token, serial }),
             (state, C::Abandon { reason }) if !state.is_over() => Ok(S::Abandoned { reason }),
             (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
         }
@@ -209,6 +215,7 @@ impl AttemptCommand {
             Self::Prove => "prove",
             Self::Deliver => "deliver",
             Self::Answer => "answer",
+            Self::Unlock { .. } => "unlock",
             Self::Abandon { .. } => "abandon",
         }
     }
@@ -246,6 +253,7 @@ mod tests {
             AttemptCommand::Prove,
             AttemptCommand::Deliver,
             AttemptCommand::Answer,
+            AttemptCommand::Unlock { serial },
             AttemptCommand::Abandon { reason: "pulled".into() },
         ];
         let mut table = String::new();

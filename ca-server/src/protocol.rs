@@ -19,18 +19,51 @@ pub(crate) struct Command {
     pub(crate) step: Step,
 }
 
-/// What is to be done. No `Debug`: some carry PINs. Without `user_pin` it is the holder's own.
+/// What a PIN must be that the holder types at the workstation.
+#[derive(Clone, Serialize)]
+pub(crate) struct PinRule {
+    pub(crate) least: u8,
+    pub(crate) most: u8,
+    pub(crate) denied: Vec<String>,
+    /// The unit's code, whose end is no secret.
+    pub(crate) code: String,
+}
+
+/// The user PIN of a step. Without either, the program that executes it knows the holder's own.
+#[derive(Clone, Default, Serialize)]
+pub(crate) struct UserPin {
+    /// The one that everybody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_pin: Option<String>,
+    /// The holder types it at the workstation; the server never sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) holder_pin: Option<PinRule>,
+}
+
+/// What is to be done. No `Debug`: some carry PINs.
 #[derive(Serialize)]
 #[serde(tag = "command", rename_all = "lowercase")]
 pub(crate) enum Step {
     /// Set SO PIN, user PIN and label.
-    Initialise { label: String, factory_so_pin: String, so_pin: String, user_pin: String },
+    Initialise {
+        label: String,
+        factory_so_pin: String,
+        so_pin: String,
+        #[serde(flatten)]
+        pin: UserPin,
+    },
+    /// Log in as security officer and set the holder's new PIN; nothing else changes.
+    Unlock {
+        so_pin: String,
+        #[serde(flatten)]
+        pin: UserPin,
+    },
     /// Make the key pair if it is not there, and sign a CSR.
     Request {
         cka_id: String,
         algorithm: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user_pin: Option<String>,
+        #[serde(flatten)]
+        pin: UserPin,
         subject_cn: String,
     },
     /// Write the certificate and read it back.
@@ -38,15 +71,15 @@ pub(crate) enum Step {
         cka_id: String,
         certificate: String,
         label: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user_pin: Option<String>,
+        #[serde(flatten)]
+        pin: UserPin,
     },
     /// Sign the challenge.
     Prove {
         cka_id: String,
         challenge: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user_pin: Option<String>,
+        #[serde(flatten)]
+        pin: UserPin,
     },
 }
 

@@ -33,7 +33,7 @@ pub use reader::PolicyError;
 pub use retention::RetentionRules;
 pub use roles::{AGENT_ACCOUNT, Roles, UNIT_ACCOUNT};
 pub use status::StatusRules;
-pub use tokens::TokenRules;
+pub use tokens::{InitialPin, TokenModel, TokenRules};
 
 use ca_verifier::Time;
 

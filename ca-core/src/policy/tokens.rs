@@ -2,13 +2,46 @@
 //!
 //! The initial PIN is printed in the guide and protects nothing: a certificate stays on hold until it is replaced (I7).
 
-use super::reader::{PolicyError, Reader};
+use super::reader::{PolicyError, Reader, Section};
 use crate::StockWord;
 
 /// FIPS 201-3 §4.3.1 asks for six digits; PKCS#11 tokens in the field take at most 16.
 const PIN_CHARS: std::ops::RangeInclusive<i64> = 4..=16;
 /// CNSSI and vendors' practice: 3 to 15 tries.
 const TRIES: std::ops::RangeInclusive<i64> = 3..=15;
+
+/// Where the first PIN of a token comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitialPin {
+    /// The one that the guide prints; the holder replaces it.
+    Fixed,
+    /// The holder types it at the counter.
+    Chosen,
+}
+
+impl InitialPin {
+    /// The name in the policy.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Chosen => "chosen",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Fixed, Self::Chosen].into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// A model of token that is bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenModel {
+    /// As vendors' lists and the token itself call it.
+    pub name: StockWord,
+    /// Where its first PIN comes from.
+    pub initial: InitialPin,
+}
 
 /// PINs of holders' tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +51,7 @@ pub struct TokenRules {
     pin_chars: (u8, u8),
     pin_tries: u8,
     denied_pins: Vec<String>,
-    models: Vec<StockWord>,
+    models: Vec<TokenModel>,
     sha256: [u8; 32],
 }
 
@@ -55,8 +88,15 @@ impl TokenRules {
 
     /// Models that are bought: tokens of no other are taken into stock.
     #[must_use]
-    pub fn models(&self) -> &[StockWord] {
+    pub fn models(&self) -> &[TokenModel] {
         &self.models
+    }
+
+    /// Where the first PIN of a token of this model comes from; of one that is not bought any more it is the fixed one.
+    #[must_use]
+    pub fn initial(&self, model: &str) -> InitialPin {
+        let known = self.models.iter().find(|known| known.name.as_str() == model);
+        known.map_or(InitialPin::Fixed, |known| known.initial)
     }
 
     /// SHA-256 of the file.
@@ -79,14 +119,10 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<TokenRules, Vec<PolicyError>>
         let most = section.integer("pin-length-max", PIN_CHARS);
         let tries = section.integer("pin-tries", TRIES);
         let denied = section.list("denied-pins", rule, pin);
-        let models = section.tables("model", |model| {
-            model.parsed("name", "1 to 40 letters, digits, spaces or - _ . /", |text| {
-                StockWord::parse("model", text).ok()
-            })
-        })?;
+        let models = section.tables("model", model)?;
         for (at, model) in models.iter().enumerate() {
-            if models.iter().take(at).any(|other| other == model) {
-                section.refuse("model", "name must not repeat", model.to_string());
+            if models.iter().take(at).any(|other| other.name == model.name) {
+                section.refuse("model", "name must not repeat", model.name.to_string());
             }
         }
         let (initial_pin, factory_so_pin, least, most) = (initial_pin?, factory_so_pin?, least?, most?);
@@ -114,15 +150,29 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<TokenRules, Vec<PolicyError>>
     })
 }
 
+fn model(section: &Section<'_>) -> Option<TokenModel> {
+    let rule = "1 to 40 letters, digits, spaces or - _ . /";
+    let name = section.parsed("name", rule, |text| StockWord::parse("model", text).ok());
+    let initial = if section.has("initial-pin") {
+        section.parsed("initial-pin", "fixed or chosen", InitialPin::from_name)
+    } else {
+        Some(InitialPin::Fixed)
+    };
+    Some(TokenModel { name: name?, initial: initial? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing;
+    use super::InitialPin;
 
     #[test]
     fn the_guides_pin_is_denied_to_holders() {
         let policies = testing::policies();
         assert_eq!(policies.tokens().initial_pin(), "123456");
         assert!(policies.tokens().denied_pins().contains(&"123456".to_owned()));
+        assert_eq!(policies.tokens().initial("SoftHSM v2"), InitialPin::Fixed);
+        assert_eq!(policies.tokens().initial("no such model"), InitialPin::Fixed);
     }
 
     #[test]
@@ -139,6 +189,11 @@ mod tests {
                 "name = \"SoftHSM v2\"",
                 "name = \" SoftHSM v2\"",
                 "name must be 1 to 40 letters, digits, spaces or - _ . /, found  SoftHSM v2",
+            ),
+            (
+                "name = \"SoftHSM v2\"",
+                "name = \"SoftHSM v2\"\ninitial-pin = \"none\"",
+                "initial-pin must be fixed or chosen, found none",
             ),
             (
                 "[[model]]",

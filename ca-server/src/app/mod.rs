@@ -40,8 +40,10 @@ pub(crate) mod root_crl;
 pub(crate) mod shift;
 pub(crate) mod status;
 pub(crate) mod stock;
+mod token_pin;
 mod training;
 pub(crate) mod unit_event;
+mod unlock;
 
 use std::{
     collections::HashMap,

@@ -12,8 +12,8 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{
-    Action, Actor, ApplicationCommand, ApplicationId, AttemptCommand, AttemptId, AttemptState, AuditEntry,
-    Author, CertificateCommand, NoticeAbout, NoticeKind,
+    Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, AttemptCommand, AttemptId,
+    AttemptState, AuditEntry, Author, CertificateCommand, NoticeAbout, NoticeKind,
 };
 use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
 use ca_verifier::{Reason, Serial};
@@ -28,18 +28,16 @@ use super::{
     free_text,
     notice::{notice_id, notify},
     status::change_status,
-    stock,
+    stock, unlock,
 };
 use crate::{
     permit::{ClaimApplication, Permit, Personalise},
     problem::{Failure, Problem},
-    protocol::{Command, Done, Failed, KeyOrigin, Outcome, Report, Step, TokenSeen},
+    protocol::{Command, Done, Failed, KeyOrigin, Outcome, Report, Step, TokenSeen, UserPin},
     rule::Rule,
     wire,
 };
 
-/// Characters of the attempt's identifier in a token's label, which has room for 32.
-const LABEL_CHARACTERS: usize = 20;
 const LEASE_SECS: i64 = 24 * 3600;
 
 /// A clerk puts an application and a blank token together.
@@ -56,8 +54,8 @@ pub(crate) struct Claim {
 pub(super) struct Hand {
     /// As the log names them.
     pub(super) actor: Actor,
-    /// The token's PIN; `None` when its holder types it there and nobody here knows it.
-    pub(super) user_pin: Option<String>,
+    /// The token's PIN: the one that everybody knows, or one that the holder types there and nobody here knows.
+    pub(super) pin: UserPin,
 }
 
 /// What a workstation tells at each exchange.
@@ -96,13 +94,17 @@ impl App {
                 if tx.live_attempt_of_workstation(&claim.workstation)?.is_some() {
                     return Err(Problem::new(Rule::WorkstationBusy));
                 }
-                if tx.token_in_use(&claim.token)? {
+                check_made_at_counter(tx, &application)?;
+                let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
+                let unlocks = matches!(known.kind, ApplicationKind::Unlock { .. });
+                if tx.token_in_work(&claim.token)? {
                     return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
                 }
-                check_made_at_counter(tx, &application)?;
-                let counter = tx.application(&application)?.and_then(|known| known.counter);
                 let order = bill::bill_of(tx, &application)?.order.id;
                 chargeback::refuse_in_arrears(tx, &order)?;
+                if let ApplicationKind::Unlock { of } = known.kind {
+                    unlock::check_token(tx, of, &claim.token)?;
+                }
                 advance(tx, &application, ApplicationCommand::Claim { attempt: id.clone() })?;
                 tx.insert_attempt(&AttemptRecord {
                     id: id.clone(),
@@ -115,7 +117,9 @@ impl App {
                     lease_until: now.plus_secs(LEASE_SECS),
                     note: String::new(),
                 })?;
-                stock::claim(tx, &claim.token, &id, counter.as_deref(), now)?;
+                if !unlocks {
+                    stock::claim(tx, &claim.token, &id, known.counter.as_deref(), now)?;
+                }
                 let entry = AuditEntry::done(
                     now,
                     permit.actor(),
@@ -174,7 +178,7 @@ impl App {
         }
         let hand = Hand {
             actor: permit.actor().clone(),
-            user_pin: Some(self.policies.tokens().initial_pin().to_owned()),
+            pin: self.store.read(|reader| self.token_pin(reader, &attempt))?,
         };
         self.drive(&hand, attempt, exchange).await
     }
@@ -224,13 +228,13 @@ impl App {
                     WriteSite::BindToken,
                 )
                 .await?;
-                self.initialise(&wanted, &id).await?
+                self.open_token(hand, &attempt, &wanted).await?
             }
-            AttemptState::Bound { .. } => self.initialise(&wanted, &id).await?,
+            AttemptState::Bound { .. } => self.open_token(hand, &attempt, &wanted).await?,
             AttemptState::Initialised { .. } => Step::Request {
                 cka_id: hex::encode(id.cka_id()),
                 algorithm: "ec-p256".to_owned(),
-                user_pin: hand.user_pin.clone(),
+                pin: hand.pin.clone(),
                 subject_cn: id.to_string(),
             },
             // In flight, or burned by the next start: never signed again from here.
@@ -242,7 +246,7 @@ impl App {
             AttemptState::Written { serial, .. } => Step::Prove {
                 cka_id: hex::encode(id.cka_id()),
                 challenge: BASE64.encode(self.challenge(&id, &serial).await?),
-                user_pin: hand.user_pin.clone(),
+                pin: hand.pin.clone(),
             },
             AttemptState::Proved { .. } | AttemptState::Delivered { .. } | AttemptState::Abandoned { .. } => {
                 return Ok(None);
@@ -251,28 +255,11 @@ impl App {
         Ok(Some(Command { attempt: id.to_string(), token: wanted, step }))
     }
 
-    /// The label names the attempt: a token that has it was initialised for this attempt and is not wiped again.
-    async fn initialise(&self, token: &str, attempt: &AttemptId) -> Result<Step, Problem> {
-        let rules = self.policies.tokens();
-        Ok(Step::Initialise {
-            label: format!("QY {}", &attempt.as_str()[..LABEL_CHARACTERS]),
-            factory_so_pin: rules.factory_so_pin().to_owned(),
-            so_pin: self.so_pin(token).await?,
-            user_pin: rules.initial_pin().to_owned(),
-        })
-    }
-
-    /// The token's SO PIN: computed by a key in the HSM from the token's serial number, stored nowhere.
-    async fn so_pin(&self, token: &str) -> Result<String, Problem> {
-        let mac = self.hmac(format!("qianyin-so-pin-v1:{token}")).await?;
-        Ok(hex::encode(&mac[..8]))
-    }
-
     async fn challenge(&self, attempt: &AttemptId, serial: &Serial) -> Result<[u8; 32], Problem> {
         self.hmac(challenge_message(attempt, serial)).await
     }
 
-    async fn hmac(&self, message: String) -> Result<[u8; 32], Problem> {
+    pub(super) async fn hmac(&self, message: String) -> Result<[u8; 32], Problem> {
         let secrets = self.ca.secrets();
         let mac = tokio::task::spawn_blocking(move || secrets.hmac(message.as_bytes()));
         Ok(mac.await.map_err(Failure::inconsistent)?.map_err(Failure::from)?)
@@ -292,7 +279,7 @@ impl App {
             cka_id: hex::encode(id.cka_id()),
             certificate: BASE64.encode(record.der),
             label: "Qianyin unit certificate".to_owned(),
-            user_pin: hand.user_pin.clone(),
+            pin: hand.pin.clone(),
         }))
     }
 
@@ -321,6 +308,12 @@ impl App {
             Outcome::Done(done) => done,
         };
         match (report.command.as_str(), &attempt.state) {
+            ("unlock", AttemptState::Bound { .. }) => {
+                match self.store.read(|reader| unlock::unlocks(reader, attempt))? {
+                    Some(of) => self.finish_unlock(&hand.actor, attempt, of).await,
+                    None => Ok(()),
+                }
+            }
             ("initialise", AttemptState::Bound { .. }) => {
                 self.step(hand, attempt, AttemptCommand::Initialise, WriteSite::InitialiseToken).await
             }
@@ -501,14 +494,14 @@ fn check_workstation(name: &str) -> Result<(), Problem> {
 }
 
 /// A renewal, rekey or change happens on the holder's own token, with a PIN that nobody at the counter knows; of a hold
-/// or an unlock no certificate may come, whoever claims it.
+/// no certificate may come, whoever claims it.
 pub(super) fn check_made_at_counter(
     tx: &mut ca_store::Tx<'_>,
     application: &ApplicationId,
 ) -> Result<(), Problem> {
     match tx.application_kind(application)? {
         Some(kind) if kind.by_holder() => Err(Problem::new(Rule::RenewalByHolder)),
-        Some(kind) if !kind.makes_certificate() => {
+        Some(kind) if !kind.makes_certificate() && !matches!(kind, ApplicationKind::Unlock { .. }) => {
             Err(Problem::new(Rule::MakesNoCertificate).with("kind", kind.name()))
         }
         _ => Ok(()),
@@ -571,6 +564,10 @@ fn advice(code: &str) -> (&'static str, &'static str) {
         }
         "token-full" => ("请换一个空白 U-key。", "Take a blank token."),
         "write-protected" => ("请换一个可写的 U-key。", "Take a token that can be written."),
+        "pin-refused" => (
+            "请持有人重新输入符合要求的新口令，再点继续。",
+            "Have the holder type a PIN that keeps to the rules, then go on.",
+        ),
         "not-initialised" => {
             ("请换一个已出厂初始化的 U-key。", "Take a token that the vendor has initialised.")
         }

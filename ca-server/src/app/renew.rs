@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     problem::{Failure, Problem},
-    protocol::Command,
+    protocol::{Command, UserPin},
     rule::Rule,
     wire,
 };
@@ -79,7 +79,7 @@ impl App {
             attempt.note.clear();
         }
         let id = attempt.id.clone();
-        let hand = Hand { actor: Actor::Holder(of.to_string()), user_pin: None };
+        let hand = Hand { actor: Actor::Holder(of.to_string()), pin: UserPin::default() };
         if let Some(command) = self.drive(&hand, attempt, exchange).await? {
             return Ok(Some(Renewal::Command(command)));
         }

@@ -137,7 +137,7 @@ fn check(reader: &mut Reader<'_>, rules: &TokenRules, lines: Vec<TokenLine>) -> 
 }
 
 fn fits(reader: &mut Reader<'_>, rules: &TokenRules, listed: &Listed) -> Result<(), Problem> {
-    if !rules.models().contains(&listed.model) {
+    if !rules.models().iter().any(|model| model.name == listed.model) {
         return Err(Problem::new(Rule::TokenModel).with("model", &listed.model));
     }
     match reader.token(listed.serial.as_str())? {
@@ -282,6 +282,9 @@ pub(super) fn claim(
         return Err(problem.with("place", &token.location).with("counter", counter));
     }
     let from = token.state.name();
+    if token.state.certificate().is_some() {
+        return Err(Problem::new(Rule::TokenTaken).with("token", serial));
+    }
     let command = TokenCommand::Claim { attempt: attempt.clone() };
     let Ok((state, _)) = token.state.clone().transition(command) else {
         return Err(Problem::new(Rule::TokenNotBlank).with("token", serial).with("state", from));

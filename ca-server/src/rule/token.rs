@@ -33,6 +33,9 @@ macro_rules! with_tokens {
     TokenElsewhere "token.elsewhere" 409
         "U-key {token} 登记在 {place}，不在柜台 {counter}。" "请先将其调拨到本柜台（token-transfers），或换一个本柜台的 U-key。"
         "Token {token} is listed at {place}, not at counter {counter}." "Transfer it to this counter first (token-transfers), or take one that is here.";
+    TokenOther "token.other" 409
+        "U-key {token} 不是该证书所在的 U-key（{wanted}）。" "请插入该证书所在的 U-key。"
+        "Token {token} is not the one that has this certificate ({wanted})." "Insert the token that has it.";
     TokenInWork "token.in-work" 409
         "U-key {token} 的状态为 {state}，不能调拨。" "只能调拨在库的 U-key。"
         "Token {token} is {state} and cannot be moved." "Only tokens that are in stock are moved.";

@@ -46,5 +46,6 @@ mod stock;
 mod support;
 mod training;
 mod units;
+mod unlock;
 mod workspace;
 mod workstation;

@@ -123,6 +123,7 @@ struct Liar<'a> {
 impl<'a> Liar<'a> {
     fn claim(ca: &'a Ca, token: &str) -> Self {
         let id = ca.paid_application();
+        ca.list_token(token, &["--counter", "municipal"]);
         let mut liar = Self { ca, id, token: token.to_owned(), attempt: String::new() };
         liar.claim_again();
         liar.attempt = ca.application(&liar.id)["personalisation"]["attempt"].as_str().unwrap().to_owned();

@@ -1,7 +1,13 @@
 //! What this program reads from a certificate: names and serial number for the token's object, validity, key.
 
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::{
+    der_parser::{Oid, oid},
+    prelude::{FromDer, X509Certificate},
+    x509::X509Name,
+};
 
+/// X.520: organizationIdentifier.
+const OID_X509_ORGANIZATION_IDENTIFIER: Oid<'_> = oid!(2.5.4.97);
 const CERTIFICATE_OCTETS_MAX: usize = 64 * 1024;
 
 /// The fields of a certificate that matter here.
@@ -17,6 +23,8 @@ pub struct Fields {
     pub serial_hex: String,
     /// The subject's common name, or an empty text.
     pub common_name: String,
+    /// The unit's code, of a unit's certificate.
+    pub unit_code: Option<String>,
     /// Seconds since 1970.
     pub not_before: i64,
     /// Seconds since 1970.
@@ -45,10 +53,17 @@ pub fn read(der: &[u8]) -> Option<Fields> {
         serial: [&[0x02, length], raw_serial].concat(),
         serial_hex: hex::encode(raw_serial),
         common_name: common_name.unwrap_or_default().to_owned(),
+        unit_code: unit_code(certificate.subject()),
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),
         spki: certificate.public_key().raw.to_vec(),
     })
+}
+
+/// ETSI EN 319 412-1 §5.1.4: organizationIdentifier is NTRCN-<code>.
+fn unit_code(subject: &X509Name<'_>) -> Option<String> {
+    let identifier = subject.iter_by_oid(&OID_X509_ORGANIZATION_IDENTIFIER).next()?.as_str().ok()?;
+    identifier.strip_prefix("NTRCN-").map(str::to_owned)
 }
 
 /// SubjectPublicKeyInfo of a key on a token; `None` for Ed25519, which stands in no certificate here.

@@ -6,17 +6,20 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hsm::{Module, TokenSerial};
 use hyper::Method;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::{
     Error,
     client::{Answer, Client},
     job,
+    pin_rule::PinRule,
     protocol::{Envelope, Exchange, FailureCode, Outcome, Report, TokenSeen},
 };
 
@@ -42,6 +45,11 @@ pub enum Event {
     Inserted(TokenSeen),
     /// A token is gone.
     Removed(TokenSeen),
+    /// The holder is to type a PIN of their own, here.
+    HolderWanted {
+        /// Serial number of the token.
+        token: String,
+    },
     /// A command begins.
     Begun {
         /// Its name.
@@ -77,6 +85,18 @@ enum Link {
     Down,
 }
 
+/// What the holder is asked for: a new PIN that keeps to a rule, or the one that the token has.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// A new one.
+    New(PinRule),
+    /// The one that was set before the workstation was started anew.
+    Known,
+}
+
+/// Asks the holder for a PIN; waits for as long as the holder takes.
+pub type AskHolder = Arc<dyn Fn(&Ask) -> Result<String, Error> + Send + Sync>;
+
 /// A workstation.
 pub struct Counter<F> {
     /// Where the tokens are.
@@ -87,6 +107,14 @@ pub struct Counter<F> {
     pub name: String,
     /// Told of every event.
     pub notify: F,
+    /// Asks the holder.
+    pub ask: AskHolder,
+}
+
+/// What a holder typed, for the commands of one attempt. In memory only.
+struct Typed {
+    attempt: String,
+    pin: Zeroizing<String>,
 }
 
 impl<F: FnMut(Event)> Counter<F> {
@@ -102,6 +130,7 @@ impl<F: FnMut(Event)> Counter<F> {
         let mut report: Option<Report> = None;
         let mut link = Link::New;
         let mut rescanned = Instant::now();
+        let mut typed: Option<Typed> = None;
         loop {
             if rescanned.elapsed() >= RESCAN_EVERY {
                 let module = self.module.clone();
@@ -141,7 +170,7 @@ impl<F: FnMut(Event)> Counter<F> {
                 report = tokio::select! {
                     () = &mut stop => return Ok(()),
                     gone = watch(&module, &clerk) => return Err(gone),
-                    report = self.obey(answer.json()) => Some(report?),
+                    report = self.obey(answer.json(), &mut typed) => Some(report?),
                 };
             }
         }
@@ -179,7 +208,20 @@ impl<F: FnMut(Event)> Counter<F> {
         Ok(seen.values().cloned().collect())
     }
 
-    async fn obey(&mut self, command: Value) -> Result<Report, Error> {
+    async fn obey(&mut self, mut command: Value, typed: &mut Option<Typed>) -> Result<Report, Error> {
+        if let Some(rule) = command.get("holder_pin").cloned() {
+            let text = |name: &str| command[name].as_str().unwrap_or_default().to_owned();
+            let (attempt, name, token) = (text("attempt"), text("command"), text("token"));
+            if typed.as_ref().is_none_or(|known| known.attempt != attempt) {
+                (self.notify)(Event::HolderWanted { token: token.clone() });
+                match self.ask_holder(&name, rule).await? {
+                    Ok(pin) => *typed = Some(Typed { attempt, pin }),
+                    Err(error) => return Ok(self.not_typed(attempt, name, token, &error)),
+                }
+            }
+            let pin = typed.as_ref().map(|known| known.pin.to_string()).unwrap_or_default();
+            command["user_pin"] = Value::String(pin);
+        }
         let Envelope { attempt, command, token, step } = Envelope::read(command);
         (self.notify)(Event::Begun { command: command.clone(), token: token.clone() });
         let refused =
@@ -192,6 +234,10 @@ impl<F: FnMut(Event)> Counter<F> {
                 blocking(move || job::execute(&module, &token, step)).await?
             }
         };
+        if matches!(&outcome, Outcome::Failed { code: FailureCode::WrongPin, .. }) {
+            // Not given to the token a second time.
+            *typed = None;
+        }
         (self.notify)(match &outcome {
             Outcome::Done(_) => Event::Done { command: command.clone(), token },
             Outcome::Failed { code, message } => {
@@ -199,6 +245,30 @@ impl<F: FnMut(Event)> Counter<F> {
             }
         });
         Ok(Report { attempt, command, outcome })
+    }
+}
+
+impl<F: FnMut(Event)> Counter<F> {
+    /// The outer error ends the workstation, the inner one this command.
+    async fn ask_holder(
+        &self,
+        command: &str,
+        rule: Value,
+    ) -> Result<Result<Zeroizing<String>, Error>, Error> {
+        let ask = match (command, serde_json::from_value(rule)) {
+            ("initialise" | "unlock", Ok(rule)) => Ask::New(rule),
+            ("initialise" | "unlock", Err(_)) => Ask::New(PinRule::default()),
+            _ => Ask::Known,
+        };
+        let holder = Arc::clone(&self.ask);
+        blocking(move || holder(&ask).map(Zeroizing::new)).await
+    }
+
+    fn not_typed(&mut self, attempt: String, command: String, token: String, error: &Error) -> Report {
+        let (code, message) = (FailureCode::PinRefused, error.to_string());
+        let failed = Event::Failed { command: command.clone(), token, code, message: message.clone() };
+        (self.notify)(failed);
+        Report { attempt, command, outcome: Outcome::Failed { code, message } }
     }
 }
 

@@ -75,6 +75,11 @@ fn perform(module: &Module, token: &str, step: &Step) -> Result<Done, Failure> {
             write(&token.session(user_pin)?, cka_id, certificate, label)
         }
         Step::Prove { cka_id, challenge, user_pin } => prove(&token.session(user_pin)?, cka_id, challenge),
+        Step::Unlock { so_pin, user_pin } => {
+            // The SO PIN is tried once; what is on the token stays.
+            token.so_session(so_pin)?.init_user_pin(user_pin)?;
+            Ok(Done::Nothing {})
+        }
         Step::Discard { cka_id, user_pin } => {
             token.session(user_pin)?.delete_objects(cka_id)?;
             Ok(Done::Nothing {})

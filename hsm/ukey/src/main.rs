@@ -8,7 +8,7 @@ mod report;
 mod secret;
 mod situation;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use clap::Parser;
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
-    let voice = report::Voice::new(cli.lang, cli.json);
+    let voice = Arc::new(report::Voice::new(cli.lang, cli.json));
     match cli::run(cli, &voice) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -145,6 +145,15 @@ pub enum Step {
         #[serde(deserialize_with = "pin")]
         user_pin: Pin,
     },
+    /// A new user PIN on a token that holds what must stay: SO login and C_InitPIN, nothing else.
+    Unlock {
+        /// The SO PIN that it has.
+        #[serde(deserialize_with = "so_pin")]
+        so_pin: SoPin,
+        /// The user PIN that it gets, as its holder typed it.
+        #[serde(deserialize_with = "pin")]
+        user_pin: Pin,
+    },
     /// Everything with this CKA_ID goes away: the attempt was burned.
     Discard {
         /// CKA_ID, hexadecimal.
@@ -203,7 +212,7 @@ pub enum Done {
         /// In the form that X.509 writes it (DER for ECDSA), base64.
         signature: String,
     },
-    /// `initialise` and `discard`.
+    /// `initialise`, `unlock` and `discard`.
     Nothing {},
 }
 
@@ -241,6 +250,8 @@ pub enum FailureCode {
     WriteProtected,
     /// No label or no user PIN.
     NotInitialised,
+    /// The holder did not type a PIN that can be used.
+    PinRefused,
     /// Module or device failed, or the token lacks a mechanism.
     ModuleFailed,
     /// The command does not fit the token or cannot be read.
@@ -259,6 +270,7 @@ impl FailureCode {
             Self::TokenFull => "token-full",
             Self::WriteProtected => "write-protected",
             Self::NotInitialised => "not-initialised",
+            Self::PinRefused => "pin-refused",
             Self::ModuleFailed => "module-failed",
             Self::BadCommand => "bad-command",
         }
@@ -344,7 +356,7 @@ mod tests {
         /// Whatever the server sends is a command or none, and no error shows a PIN.
         #[test]
         fn random_commands_never_panic(name in "[a-z]{1,12}", field in "[a-z_]{1,10}", text in "\\PC{0,80}") {
-            for command in ["initialise", "request", "write", "prove", "discard", name.as_str()] {
+            for command in ["initialise", "request", "write", "prove", "unlock", "discard", name.as_str()] {
                 let value = json!({ "attempt": ATTEMPT, "token": "77", "command": command, "cka_id": text,
                     "user_pin": text, "challenge": text, "certificate": text, field.as_str(): text });
                 let envelope = Envelope::read(value);

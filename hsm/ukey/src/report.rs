@@ -100,6 +100,10 @@ impl Voice {
         self.pick("再输入一次新口令：", "The new PIN again: ")
     }
 
+    pub(crate) fn ask_holder_pin(&self) -> &str {
+        self.pick("请持有人输入刚才设置的口令：", "Holder, please type the PIN that you have just set: ")
+    }
+
     pub(crate) fn ask_code(&self) -> &str {
         self.pick("激活码：", "Activation code: ")
     }
@@ -301,6 +305,7 @@ fn event_json(event: &Event) -> Value {
         Event::Lost(detail) => json!({ "event": "lost", "detail": detail }),
         Event::Inserted(token) => json!({ "event": "inserted", "token": token }),
         Event::Removed(token) => json!({ "event": "removed", "token": token }),
+        Event::HolderWanted { token } => json!({ "event": "holder-wanted", "token": token }),
         Event::Begun { command, token } => json!({ "event": "begun", "command": command, "token": token }),
         Event::Done { command, token } => json!({ "event": "done", "command": command, "token": token }),
         Event::Failed { command, token, code, message } => {
@@ -320,6 +325,12 @@ fn event_text(language: Language, event: &Event) -> String {
         Event::Inserted(token) => format!("Token inserted: {} ({})", token.serial, token.label),
         Event::Removed(token) if zh => format!("已拔出 U-key {}（{}）", token.serial, token.label),
         Event::Removed(token) => format!("Token removed: {} ({})", token.serial, token.label),
+        Event::HolderWanted { token } if zh => {
+            format!("{token}: 请持有人在此输入自己的新口令（柜员请回避）。")
+        }
+        Event::HolderWanted { token } => {
+            format!("{token}: the holder types a new PIN here; staff look away.")
+        }
         Event::Begun { command, token } => format!("{token}: {} …", command_text(language, command)),
         Event::Done { command, token } if zh => format!("{token}: {}，完成", command_text(language, command)),
         Event::Done { command, token } => format!("{token}: {}, done", command_text(language, command)),
@@ -338,6 +349,8 @@ fn command_text(language: Language, command: &str) -> &str {
         (Language::Zh, "request") => "生成密钥并签署证书请求",
         (Language::Zh, "write") => "写入证书",
         (Language::Zh, "prove") => "验证密钥",
+        (Language::Zh, "unlock") => "解锁并设置持有人的新口令",
+        (Language::En, "unlock") => "unlocking, with the holder's new PIN",
         (Language::Zh, "discard") => "清除未完成的密钥",
         (Language::En, "initialise") => "initialising",
         (Language::En, "request") => "making the key and signing the request",
@@ -375,6 +388,7 @@ mod tests {
             serial: Vec::new(),
             serial_hex: "0a".to_owned(),
             common_name: "单位".to_owned(),
+            unit_code: None,
             not_before: 0,
             // 2026-11-22T16:00:00Z is midnight of the 23rd in Nanjing.
             not_after: 1_795_363_200,

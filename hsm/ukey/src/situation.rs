@@ -224,20 +224,29 @@ fn pin_rule(language: Language, rule: PinRefusal) -> Explained {
         PinRefusal::WellKnown => (
             "pin-well-known",
             (
-                "新口令人人皆知（如 123456），不能使用，口令没有修改。".to_owned(),
+                "新口令人人皆知（如 123456）或是信用代码的末几位，不能使用，口令没有修改。".to_owned(),
                 "请另选一个不易猜到的口令。",
             ),
             (
-                "The new PIN is one that everybody knows, such as 123456; nothing was changed.".to_owned(),
+                "The new PIN is one that everybody knows, such as 123456, or the end of the unit's code; nothing was changed."
+                    .to_owned(),
                 "Choose another one that is hard to guess.",
             ),
         ),
-        PinRefusal::TooShort => (
+        PinRefusal::TooShort { least } => (
             "pin-too-short",
-            ("新口令少于六位，口令没有修改。".to_owned(), "请选用六位或更长的口令。"),
+            (format!("新口令少于 {least} 位，口令没有修改。"), "请选用更长的口令。"),
             (
-                "The new PIN has fewer than six characters; nothing was changed.".to_owned(),
-                "Choose one of six characters or more.",
+                format!("The new PIN has fewer than {least} characters; nothing was changed."),
+                "Choose a longer one.",
+            ),
+        ),
+        PinRefusal::TooLong { most } => (
+            "pin-too-long",
+            (format!("新口令超过 {most} 位，口令没有修改。"), "请选用短一些的口令。"),
+            (
+                format!("The new PIN has more than {most} characters; nothing was changed."),
+                "Choose a shorter one.",
             ),
         ),
     };

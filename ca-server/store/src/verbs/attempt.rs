@@ -107,14 +107,14 @@ impl Reader<'_> {
         rows.into_iter().map(AttemptRecord::try_from).collect()
     }
 
-    /// Whether an attempt that was not abandoned wants or has this token.
+    /// Whether an attempt is at work on this token: neither delivered nor abandoned.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn token_in_use(&mut self, token: &str) -> Result<bool, StoreError> {
+    pub fn token_in_work(&mut self, token: &str) -> Result<bool, StoreError> {
         let query = attempt::table
             .filter(attempt::wanted_token.eq(token).or(attempt::token.eq(token)))
-            .filter(attempt::held_application.is_not_null());
+            .filter(attempt::held_workstation.is_not_null());
         run!(self, connection => select(exists(query)).get_result(connection))
     }
 }

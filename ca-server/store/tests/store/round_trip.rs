@@ -125,7 +125,10 @@ fn attempts_in_every_state() {
                 read(store, |reader| reader.live_attempt_of_workstation(&known.workstation)),
                 unfinished
             );
-            assert_eq!(read(store, |reader| reader.token_in_use(&format!("T{number}"))), alive.is_some());
+            assert_eq!(
+                read(store, |reader| reader.token_in_work(&format!("T{number}"))),
+                unfinished.is_some()
+            );
             assert_eq!(read(store, |reader| reader.attempt(&known.id)), Some(known));
         }
         assert_eq!(read(store, |reader| reader.unfinished_attempts()).len(), 7);

@@ -184,7 +184,20 @@ impl Ca {
 
     /// Starts the workstation, with the given environment besides.
     pub(crate) fn start_counter(&mut self, variables: &[(&str, &str)]) {
-        let counter = self.counter(WORKSTATION, variables);
+        let said = |ca: &Self| std::fs::read_to_string(ca.dir.join("counter.log")).unwrap_or_default();
+        let mut counter = self.counter(WORKSTATION, variables);
+        for _ in 0..3 {
+            let mut ended = false;
+            wait(20, "the workstation", || {
+                ended = counter.try_wait().unwrap().is_some();
+                ended || said(self).contains("连接")
+            });
+            // SoftHSM does not open a token while another program writes to one; the clerk starts it again.
+            if !ended || !said(self).contains("GeneralError") {
+                break;
+            }
+            counter = self.counter(WORKSTATION, variables);
+        }
         self.others.push(counter);
     }
 

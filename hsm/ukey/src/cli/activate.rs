@@ -31,11 +31,11 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Resul
     let anchors = arguments.server.anchors()?;
     let token = arguments.token.find(module)?;
     let text = arguments.token.pin_text(&token, voice)?;
-    let initial = pin_rule::check(&text).is_err();
+    let initial = pin_rule::is_well_known(&text);
     let asked = matches!(arguments.token.source(), Source::Prompt);
     let given = Pin::new(text)?;
     let pin = if arguments.new_pin_file.is_some() || (initial && asked) {
-        let new = pin::new_pin(arguments.new_pin_file, voice)?;
+        let new = pin::new_pin(&token, arguments.new_pin_file, voice)?;
         let changed = pin::change(&token, &given, new)?;
         voice.pin_changed(token.serial().as_str());
         changed

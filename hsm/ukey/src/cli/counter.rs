@@ -1,11 +1,17 @@
 //! `ukey counter`.
 
+use std::{path::PathBuf, sync::Arc};
+
 use clap::Args;
 use hsm::Module;
-use ukey::{Error, counter::Counter, tls::Identity};
+use ukey::{
+    Error,
+    counter::{Ask, Counter},
+    tls::Identity,
+};
 
-use super::{ServerArguments, TokenArguments};
-use crate::report::Voice;
+use super::{ServerArguments, TokenArguments, pin};
+use crate::{report::Voice, secret::Source};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -16,9 +22,12 @@ pub(super) struct Arguments {
     workstation: String,
     #[command(flatten)]
     token: TokenArguments,
+    /// 存有持有人新口令的文件；不给则由持有人在此输入 / File with the holder's new PIN; typed here by the holder when not given
+    #[arg(long, env = "HOLDER_PIN_FILE", value_name = "FILE")]
+    holder_pin_file: Option<PathBuf>,
 }
 
-pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Result<(), Error> {
+pub(super) fn run(module: &Module, arguments: Arguments, voice: &Arc<Voice>) -> Result<(), Error> {
     let anchors = arguments.server.anchors()?;
     let clerk = arguments.token.find(module)?;
     let pin = arguments.token.pin(&clerk, voice)?;
@@ -27,11 +36,16 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Resul
     let result = runtime.block_on(async {
         // Not connected yet: a server that is still starting is waited for, like one that went away.
         let client = arguments.server.client(&anchors, &identity)?;
+        let (holder, asked) = (Source::of(arguments.holder_pin_file, None), Arc::clone(voice));
         let counter = Counter {
             module: module.clone(),
             clerk: clerk.serial().clone(),
             name: arguments.workstation,
             notify: |event| voice.event(&event),
+            ask: Arc::new(move |ask| match ask {
+                Ask::New(rule) => pin::chosen_pin(rule, &holder, &asked),
+                Ask::Known => holder.read(asked.ask_holder_pin()),
+            }),
         };
         let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
             .map_err(Error::System)?;

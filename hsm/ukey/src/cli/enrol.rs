@@ -7,6 +7,7 @@ use hsm::{KeyAlgorithm, KeyId, Module, Pin, SoPin, TokenSerial};
 use ring::rand::{SecureRandom, SystemRandom};
 use ukey::{
     Enrolment, Error, certificate, job,
+    pin_rule::PinRule,
     protocol::{Done, FailureCode, Outcome, Step},
 };
 
@@ -53,7 +54,7 @@ pub(super) fn init(module: &Module, arguments: Init, voice: &Voice) -> Result<()
         return Err(Error::Enrolment(Enrolment::LabelTaken(arguments.label)));
     }
     let so_pin = SoPin::new(Source::of(Some(arguments.so_pin_file), None).read("")?)?;
-    let pin = super::pin::new_pin(arguments.pin_file, voice)?;
+    let pin = super::pin::chosen_pin(&PinRule::default(), &Source::of(arguments.pin_file, None), voice)?;
     let blank = module
         .tokens()?
         .into_iter()

@@ -9,7 +9,7 @@ mod pin;
 mod renew;
 mod status;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use hsm::{Module, Pin, Token};
@@ -92,7 +92,7 @@ struct ServerArguments {
 }
 
 /// Does what the command line says.
-pub(crate) fn run(cli: Cli, voice: &Voice) -> Result<(), Error> {
+pub(crate) fn run(cli: Cli, voice: &Arc<Voice>) -> Result<(), Error> {
     let module = Module::load(cli.module.ok_or(Error::NoModule)?)?;
     match cli.command {
         Command::Counter(arguments) => counter::run(&module, arguments, voice),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use hsm::{Module, Pin, Token};
-use ukey::{Error, pin_rule};
+use ukey::{Error, certificate, pin_rule::PinRule};
 
 use super::TokenArguments;
 use crate::{report::Voice, secret::Source};
@@ -28,17 +28,24 @@ pub(super) fn run(module: &Module, command: Command, voice: &Voice) -> Result<()
     let Command::Change(arguments) = command;
     let token = arguments.token.find(module)?;
     let old = arguments.token.pin(&token, voice)?;
-    let new = new_pin(arguments.new_pin_file, voice)?;
+    let new = new_pin(&token, arguments.new_pin_file, voice)?;
     change(&token, &old, new)?;
     voice.pin_changed(token.serial().as_str());
     Ok(())
 }
 
 /// The holder's new PIN, checked before anything is tried on the token; typed twice when it is typed.
-pub(super) fn new_pin(file: Option<PathBuf>, voice: &Voice) -> Result<String, Error> {
-    let source = Source::of(file, None);
+pub(super) fn new_pin(token: &Token, file: Option<PathBuf>, voice: &Voice) -> Result<String, Error> {
+    let certificates = token.certificates()?;
+    let fields = certificates.iter().filter_map(|object| certificate::read(&object.der));
+    let code = fields.filter_map(|fields| fields.unit_code).last();
+    chosen_pin(&PinRule::of_unit(code.as_deref()), &Source::of(file, None), voice)
+}
+
+/// A PIN that keeps to the rule.
+pub(super) fn chosen_pin(rule: &PinRule, source: &Source, voice: &Voice) -> Result<String, Error> {
     let text = source.read(voice.ask_new_pin())?;
-    pin_rule::check(&text).map_err(Error::PinRule)?;
+    rule.check(&text).map_err(Error::PinRule)?;
     if matches!(source, Source::Prompt) && source.read(voice.ask_new_pin_again())? != text {
         return Err(Error::PinsDiffer);
     }

@@ -19,7 +19,7 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Resul
     let anchors = arguments.server.anchors()?;
     let token = arguments.token.find(module)?;
     let pin = arguments.token.pin_text(&token, voice)?;
-    if pin_rule::check(&pin).is_err() {
+    if pin_rule::is_well_known(&pin) {
         return Err(Error::InitialPin);
     }
     // An attempt that was given up leaves a revoked certificate on the token, which ends later than the good one.
