@@ -75,6 +75,8 @@ identifiers! {
     AdjustmentId,
     /// A payment that was taken back.
     ChargebackId,
+    /// An issuing line of a workstation.
+    LineId,
     /// A vendor's delivery of tokens.
     TokenDeliveryId,
     /// An invoice (发票).

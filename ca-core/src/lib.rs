@@ -28,6 +28,7 @@ mod issuance;
 mod issuer;
 mod key;
 mod kind;
+mod line;
 mod lint;
 mod money;
 mod notice;
@@ -71,8 +72,8 @@ pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BankLineId, BatchId, CardId,
-    ChargebackId, InvoiceId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId,
-    TokenDeliveryId, TrainingId, UnitEventId, UnitId,
+    ChargebackId, InvoiceId, LineId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId,
+    StaffId, TokenDeliveryId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -81,6 +82,7 @@ pub use issuance::{
 pub use issuer::Issuer;
 pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
 pub use kind::{ApplicationKind, Loss};
+pub use line::{LineItemCommand, LineItemState};
 pub use lint::{Finding, LintContext, lint};
 pub use money::Fen;
 pub use notice::{DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeKind};

@@ -3,9 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 /// A token that the workstation sees.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct TokenSeen {
     pub(crate) serial: String,
+    pub(crate) label: String,
+    pub(crate) model: String,
+    pub(crate) initialised: bool,
+    /// `ok`, `count-low`, `final-try` or `locked`.
+    pub(crate) pin: String,
 }
 
 /// One command; repeating it does no harm.
@@ -15,6 +21,9 @@ pub(crate) struct Command {
     pub(crate) attempt: String,
     /// Serial number of the token that it is for.
     pub(crate) token: String,
+    /// Which one of an issuing line it is, and whose, for the clerk to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<String>,
     #[serde(flatten)]
     pub(crate) step: Step,
 }

@@ -19,8 +19,8 @@ use super::{
     App,
     apply::advance,
     bill,
+    claim::check_made_at_counter,
     notice::{notice_id, notify},
-    personalise::check_made_at_counter,
     shift, stock,
 };
 use crate::{

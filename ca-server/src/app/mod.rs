@@ -12,6 +12,7 @@ mod bank_line;
 pub(crate) mod batch;
 mod bill;
 mod chargeback;
+mod claim;
 pub(crate) mod clock;
 mod collect;
 mod contact;
@@ -23,12 +24,14 @@ pub(crate) mod erase;
 mod gate;
 mod invoice;
 mod issue;
+mod line;
 mod notice;
 mod ocsp;
 mod online;
 mod pay;
 mod person;
 mod personalise;
+pub(crate) mod presence;
 mod receipt;
 mod recover;
 mod reenroll;
@@ -64,6 +67,7 @@ pub(crate) use self::{
     apply::NewApplication,
     bank::{ImportedLine, LineOutcome, counts},
     chargeback::{NewChargeback, NewSettlement, bought},
+    claim::Claim,
     collect::Collection,
     contact::ContactForm,
     crl::PublishedCrl,
@@ -71,11 +75,13 @@ pub(crate) use self::{
     enroll::NewUnit,
     invoice::{INVOICE_FILE_MAX, NewInvoice, invoice_erased, to_red_letter},
     issue::IssueOrder,
+    line::{LineView, NewLine},
     notice::Addressee,
     ocsp::AnswerCache,
     pay::{Due, NewPayment},
     person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
-    personalise::{Claim, Exchange},
+    personalise::Exchange,
+    presence::Presence,
     receipt::{ReceiptState, ReceiptStatus},
     reenroll::Reenrolled,
     renew::Renewal,
@@ -116,6 +122,8 @@ pub(crate) struct App {
     hashing: Semaphore,
     /// Since when the served CRL lists a certificate that waits to be written to its token.
     listed: Mutex<HashMap<Serial, Instant>>,
+    /// Which workstations are there.
+    pub(crate) presences: presence::Presences,
     /// The latest time that an intent carries, in milliseconds: the clock may not fall behind it (I5).
     latest_intent: AtomicI64,
 }
@@ -141,6 +149,7 @@ impl App {
             receipt_font: OnceLock::new(),
             hashing: Semaphore::new(HASHING),
             listed: Mutex::default(),
+            presences: presence::Presences::default(),
             latest_intent: AtomicI64::new(0),
         }
     }

@@ -12,43 +12,28 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{
-    Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, AttemptCommand, AttemptId,
-    AttemptState, AuditEntry, Author, CertificateCommand, NoticeAbout, NoticeKind,
+    Action, Actor, AttemptCommand, AttemptId, AttemptState, AuditEntry, Author, NoticeAbout, NoticeKind,
 };
-use ca_store::{AttemptRecord, CertificateStatus, WriteSite};
-use ca_verifier::{Reason, Serial};
+use ca_store::{AttemptRecord, WriteSite};
+use ca_verifier::Serial;
 use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::{
     App, IssueOrder,
-    apply::advance,
-    bill, chargeback,
     deliver::challenge_message,
-    free_text,
     notice::{notice_id, notify},
-    status::change_status,
     stock, unlock,
 };
 use crate::{
-    permit::{ClaimApplication, Permit, Personalise},
+    permit::{Permit, Personalise},
     problem::{Failure, Problem},
     protocol::{Command, Done, Failed, KeyOrigin, Outcome, Report, Step, TokenSeen, UserPin},
     rule::Rule,
     wire,
 };
 
-const LEASE_SECS: i64 = 24 * 3600;
-
-/// A clerk puts an application and a blank token together.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Claim {
-    /// Name of the workstation that has the token.
-    pub(crate) workstation: String,
-    /// The blank token, by its serial number.
-    pub(crate) token: String,
-}
+/// How long an attempt is its workstation's.
+pub(super) const LEASE_SECS: i64 = 24 * 3600;
 
 /// Who executes an attempt's commands.
 pub(super) struct Hand {
@@ -69,99 +54,6 @@ pub(crate) struct Exchange {
 }
 
 impl App {
-    /// Claims a paid application; on an application that this workstation holds already, clears its last failure.
-    pub(crate) async fn claim(
-        &self,
-        permit: Permit<ClaimApplication>,
-        application: ApplicationId,
-        claim: Claim,
-    ) -> Result<AttemptId, Problem> {
-        let now = wire::now();
-        check_workstation(&claim.workstation)?;
-        let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
-        let id = AttemptId::new(now, wire::random()?);
-        self.store
-            .write(WriteSite::ClaimApplication, move |tx| {
-                if let Some(held) = tx.live_attempt_of(&application)? {
-                    if held.workstation == claim.workstation
-                        && held.wanted_token.as_deref() == Some(&claim.token)
-                    {
-                        tx.touch_attempt(&held.id, now.plus_secs(LEASE_SECS), "")?;
-                        return Ok(held.id);
-                    }
-                    return Err(Problem::new(Rule::WorkstationBusy));
-                }
-                if tx.live_attempt_of_workstation(&claim.workstation)?.is_some() {
-                    return Err(Problem::new(Rule::WorkstationBusy));
-                }
-                check_made_at_counter(tx, &application)?;
-                let known = tx.application(&application)?.ok_or_else(|| Problem::not_found("application"))?;
-                let unlocks = matches!(known.kind, ApplicationKind::Unlock { .. });
-                if tx.token_in_work(&claim.token)? {
-                    return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
-                }
-                let order = bill::bill_of(tx, &application)?.order.id;
-                chargeback::refuse_in_arrears(tx, &order)?;
-                if let ApplicationKind::Unlock { of } = known.kind {
-                    unlock::check_token(tx, of, &claim.token)?;
-                }
-                advance(tx, &application, ApplicationCommand::Claim { attempt: id.clone() })?;
-                tx.insert_attempt(&AttemptRecord {
-                    id: id.clone(),
-                    application: application.clone(),
-                    workstation: claim.workstation.clone(),
-                    clerk: Author::Staff(clerk),
-                    wanted_token: Some(claim.token.clone()),
-                    state: AttemptState::Claimed,
-                    created_at: now,
-                    lease_until: now.plus_secs(LEASE_SECS),
-                    note: String::new(),
-                })?;
-                if !unlocks {
-                    stock::claim(tx, &claim.token, &id, known.counter.as_deref(), now)?;
-                }
-                let entry = AuditEntry::done(
-                    now,
-                    permit.actor(),
-                    Action::ClaimApplication,
-                    "application",
-                    &application,
-                );
-                let entry = entry.with("attempt", &id).with("workstation", claim.workstation);
-                tx.append_audit(&entry.with("token", claim.token))?;
-                Ok(id)
-            })
-            .await
-    }
-
-    /// Gives up an attempt that nobody has in hands. Its certificate, if any, is revoked; nothing is paid twice.
-    pub(crate) async fn abandon(
-        &self,
-        permit: Permit<ClaimApplication>,
-        application: ApplicationId,
-        reason: String,
-    ) -> Result<(), Problem> {
-        let reason = free_text("reasons", reason, 200)?;
-        self.store
-            .write(WriteSite::AbandonAttempt, move |tx| {
-                let now = wire::now();
-                let held =
-                    tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
-                let next =
-                    held.state.clone().transition(AttemptCommand::Abandon { reason: reason.clone() })?;
-                tx.move_attempt(&held.id, &held.state, &next)?;
-                advance(tx, &application, ApplicationCommand::Abandon { attempt: held.id.clone() })?;
-                stock::free(tx, &held.id, now)?;
-                if let Some(serial) = held.state.serial() {
-                    withdraw_certificate(tx, permit.actor(), serial, now)?;
-                }
-                let entry = AuditEntry::done(now, permit.actor(), Action::Personalise, "attempt", &held.id);
-                tx.append_audit(&entry.with("step", "abandon").with("reason", reason))?;
-                Ok(())
-            })
-            .await
-    }
-
     /// One exchange with a workstation: takes its report, gives the next command if there is one.
     pub(crate) async fn exchange(
         self: &Arc<Self>,
@@ -170,17 +62,22 @@ impl App {
         exchange: Exchange,
     ) -> Result<Option<Command>, Problem> {
         check_workstation(workstation)?;
-        let Some(attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? else {
-            return Ok(None);
-        };
-        if permit.staff().cloned().map(Author::Staff).as_ref() != Some(&attempt.clerk) {
-            return Err(Problem::new(Rule::NotPermitted).with("action", "exchange"));
+        self.see_workstation(permit, workstation, &exchange.tokens);
+        let tokens = exchange.tokens.clone();
+        if let Some(attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? {
+            if permit.staff().cloned().map(Author::Staff).as_ref() != Some(&attempt.clerk) {
+                return Err(Problem::new(Rule::NotPermitted).with("action", "exchange"));
+            }
+            let pin = self.store.read(|reader| self.token_pin(reader, &attempt))?;
+            let (hand, application) =
+                (Hand { actor: permit.actor().clone(), pin }, attempt.application.clone());
+            if let Some(mut command) = self.drive(&hand, attempt, exchange).await? {
+                command.line = self.line_text(workstation, &application)?;
+                return Ok(Some(command));
+            }
         }
-        let hand = Hand {
-            actor: permit.actor().clone(),
-            pin: self.store.read(|reader| self.token_pin(reader, &attempt))?,
-        };
-        self.drive(&hand, attempt, exchange).await
+        // The line begins the next one, or sets this one aside: its command comes with the next exchange.
+        self.drive_line(permit, workstation, &tokens).await.map(|()| None)
     }
 
     /// Takes a report on an attempt, gives its next command if there is one.
@@ -252,7 +149,7 @@ impl App {
                 return Ok(None);
             }
         };
-        Ok(Some(Command { attempt: id.to_string(), token: wanted, step }))
+        Ok(Some(Command { attempt: id.to_string(), token: wanted, line: None, step }))
     }
 
     async fn challenge(&self, attempt: &AttemptId, serial: &Serial) -> Result<[u8; 32], Problem> {
@@ -484,7 +381,7 @@ pub(super) fn holders_place(certificate: &Serial) -> String {
 }
 
 /// As `ukey counter` takes names.
-fn check_workstation(name: &str) -> Result<(), Problem> {
+pub(super) fn check_workstation(name: &str) -> Result<(), Problem> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if (1..=64).contains(&name.len()) && name.chars().all(allowed) {
         Ok(())
@@ -493,48 +390,14 @@ fn check_workstation(name: &str) -> Result<(), Problem> {
     }
 }
 
-/// A renewal, rekey or change happens on the holder's own token, with a PIN that nobody at the counter knows; of a hold
-/// no certificate may come, whoever claims it.
-pub(super) fn check_made_at_counter(
-    tx: &mut ca_store::Tx<'_>,
-    application: &ApplicationId,
-) -> Result<(), Problem> {
-    match tx.application_kind(application)? {
-        Some(kind) if kind.by_holder() => Err(Problem::new(Rule::RenewalByHolder)),
-        Some(kind) if !kind.makes_certificate() && !matches!(kind, ApplicationKind::Unlock { .. }) => {
-            Err(Problem::new(Rule::MakesNoCertificate).with("kind", kind.name()))
-        }
-        _ => Ok(()),
-    }
-}
-
 const FAILED: &str = "failed:";
 
-fn is_failure(note: &str) -> bool {
+pub(super) fn is_failure(note: &str) -> bool {
     note.starts_with(FAILED)
 }
 
-fn is_absence(note: &str) -> bool {
+pub(super) fn is_absence(note: &str) -> bool {
     note.starts_with("failed:token-absent") || note.starts_with("failed:token-removed")
-}
-
-/// A certificate that nobody got: revoked, so that whatever became of the token it is no use.
-fn withdraw_certificate(
-    tx: &mut ca_store::Tx<'_>,
-    actor: &Actor,
-    serial: Serial,
-    now: ca_verifier::Time,
-) -> Result<(), Problem> {
-    match tx.status(&serial)?.map(|record| record.state) {
-        Some(CertificateStatus::Issued(_)) => {
-            let command = CertificateCommand::Revoke { reason: Reason::CessationOfOperation, at: now };
-            change_status(tx, actor, Action::RevokeCertificate, serial, command, now)?;
-            Ok(())
-        }
-        Some(CertificateStatus::Burned { .. }) => Ok(()),
-        // The intent is recorded and its signature may be under way: that task burns or commits, not we.
-        None => Err(Problem::new(Rule::Busy)),
-    }
 }
 
 fn lack_of_origin(origin: &KeyOrigin) -> Option<&'static str> {

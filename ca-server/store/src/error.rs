@@ -171,6 +171,8 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "posting_id" => "posting",
         "token_delivery_id" | "token_delivery_sha256" => "token-delivery",
         "token_serial" => "token",
+        "issuing_line_id" | "issuing_line_workstation" => "issuing-line",
+        "line_item_line_position" | "line_item_application" => "line-item",
         "attempt_id" => "attempt",
         "attempt_held_application" => "live-attempt",
         "attempt_held_workstation" => "workstation",

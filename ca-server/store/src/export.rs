@@ -107,6 +107,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note \
          held_application held_workstation",
     ),
+    ("issuing_line", "id", "id workstation clerk started_at ended_at"),
+    ("line_item", "line, position", "line position application state token note"),
     ("token_delivery", "id", "id sha256:hex imported_by imported_at tokens"),
     (
         "token",

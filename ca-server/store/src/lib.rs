@@ -36,7 +36,8 @@ pub use tx::{Reader, Tx};
 pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine,
     BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource,
-    DeliveryRecord, Earned, Ending, EndingFilter, Expiring, InvoiceFilter, NoticeFilter, NoticeRecord,
-    OpeningRecord, OrderFilter, PairRecord, Progress, RegisterImport, RegisterRow, ShiftRecord, Span,
-    StatusRecord, StockCount, Takings, TokenDelivery, TokenFilter, TrainingFilter, UnitFilter,
+    DeliveryRecord, Earned, Ending, EndingFilter, Expiring, InvoiceFilter, LineItem, LineRecord,
+    NoticeFilter, NoticeRecord, OpeningRecord, OrderFilter, PairRecord, Progress, RegisterImport,
+    RegisterRow, ShiftRecord, Span, StatusRecord, StockCount, Takings, TokenDelivery, TokenFilter,
+    TrainingFilter, UnitFilter,
 };

@@ -507,6 +507,27 @@ diesel::joinable!(register_row -> register_import (import));
 diesel::allow_tables_to_appear_in_same_query!(register_import, register_row);
 
 diesel::table! {
+    issuing_line (id) {
+        id -> Text,
+        workstation -> Text,
+        clerk -> Text,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    line_item (line, position) {
+        line -> Text,
+        position -> BigInt,
+        application -> Text,
+        state -> Text,
+        token -> Nullable<Text>,
+        note -> Text,
+    }
+}
+
+diesel::table! {
     token_delivery (id) {
         id -> Text,
         sha256 -> Binary,

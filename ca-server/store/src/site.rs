@@ -96,6 +96,8 @@ sites! {
     BindToken = "bind-token",
     /// Step 5: the token has its PINs.
     InitialiseToken = "initialise-token",
+    /// Step 5: an issuing line begins, ends, or sets something aside.
+    IssuingLine = "issuing-line",
     /// Step 11: a locked token has its holder's new PIN.
     UnlockToken = "unlock-token",
     /// Step 8: the certificate was written to the token and read back.

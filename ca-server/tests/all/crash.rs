@@ -49,7 +49,8 @@ const MENDING: [WriteSite; 4] =
     [WriteSite::BurnSerial, WriteSite::NoteAttempt, WriteSite::AbandonAttempt, WriteSite::ChangeStatus];
 /// Writes that other walks make: their crashes are in `ceremony_crash.rs`, `staff_crash.rs`, `person_crash.rs`,
 /// `money_crash.rs`, `bank.rs`, `bank_return.rs`, `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
-const ELSEWHERE: [WriteSite; 25] = [
+const ELSEWHERE: [WriteSite; 26] = [
+    WriteSite::IssuingLine,
     WriteSite::UnlockToken,
     WriteSite::Stock,
     WriteSite::Ceremony,

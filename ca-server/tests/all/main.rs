@@ -26,6 +26,7 @@ mod invoice;
 mod invoice_payer;
 mod kills;
 mod kinds;
+mod line;
 mod lint;
 mod money;
 mod money_crash;

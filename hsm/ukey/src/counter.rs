@@ -24,13 +24,15 @@ use crate::{
 };
 
 /// How often the clerk's token is looked for while the server is being waited for.
-const WATCH_EVERY: Duration = Duration::from_millis(400);
+const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// A token is gone when it was missing so many times, so far apart: in all well below a second.
 const LOOKS: u32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often the module is asked to look for tokens anew, between two commands: some modules (SoftHSM, and vendors'
 /// that know no slot events) see a token that is plugged in only after C_Finalize and C_Initialize.
 const RESCAN_EVERY: Duration = Duration::from_secs(1);
+/// How long the server has to take leave: the token that a new connection would need may be gone.
+const GOODBYE: Duration = Duration::from_millis(500);
 /// Pause after a connection that failed for longer than the client's own tries, or an internal error of the server.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -49,6 +51,13 @@ pub enum Event {
     HolderWanted {
         /// Serial number of the token.
         token: String,
+    },
+    /// A token of an issuing line is ready: it is taken out and labelled, the next one is plugged in.
+    Made {
+        /// Serial number of the token.
+        token: String,
+        /// Which one of how many, and whose.
+        line: String,
     },
     /// A command begins.
     Begun {
@@ -131,16 +140,19 @@ impl<F: FnMut(Event)> Counter<F> {
         let mut link = Link::New;
         let mut rescanned = Instant::now();
         let mut typed: Option<Typed> = None;
-        loop {
+        let ended = loop {
             if rescanned.elapsed() >= RESCAN_EVERY {
                 let module = self.module.clone();
                 blocking(move || module.reinitialise()).await??;
                 rescanned = Instant::now();
             }
-            let tokens = self.look(&mut seen).await?;
+            let tokens = match self.look(&mut seen).await {
+                Ok(tokens) => tokens,
+                Err(gone) => break Err(gone),
+            };
             let result = tokio::select! {
-                () = &mut stop => return Ok(()),
-                gone = watch(&module, &clerk) => return Err(gone),
+                () = &mut stop => break Ok(()),
+                gone = watch(&module, &clerk) => break Err(gone),
                 result = exchange(&mut client, &self.name, &tokens, report.as_ref()) => result,
             };
             let answer = match result {
@@ -149,14 +161,14 @@ impl<F: FnMut(Event)> Counter<F> {
                     let error = match other {
                         Ok(answer) => Error::Refused { status: answer.status, problem: Value::Null },
                         Err(error @ (Error::Unreachable { .. } | Error::AnswerLost { .. })) => error,
-                        Err(error) => return Err(error),
+                        Err(error) => break Err(error),
                     };
                     if std::mem::replace(&mut link, Link::Down) != Link::Down {
                         (self.notify)(Event::Lost(error.to_string()));
                     }
                     tokio::select! {
-                        () = &mut stop => return Ok(()),
-                        gone = watch(&module, &clerk) => return Err(gone),
+                        () = &mut stop => break Ok(()),
+                        gone = watch(&module, &clerk) => break Err(gone),
                         () = tokio::time::sleep(PAUSE) => continue,
                     }
                 }
@@ -168,12 +180,17 @@ impl<F: FnMut(Event)> Counter<F> {
             if answer.status == 200 {
                 // A command that hangs must not keep the clerk here; the next start finishes it.
                 report = tokio::select! {
-                    () = &mut stop => return Ok(()),
-                    gone = watch(&module, &clerk) => return Err(gone),
+                    () = &mut stop => break Ok(()),
+                    gone = watch(&module, &clerk) => break Err(gone),
                     report = self.obey(answer.json(), &mut typed) => Some(report?),
                 };
             }
-        }
+        };
+        // The server hears it while the connection lives: nothing is left of the clerk's work there a second later.
+        let path = format!("/api/v1/workstations/{}", self.name);
+        let goodbye = client.request(Method::DELETE, &path, None, &[]);
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        ended
     }
 
     /// Tokens of now, with events for what changed. Tokens without a serial number cannot be told apart: left out.
@@ -222,7 +239,7 @@ impl<F: FnMut(Event)> Counter<F> {
             let pin = typed.as_ref().map(|known| known.pin.to_string()).unwrap_or_default();
             command["user_pin"] = Value::String(pin);
         }
-        let Envelope { attempt, command, token, step } = Envelope::read(command);
+        let Envelope { attempt, command, token, line, step } = Envelope::read(command);
         (self.notify)(Event::Begun { command: command.clone(), token: token.clone() });
         let refused =
             |message: &str| Outcome::Failed { code: FailureCode::BadCommand, message: message.to_owned() };
@@ -237,6 +254,9 @@ impl<F: FnMut(Event)> Counter<F> {
         if matches!(&outcome, Outcome::Failed { code: FailureCode::WrongPin, .. }) {
             // Not given to the token a second time.
             *typed = None;
+        }
+        if let (Outcome::Done(_), "prove", Some(line)) = (&outcome, command.as_str(), line) {
+            (self.notify)(Event::Made { token: token.clone(), line });
         }
         (self.notify)(match &outcome {
             Outcome::Done(_) => Event::Done { command: command.clone(), token },

@@ -71,6 +71,8 @@ pub struct Envelope {
     pub command: String,
     /// Serial number of the token that it is for.
     pub token: String,
+    /// Which one of an issuing line it is, and whose, for the clerk to read.
+    pub line: Option<String>,
     /// What to do; `None` when it is malformed or unknown.
     pub step: Option<Step>,
 }
@@ -81,9 +83,10 @@ impl Envelope {
     pub fn read(value: Value) -> Self {
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (attempt, command, token) = (text("attempt"), text("command"), text("token"));
+        let line = value.get("line").and_then(Value::as_str).map(str::to_owned);
         // The reader's own error is thrown away: it may quote a PIN.
         let step = Step::deserialize(value).ok().filter(|_| ca_core::AttemptId::parse(&attempt).is_ok());
-        Self { attempt, command, token, step }
+        Self { attempt, command, token, line, step }
     }
 }
 

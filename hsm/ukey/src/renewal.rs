@@ -59,7 +59,7 @@ impl Renewal {
         command: Value,
         notify: &mut impl FnMut(Event),
     ) -> Result<Report, Error> {
-        let Envelope { attempt, command, token, step } = Envelope::read(command);
+        let Envelope { attempt, command, token, step, .. } = Envelope::read(command);
         notify(Event::Begun { command: command.clone(), token: token.clone() });
         let outcome = match step {
             // Nothing else can be asked of a token that holds a certificate in use.

@@ -306,6 +306,7 @@ fn event_json(event: &Event) -> Value {
         Event::Inserted(token) => json!({ "event": "inserted", "token": token }),
         Event::Removed(token) => json!({ "event": "removed", "token": token }),
         Event::HolderWanted { token } => json!({ "event": "holder-wanted", "token": token }),
+        Event::Made { token, line } => json!({ "event": "made", "token": token, "line": line }),
         Event::Begun { command, token } => json!({ "event": "begun", "command": command, "token": token }),
         Event::Done { command, token } => json!({ "event": "done", "command": command, "token": token }),
         Event::Failed { command, token, code, message } => {
@@ -330,6 +331,12 @@ fn event_text(language: Language, event: &Event) -> String {
         }
         Event::HolderWanted { token } => {
             format!("{token}: the holder types a new PIN here; staff look away.")
+        }
+        Event::Made { token, line } if zh => {
+            format!("【{line}】{token} 已完成：请取下并贴标签，再插入下一个。")
+        }
+        Event::Made { token, line } => {
+            format!("[{line}] {token} is ready: take it out, label it, plug in the next one.")
         }
         Event::Begun { command, token } => format!("{token}: {} …", command_text(language, command)),
         Event::Done { command, token } if zh => format!("{token}: {}，完成", command_text(language, command)),

@@ -9,7 +9,7 @@ use crate::{
     Reader, StoreError, Tx,
     schema::attempt,
     statement::{Column, Shift, Value},
-    tx::{all, change_one, insert, one, run},
+    tx::{change_one, insert, one, run},
 };
 
 /// An attempt with what the counter needs to go on with it.
@@ -83,7 +83,7 @@ impl Reader<'_> {
         row.map(AttemptRecord::try_from).transpose()
     }
 
-    /// The attempt that a workstation is working on: neither delivered nor abandoned.
+    /// The attempt that a workstation is working on: neither proved nor delivered nor abandoned.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -96,18 +96,7 @@ impl Reader<'_> {
         row.map(AttemptRecord::try_from).transpose()
     }
 
-    /// Attempts that are neither delivered nor abandoned, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn unfinished_attempts(&mut self) -> Result<Vec<AttemptRecord>, StoreError> {
-        // A range, not IS NOT NULL, for which SQLite would read the whole table.
-        let query = attempt::table.filter(attempt::held_workstation.ge("")).order(attempt::id);
-        let rows = all!(self, Row, query)?;
-        rows.into_iter().map(AttemptRecord::try_from).collect()
-    }
-
-    /// Whether an attempt is at work on this token: neither delivered nor abandoned.
+    /// Whether an attempt is at work on this token: neither proved nor delivered nor abandoned.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -187,7 +176,10 @@ struct Held {
 
 impl Held {
     fn by(state: &AttemptState) -> Self {
-        Self { application: !matches!(state, AttemptState::Abandoned { .. }), workstation: !state.is_over() }
+        Self {
+            application: !matches!(state, AttemptState::Abandoned { .. }),
+            workstation: !state.is_over() && !matches!(state, AttemptState::Proved { .. }),
+        }
     }
 }
 

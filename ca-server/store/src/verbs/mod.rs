@@ -18,6 +18,7 @@ mod idempotency;
 mod invoice;
 mod issuing;
 mod lease;
+mod line;
 mod material;
 mod notice;
 mod online_payment;
@@ -52,6 +53,7 @@ pub use self::{
     idempotency::Claim,
     invoice::InvoiceFilter,
     issuing::CertificateRecord,
+    line::{LineItem, LineRecord},
     notice::{Expiring, NoticeFilter, NoticeRecord},
     order::OrderFilter,
     person::{ClearAgent, OpeningRecord},

@@ -1,6 +1,9 @@
 //! Tokens as vendors deliver them, and the lists that say so.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -31,11 +34,30 @@ impl Ca {
         assert!(output.status.success(), "{}", text(&output));
     }
 
+    /// One whose factory SO PIN is not the one that the policy says.
+    pub(crate) fn token_with_so_pin(&self, so_pin: &str) -> String {
+        self.made_token(&self.dir.join("ukey/softhsm2.conf"), so_pin)
+    }
+
+    /// Where SoftHSM keeps the token with this label: to move it away is to pull it out.
+    pub(crate) fn token_folder(&self, label: &str) -> PathBuf {
+        let folders = std::fs::read_dir(self.dir.join("ukey/tokens")).unwrap();
+        let has = |folder: &PathBuf| {
+            let object = std::fs::read(folder.join("token.object")).unwrap_or_default();
+            object.windows(label.len()).any(|part| part == label.as_bytes())
+        };
+        folders.map(|folder| folder.unwrap().path()).find(has).unwrap()
+    }
+
     pub(super) fn blank_token_in(&self, softhsm: &Path) -> String {
+        self.made_token(softhsm, FACTORY_SO_PIN)
+    }
+
+    fn made_token(&self, softhsm: &Path, so_pin: &str) -> String {
         let before = self.token_serials(softhsm);
         let mut command = Command::new("softhsm2-util");
         command.args(["--module", MODULE, "--init-token", "--free", "--label", "BLANK"]);
-        command.args(["--so-pin", FACTORY_SO_PIN, "--pin", "00000000"]);
+        command.args(["--so-pin", so_pin, "--pin", "00000000"]);
         let output = command.env("SOFTHSM2_CONF", softhsm).output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
         self.token_serials(softhsm).into_iter().find(|serial| !before.contains(serial)).unwrap()

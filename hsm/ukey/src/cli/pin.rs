@@ -38,7 +38,7 @@ pub(super) fn run(module: &Module, command: Command, voice: &Voice) -> Result<()
 pub(super) fn new_pin(token: &Token, file: Option<PathBuf>, voice: &Voice) -> Result<String, Error> {
     let certificates = token.certificates()?;
     let fields = certificates.iter().filter_map(|object| certificate::read(&object.der));
-    let code = fields.filter_map(|fields| fields.unit_code).last();
+    let code = fields.filter_map(|fields| fields.unit_code).next_back();
     chosen_pin(&PinRule::of_unit(code.as_deref()), &Source::of(file, None), voice)
 }
 
