@@ -46,7 +46,7 @@ pub(crate) struct UserPin {
     pub(crate) user_pin: Option<String>,
     /// The holder types it at the workstation; the server never sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) holder_pin: Option<PinRule>,
+    pub(crate) holder_pin: Option<Box<PinRule>>,
 }
 
 /// What is to be done. No `Debug`: some carry PINs.

@@ -30,7 +30,7 @@ impl App {
         let application = application.ok_or_else(|| Problem::not_found("application"))?;
         let (least, most) = rules.pin_chars();
         let (denied, code) = (rules.denied_pins().to_vec(), application.unit_code.to_string());
-        Ok(UserPin { user_pin: None, holder_pin: Some(PinRule { least, most, denied, code }) })
+        Ok(UserPin { user_pin: None, holder_pin: Some(Box::new(PinRule { least, most, denied, code })) })
     }
 
     /// What is done with the security officer's PIN: a blank token is initialised, a locked one unlocked. The label names

@@ -162,7 +162,7 @@ fn set_aside(ca: &mut Ca) {
 fn stopped(ca: &Ca) {
     let waiting = ca.paid_application();
     wait(5, "the end of the line", || seen(ca)["ended_at"].is_string());
-    start(ca, &[waiting.clone()]);
+    start(ca, std::slice::from_ref(&waiting));
     let ended = ca.call("clerk", "DELETE", PATH, None, None).unwrap();
     assert_eq!((&ended["aside"], ended["ended_at"].is_string()), (&json!(1), true), "{ended}");
     assert_eq!(ca.application(&waiting)["state"], "paid");
