@@ -1,6 +1,8 @@
 //! A small CA and a scripted HTTPS server with client certificates.
 #![expect(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod program;
+
 use std::{
     convert::Infallible,
     path::{Path, PathBuf},

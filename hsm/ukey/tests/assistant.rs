@@ -1,0 +1,342 @@
+//! The holder's assistant as a person meets it: what is wrong at which step, and what is done about roots.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod common;
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use hsm::{
+    CertificateObject, KeyAlgorithm, KeyId, Pin, PinState, Token,
+    testing::{SoftHsm, in_softhsm},
+};
+use serde_json::{Value, json};
+
+use common::{
+    Ca, Reply, Server, personalised,
+    program::{run, secret, with_module},
+};
+
+/// Nobody listens there.
+const NOWHERE: &str = "https://127.0.0.1:1";
+
+fn pin(text: &str) -> Pin {
+    Pin::new(text.to_owned()).unwrap()
+}
+
+fn trial(softhsm: &SoftHsm, portal: &str, root: &Path, pin: &str, more: &[&str]) -> (i32, String) {
+    let pin = secret(softhsm, "pin", pin);
+    let base = ["test", "--portal", portal, "--anchor", root.to_str().unwrap(), "--pin-file", &pin];
+    let (code, out, error) = run(with_module(&[&base[..], more].concat()));
+    assert_eq!(error, "", "each step is on standard output");
+    (code, out)
+}
+
+/// The step that failed, in JSON.
+fn failed(softhsm: &SoftHsm, portal: &str, root: &Path, pin: &str) -> (String, String) {
+    let (code, out) = trial(softhsm, portal, root, pin, &["--json"]);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &document["passed"]), (1, &json!(false)));
+    let steps = document["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 6);
+    let step = steps.iter().find(|step| step["result"] == "failed").unwrap();
+    (step["step"].as_str().unwrap().to_owned(), step["error"].as_str().unwrap().to_owned())
+}
+
+fn words(step: &str, error: &str) -> (String, String) {
+    (step.to_owned(), error.to_owned())
+}
+
+#[test]
+fn a_trial_stops_at_what_is_wrong_with_the_token() {
+    in_softhsm("a_trial_stops_at_what_is_wrong_with_the_token", |softhsm| {
+        let ca = Ca::new();
+        let root = ca.root_pem(softhsm.dir());
+        assert_eq!(failed(softhsm, NOWHERE, &root, "271828"), words("token", "no-token"));
+        let bare = softhsm.init_token("bare", "so-pin-1", "271828");
+        assert_eq!(failed(softhsm, NOWHERE, &root, "271828"), words("certificate", "no-certificate"));
+        let (code, out) = trial(softhsm, NOWHERE, &root, "271828", &[]);
+        let expected = format!(
+            "✓ U-key：bare  {}\n✗ 证书：U-key 中没有证书。\n    处理：请到柜台制证。\n\
+             － 口令：未进行\n－ 密钥：未进行\n－ 门户：未进行\n－ 登录：未进行\n",
+            bare.serial()
+        );
+        assert_eq!((code, out), (1, expected));
+
+        // A certificate that another key was certified with.
+        beside_the_wrong_key(&ca, &bare);
+        assert_eq!(failed(softhsm, NOWHERE, &root, "271828"), words("key", "key-differs"));
+        assert_eq!(failed(softhsm, NOWHERE, &root, "314159"), words("pin", "wrong-pin"));
+        bare.module().reinitialise().unwrap();
+        assert_eq!(bare.info().unwrap().pin, PinState::CountLow, "tried once, and said");
+
+        let _ = softhsm.init_token("second", "so-pin-1", "271828");
+        assert_eq!(failed(softhsm, NOWHERE, &root, "271828"), words("token", "several-tokens"));
+    });
+}
+
+fn beside_the_wrong_key(ca: &Ca, token: &Token) {
+    let session = token.session(&pin("271828")).unwrap();
+    let own = KeyId::new(b"own").unwrap();
+    session.generate_key_pair(KeyAlgorithm::EcP256, &own, "own").unwrap();
+    let other = rcgen::KeyPair::generate().unwrap();
+    let der = ca.issue(&rcgen::PublicKeyData::subject_public_key_info(&other), "单位");
+    let fields = ukey::certificate::read(&der).unwrap();
+    let object = CertificateObject {
+        cka_id: own.as_bytes().to_vec(),
+        label: "单位".to_owned(),
+        der,
+        subject: fields.subject,
+        issuer: fields.issuer,
+        serial: fields.serial,
+    };
+    session.write_certificate(&object).unwrap();
+}
+
+#[test]
+fn a_trial_stops_at_what_the_portal_says() {
+    in_softhsm("a_trial_stops_at_what_the_portal_says", |softhsm| {
+        let ca = Ca::new();
+        let root = ca.root_pem(softhsm.dir());
+        let token = personalised(softhsm, &ca, "unit", "ec-p256");
+        let portal = Server::start(&ca, |number, _| match number {
+            0 | 1 => Reply::Json(200, json!({ "decision": "accepted", "name": "南京签印科技有限公司" })),
+            2 => Reply::Json(403, json!({ "code": "not-activated", "detail": "d" })),
+            3 => Reply::Json(403, json!({ "code": "held", "detail": "d" })),
+            4 => Reply::Json(403, json!({ "code": "revoked", "detail": "d" })),
+            5 => Reply::Json(503, json!({ "code": "status-unavailable", "detail": "d" })),
+            _ => Reply::Json(403, json!({ "code": "unknown-issuer", "detail": "d" })),
+        });
+        let (code, out) = trial(softhsm, &portal.url, &root, "271828", &[]);
+        assert_eq!(code, 0, "{out}");
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines.len(), 7);
+        assert!(lines[..6].iter().all(|line| line.starts_with("✓ ")), "{out}");
+        assert_eq!(lines[5], "✓ 登录：成功，南京签印科技有限公司");
+        let (code, out) = trial(softhsm, &portal.url, &root, "271828", &["--json"]);
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &document["passed"]), (0, &json!(true)));
+        for refused in ["not-activated", "held", "revoked", "status-unavailable", "portal-refused"] {
+            assert_eq!(failed(softhsm, &portal.url, &root, "271828"), words("login", refused));
+        }
+        let (_, out) = trial(softhsm, &portal.url, &root, "271828", &["--lang", "en"]);
+        assert!(out.contains("✗ Login: The portal refuses (status 403, unknown-issuer): d\n"), "{out}");
+
+        assert_eq!(failed(softhsm, NOWHERE, &root, "271828"), words("portal", "unreachable"));
+        let strangers = softhsm.dir().join("strangers");
+        std::fs::create_dir(&strangers).unwrap();
+        let stranger = Ca::new().root_pem(&strangers);
+        assert_eq!(failed(softhsm, &portal.url, &stranger, "271828"), words("portal", "untrusted"));
+        let (_, out) = trial(softhsm, &portal.url, &stranger, "271828", &[]);
+        assert!(out.contains("请用 ukey root install 安装 CA 根证书"), "{out}");
+        token.module().reinitialise().unwrap();
+        assert_eq!(token.info().unwrap().pin, PinState::Ok);
+    });
+}
+
+/// A home folder with a Firefox profile, and a `certutil` that writes down what it is told.
+struct Person {
+    home: PathBuf,
+    log: PathBuf,
+}
+
+impl Person {
+    fn new(dir: &Path) -> Self {
+        let (home, programs) = (dir.join("home"), dir.join("programs"));
+        let profile = home.join(".mozilla/firefox/abc.default");
+        std::fs::create_dir_all(&profile).unwrap();
+        std::fs::write(profile.join("cert9.db"), "").unwrap();
+        std::fs::create_dir_all(&programs).unwrap();
+        let log = dir.join("certutil.log");
+        let script = format!("#!/bin/sh\n[ \"$1\" = -H ] || echo \"$@\" >>{}\n", log.display());
+        std::fs::write(programs.join("certutil"), script).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(programs.join("certutil"), mode).unwrap();
+        Self { home, log }
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        self.run_with(arguments, &format!("{}:/usr/bin:/bin", self.home.with_file_name("programs").display()))
+    }
+
+    fn run_with(&self, arguments: &[&str], path: &str) -> (i32, String, String) {
+        let mut command: Command = with_module(arguments);
+        command.env("HOME", &self.home).env_remove("XDG_CONFIG_HOME").env("PATH", path);
+        run(command)
+    }
+
+    fn told(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let _ = std::fs::remove_file(&self.log);
+        let short = text.replace(self.home.to_str().unwrap(), "HOME");
+        short.lines().map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn a_root_is_installed_once_it_was_compared_and_taken_out_again() {
+    in_softhsm("a_root_is_installed_once_it_was_compared_and_taken_out_again", |softhsm| {
+        let ca = Ca::new();
+        let person = Person::new(softhsm.dir());
+        let file = ca.root_pem(softhsm.dir());
+        let file = file.to_str().unwrap();
+        let fingerprint = ca_core::fingerprint(&ca.root);
+
+        let (code, out, error) = person.run(&["root", "install", "--file", file]);
+        assert_eq!(code, 1);
+        assert!(out.contains(&fingerprint[..39]) && out.contains(&fingerprint[40..]), "{out}");
+        assert!(error.contains("没有人核对指纹，什么也没有改动"), "{error}");
+        let other = ca_core::fingerprint(b"other");
+        let (code, _, error) = person.run(&["root", "install", "--file", file, "--fingerprint", &other]);
+        assert_eq!(code, 1);
+        assert!(error.contains("指纹不同，什么也没有改动") && error.contains(&fingerprint), "{error}");
+        assert_eq!(person.told(), Vec::<String>::new());
+        assert!(!person.home.join(".config").exists());
+
+        // Not compared: no other command trusts it.
+        let trial = ["test", "--portal", NOWHERE, "--json"];
+        let (_, out, _) = person.run(&["status", "--offline"]);
+        assert!(out.contains("没有插入 U-key"), "{out}");
+        let install = ["root", "install", "--file", file, "--fingerprint", &fingerprint];
+        let (code, out, error) = person.run(&install);
+        assert_eq!((code, error.as_str()), (0, ""));
+        let name = ukey::root::nickname(&ca.root);
+        let kept = "HOME/.config/qianyin/root.pem";
+        assert_eq!(
+            person.told(),
+            [
+                "-d sql:HOME/.pki/nssdb -N --empty-password".to_owned(),
+                format!("-d sql:HOME/.pki/nssdb -A -t C,, -n {name} -i {kept}"),
+                format!("-d sql:HOME/.mozilla/firefox/abc.default -A -t C,, -n {name} -i {kept}"),
+            ]
+        );
+        let shown = out.replace(person.home.to_str().unwrap(), "HOME");
+        assert!(shown.contains("  Firefox  HOME/.mozilla/firefox/abc.default  已安装\n"), "{shown}");
+        assert!(shown.ends_with("撤销：ukey root remove\n"), "{shown}");
+        trusted_from_now_on(softhsm, &ca, &person, &trial);
+        removed(&person, &name);
+    });
+}
+
+fn trusted_from_now_on(softhsm: &SoftHsm, ca: &Ca, person: &Person, trial: &[&str]) {
+    personalised(softhsm, ca, "unit", "ec-p256");
+    let pin = secret(softhsm, "pin", "271828");
+    let portal = Server::start(ca, |_, _| Reply::Json(200, json!({ "name": "单位" })));
+    let trial = [&trial[..1], &["--portal", &portal.url, "--pin-file", &pin]].concat();
+    let (code, out, error) = person.run(&trial);
+    assert_eq!(code, 0, "{out}{error}");
+    let (code, _, error) = person.run_with(&["root", "remove"], "/nonexistent");
+    assert_eq!((code, error.as_str()), (0, ""));
+    let (code, out, _) = person.run(&trial);
+    assert_eq!(code, 1);
+    assert!(out.contains("✗ 门户：还没有 CA 根证书。\n    处理：请先运行 ukey root install"), "{out}");
+    let root = ca.root_pem(softhsm.dir());
+    let fingerprint = ca_core::fingerprint(&ca.root);
+    let install = ["root", "install", "--file", root.to_str().unwrap(), "--fingerprint", &fingerprint];
+    let (code, out, _) = person.run_with(&install, "/nonexistent");
+    assert!(code == 0 && out.contains("请先安装") | out.contains("libnss3-tools"), "{out}");
+    person.told();
+}
+
+fn removed(person: &Person, name: &str) {
+    let nssdb = person.home.join(".pki/nssdb");
+    std::fs::write(nssdb.join("cert9.db"), "").unwrap();
+    let (code, out, error) = person.run(&["--lang", "en", "root", "remove"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(out.ends_with("ukey trusts this root no longer.\n"), "{out}");
+    let store = "-d sql:HOME/.mozilla/firefox/abc.default";
+    assert_eq!(person.told()[2..], [format!("{store} -L -n {name}"), format!("{store} -D -n {name}")]);
+    let (code, _, error) = person.run(&["--json", "root", "remove"]);
+    let error: Value = serde_json::from_str(&error).unwrap();
+    assert_eq!((code, &error["error"]), (1, &json!("no-root")));
+}
+
+/// Plain HTTP: one answer to whoever asks.
+fn plain(status: &'static str, headers: &'static str, body: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_root_is_fetched_and_what_is_none_is_refused() {
+    in_softhsm("a_root_is_fetched_and_what_is_none_is_refused", |softhsm| {
+        let ca = Ca::new();
+        let person = Person::new(softhsm.dir());
+        let fingerprint = ca_core::fingerprint(&ca.root);
+        let install = |url: &str| {
+            let words = ["--json", "root", "install", "--server", url, "--fingerprint", &fingerprint];
+            person.run(&words)
+        };
+        let (code, out, error) = install(&plain("200 OK", "", ca.root.clone()));
+        assert_eq!((code, error.as_str()), (0, ""));
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (&document["event"], &document["stores"][0]["result"]),
+            (&json!("root-installed"), &json!("changed"))
+        );
+        for (url, word) in [
+            (plain("404 Not Found", "", Vec::new()), "unexpected"),
+            (plain("200 OK", "", b"<html>".to_vec()), "no-root-there"),
+            ("http://127.0.0.1:1".to_owned(), "unreachable"),
+            ("ftp://x".to_owned(), "url"),
+        ] {
+            let (code, _, error) = install(&url);
+            let error: Value = serde_json::from_str(&error).unwrap();
+            assert_eq!((code, &error["error"]), (1, &json!(word)), "{url}");
+        }
+        // Over HTTPS the server's certificate leads to the very root that is still to be compared.
+        let server = Server::start(&ca, |_, _| Reply::Empty(204));
+        let (code, _, error) = install(&server.url);
+        assert_eq!(code, 1, "a server that asks for a certificate of ours gets none: {error}");
+    });
+}
+
+#[test]
+fn the_doctor_tells_what_token_and_network_can_do() {
+    in_softhsm("the_doctor_tells_what_token_and_network_can_do", |softhsm| {
+        let token = softhsm.init_token("unit", "so-pin-1", "271828");
+        let (code, out, _) = run(with_module(&["doctor"]));
+        assert_eq!(code, 0);
+        for part in [
+            "插拔：",
+            "已初始化：是",
+            "口令长度：4–255",
+            "在读卡器上输入口令：否",
+            "写保护：否",
+            "自带随机数发生器：是",
+        ] {
+            assert!(out.contains(part), "{part}: {out}");
+        }
+        // 1970 is far from now; a person is told what comes of it.
+        let past = plain("200 OK", "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", Vec::new());
+        let (code, out, _) = run(with_module(&["doctor", "--server", &past]));
+        assert!(code == 0 && out.contains("已连接\n  时钟：本机快 "), "{out}");
+        let (code, out, _) = run(with_module(&["--json", "doctor", "--server", &past]));
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &document["network"]["reached"]), (0, &json!(true)));
+        assert!(document["network"]["clock_ahead_secs"].as_i64().unwrap() > 1_700_000_000);
+        let known = document["tokens"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["serial"] == token.serial().as_str());
+        assert_eq!((&known.unwrap()["pin_length_min"], &known.unwrap()["random"]), (&json!(4), &json!(true)));
+
+        let (code, out, error) = run(with_module(&["doctor", "--server", "http://127.0.0.1:1"]));
+        assert!(code == 1 && out.contains("连不上") && error.contains("处理：请检查网络"), "{out}{error}");
+    });
+}
