@@ -4,7 +4,7 @@
 //! The first step that fails ends the trial: what comes after needs it. The PIN is tried once.
 
 use ca_core::PROVE_CONTEXT;
-use hsm::{Input, KeyAlgorithm, KeyRef, Module, Pin, Session, Token, TokenInfo};
+use hsm::{Input, KeyAlgorithm, KeyRef, Module, Session, Token, TokenInfo};
 use hyper::Method;
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls_pki_types::CertificateDer;
@@ -78,6 +78,14 @@ pub enum Fault {
         /// Why in detail, English.
         detail: String,
     },
+}
+
+impl Fault {
+    /// The portal refuses because the certificate is revoked: another one on the token may do.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "revoked")
+    }
 }
 
 impl<E: Into<Error>> From<E> for Fault {
@@ -187,12 +195,4 @@ pub async fn log_in(client: &mut Client) -> Result<String, Fault> {
         return Ok(text("name"));
     }
     Err(Fault::Refused { code: text("code"), status: answer.status, detail: text("detail") })
-}
-
-/// The identity that the portal is shown: the PIN was right a moment ago.
-///
-/// # Errors
-/// Those of [`Identity::open`].
-pub fn identity(token: &Token, pin: Pin) -> Result<Identity, Fault> {
-    Ok(Identity::open(token, pin, None)?)
 }

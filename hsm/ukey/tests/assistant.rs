@@ -4,21 +4,20 @@
 mod common;
 
 use std::{
-    io::{Read, Write},
-    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use hsm::{
-    CertificateObject, KeyAlgorithm, KeyId, Pin, PinState, Token,
+    CertificateObject, KeyAlgorithm, KeyId, Pin, PinState, Session, Token,
     testing::{SoftHsm, in_softhsm},
 };
 use serde_json::{Value, json};
 
 use common::{
     Ca, Reply, Server, personalised,
+    plain::plain,
     program::{run, secret, with_module},
 };
 
@@ -86,10 +85,14 @@ fn beside_the_wrong_key(ca: &Ca, token: &Token) {
     session.generate_key_pair(KeyAlgorithm::EcP256, &own, "own").unwrap();
     let other = rcgen::KeyPair::generate().unwrap();
     let der = ca.issue(&rcgen::PublicKeyData::subject_public_key_info(&other), "单位");
+    write(&session, &own, der);
+}
+
+fn write(session: &Session, id: &KeyId, der: Vec<u8>) {
     let fields = ukey::certificate::read(&der).unwrap();
     let object = CertificateObject {
-        cka_id: own.as_bytes().to_vec(),
-        label: "单位".to_owned(),
+        cka_id: id.as_bytes().to_vec(),
+        label: fields.common_name,
         der,
         subject: fields.subject,
         issuer: fields.issuer,
@@ -137,6 +140,35 @@ fn a_trial_stops_at_what_the_portal_says() {
         token.module().reinitialise().unwrap();
         assert_eq!(token.info().unwrap().pin, PinState::Ok);
     });
+}
+
+#[test]
+fn a_revoked_certificate_beside_a_good_one_is_passed_over() {
+    in_softhsm("a_revoked_certificate_beside_a_good_one_is_passed_over", |softhsm| {
+        let ca = Ca::new();
+        let root = ca.root_pem(softhsm.dir());
+        let token = personalised(softhsm, &ca, "unit", "ec-p256");
+        second_certificate(&ca, &token);
+        let portal = Server::start(&ca, |number, _| match number {
+            0 => Reply::Json(403, json!({ "code": "revoked", "detail": "d" })),
+            1 => Reply::Json(200, json!({ "name": "单位" })),
+            _ => Reply::Json(403, json!({ "code": "revoked", "detail": "d" })),
+        });
+        let (code, out) = trial(softhsm, &portal.url, &root, "271828", &[]);
+        assert!(code == 0 && out.contains("✓ 登录：成功，单位\n"), "{out}");
+        let shown = portal.received();
+        assert_ne!(shown[0].certificate, shown[1].certificate);
+        assert_eq!(failed(softhsm, &portal.url, &root, "271828"), words("login", "revoked"));
+        assert_eq!(portal.received().len(), 4, "each certificate once");
+    });
+}
+
+fn second_certificate(ca: &Ca, token: &Token) {
+    let session = token.session(&pin("271828")).unwrap();
+    let id = KeyId::new(b"second").unwrap();
+    let key = session.generate_key_pair(KeyAlgorithm::EcP256, &id, "second").unwrap();
+    let der = ca.issue(&ukey::certificate::spki(key.public()).unwrap(), "unit");
+    write(&session, &id, der);
 }
 
 /// A home folder with a Firefox profile, and a `certutil` that writes down what it is told.
@@ -254,21 +286,6 @@ fn removed(person: &Person, name: &str) {
     let (code, _, error) = person.run(&["--json", "root", "remove"]);
     let error: Value = serde_json::from_str(&error).unwrap();
     assert_eq!((code, &error["error"]), (1, &json!("no-root")));
-}
-
-/// Plain HTTP: one answer to whoever asks.
-fn plain(status: &'static str, headers: &'static str, body: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
-            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
-        }
-    });
-    url
 }
 
 #[test]

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use common::{
     Ca, Reply, Server, personalised,
+    plain::plain,
     program::{run, ukey},
 };
 
@@ -192,6 +193,34 @@ fn what_is_typed_once_is_remembered() {
         person.press(" ");
         person.wait("  7  Quit");
         person.press("\x1b");
+        assert_eq!(person.ends().0, 0);
+    });
+}
+
+#[test]
+fn a_root_is_compared_at_the_terminal() {
+    in_softhsm("a_root_is_compared_at_the_terminal", |softhsm| {
+        let ca = Ca::new();
+        let url = plain("200 OK", "", ca.root.clone());
+        let kept = softhsm.dir().join(".config/qianyin/root.pem");
+        let mut person = Terminal::start(softhsm.dir(), "zh_CN.UTF-8", true);
+        for (answer, says) in [("否", "指纹未确认一致，什么也没有改动"), ("是", "撤销：ukey root remove")]
+        {
+            person.wait("直接按数字");
+            person.press("6");
+            person.answer("根证书地址", &url);
+            let compared = person.wait("完全一致吗？（是/否）");
+            let groups = ca_core::fingerprint(&ca.root);
+            assert!(compared.contains(&groups[..39]) && compared.contains(&groups[40..]), "{compared}");
+            assert!(!kept.exists());
+            person.press(&format!("{answer}\n"));
+            person.wait(says);
+            person.wait("按任意键返回菜单");
+            person.press(" ");
+        }
+        assert!(kept.exists());
+        person.wait("  7  退出");
+        person.press("7");
         assert_eq!(person.ends().0, 0);
     });
 }

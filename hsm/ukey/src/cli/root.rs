@@ -109,7 +109,7 @@ fn remove(voice: &Voice) -> Result<(), Error> {
     if outcome.iter().all(|(_, done)| !matches!(done, Done::Failed(_))) {
         home.forget_root()?;
     }
-    voice.root_removed(&name, &outcome);
+    voice.root_removed(&kept, &name, &outcome);
     failed(outcome)
 }
 

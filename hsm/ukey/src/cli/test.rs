@@ -4,6 +4,7 @@ use clap::Args;
 use hsm::{Module, Pin, Token};
 use ukey::{
     Error,
+    tls::Identity,
     trial::{self, Candidate, Fault, Step},
 };
 
@@ -53,14 +54,30 @@ fn steps(module: &Module, arguments: Arguments, trial: &mut Trial<'_>) -> Result
     trial.pass(Step::Certificate, Passed::Certificate(candidate.fields().clone()));
     let pin = prove_key(&token, &arguments.token, &candidate, trial)?;
     let anchors = arguments.root.anchors()?;
-    let identity = trial::identity(&token, pin)?;
-    super::runtime()?.block_on(async {
-        let mut portal = trial::reach(&arguments.portal, &anchors, &identity).await?;
-        trial.pass(Step::Portal, Passed::Portal(arguments.portal.clone()));
-        let name = trial::log_in(&mut portal).await?;
-        trial.pass(Step::Login, Passed::Login(name));
-        Ok(())
-    })
+    let runtime = super::runtime()?;
+    let (mut refused, mut first) = (Vec::new(), None);
+    loop {
+        let identity = match Identity::open_except(&token, Pin::new(pin.clone())?, None, &refused) {
+            Err(Error::NoCertificate { .. }) if first.is_some() => break,
+            other => other?,
+        };
+        let mut portal = runtime.block_on(trial::reach(&arguments.portal, &anchors, &identity))?;
+        if first.is_none() {
+            trial.pass(Step::Portal, Passed::Portal(arguments.portal.clone()));
+        }
+        match runtime.block_on(trial::log_in(&mut portal)) {
+            // An attempt that was given up leaves a revoked certificate on the token, which ends later than the good one.
+            Err(fault) if fault.is_revoked() => {
+                refused.push(identity.certificate().serial_hex.clone());
+                first.get_or_insert(fault);
+            }
+            other => {
+                trial.pass(Step::Login, Passed::Login(other?));
+                return Ok(());
+            }
+        }
+    }
+    first.map_or(Ok(()), Err)
 }
 
 /// The PIN is tried by the first session; what comes after knows that it is right.
@@ -69,11 +86,11 @@ fn prove_key(
     arguments: &TokenArguments,
     candidate: &Candidate,
     trial: &mut Trial<'_>,
-) -> Result<Pin, Fault> {
+) -> Result<String, Fault> {
     let text = arguments.pin_text(token, trial.voice)?;
     let session = token.session(&Pin::new(text.clone())?)?;
     trial.pass(Step::Pin, Passed::Pin);
     trial::sign(&session, candidate)?;
     trial.pass(Step::Key, Passed::Key);
-    Ok(Pin::new(text)?)
+    Ok(text)
 }

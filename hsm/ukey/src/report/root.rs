@@ -65,16 +65,8 @@ impl Voice {
             "Kept; every command of ukey trusts it from now on, without --anchor: ",
         );
         say(&format!("{kept}{}", file.display()));
-        for (store, done) in outcome {
-            let what = match done {
-                Done::Changed => self.pick("已安装", "installed"),
-                Done::Nothing => self.pick("没有变化", "unchanged"),
-                Done::NoCertutil => self.pick("未安装", "not installed"),
-                Done::Failed(_) => self.pick("失败", "failed"),
-            };
-            let detail = if let Done::Failed(detail) = done { detail.as_str() } else { "" };
-            say(&format!("  {}  {}  {what}  {detail}", store.browser, store.folder.display()).trim_end());
-        }
+        let done = (self.pick("已安装", "installed"), self.pick("没有变化", "unchanged"));
+        self.stores(outcome, done, self.pick("未安装", "not installed"));
         if outcome.iter().any(|(_, done)| matches!(done, Done::NoCertutil)) {
             say(self.pick(
                 "  没有 certutil，浏览器需另行安装：先安装 libnss3-tools（Debian、Ubuntu）或 nss-tools（Fedora）后重新运行本命令，或在浏览器“证书管理—证书颁发机构”中导入上面的文件。",
@@ -83,6 +75,18 @@ impl Voice {
         }
         self.by_hand(file);
         say(self.pick("撤销：ukey root remove", "To undo this: ukey root remove"));
+    }
+
+    fn stores(&self, outcome: &[(Store, Done)], (changed, nothing): (&str, &str), impossible: &str) {
+        for (Store { browser, folder }, done) in outcome {
+            let what = match done {
+                Done::Changed => changed.to_owned(),
+                Done::Nothing => nothing.to_owned(),
+                Done::NoCertutil => impossible.to_owned(),
+                Done::Failed(detail) => format!("{}{detail}", self.pick("失败：", "failed: ")),
+            };
+            say(&format!("  {browser}  {}  {what}", folder.display()));
+        }
     }
 
     /// Windows and macOS ask for the user's consent themselves.
@@ -111,27 +115,28 @@ impl Voice {
         }
     }
 
-    pub(crate) fn root_removed(&self, name: &str, outcome: &[(Store, Done)]) {
+    fn removal_by_hand(&self, root: &certificate::Fields) {
+        say(self.pick("请一并从系统中移除：", "Take it out of the system's list as well:"));
+        say(&if cfg!(windows) {
+            format!("    certutil -user -delstore Root {}", root.serial_hex)
+        } else {
+            format!("    security delete-certificate -c \"{}\"", root.common_name)
+        });
+    }
+
+    pub(crate) fn root_removed(&self, der: &[u8], name: &str, outcome: &[(Store, Done)]) {
         if self.json {
             let stores: Vec<_> = outcome.iter().map(store_json).collect();
             say(&json!({ "event": "root-removed", "name": name, "stores": stores }).to_string());
             return;
         }
-        for (store, done) in outcome {
-            let what = match done {
-                Done::Changed => self.pick("已移除", "removed"),
-                Done::Nothing => self.pick("本来没有", "was not there"),
-                Done::NoCertutil => self.pick("没有 certutil，未检查", "not looked at: no certutil"),
-                Done::Failed(_) => self.pick("失败", "failed"),
-            };
-            let detail = if let Done::Failed(detail) = done { detail.as_str() } else { "" };
-            say(&format!("  {}  {}  {what}  {detail}", store.browser, store.folder.display()).trim_end());
-        }
+        let done = (self.pick("已移除", "removed"), self.pick("本来没有", "was not there"));
+        self.stores(outcome, done, self.pick("没有 certutil，未检查", "not looked at: no certutil"));
         if outcome.iter().all(|(_, done)| !matches!(done, Done::Failed(_))) {
             say(self.pick("ukey 不再信任该根证书。", "ukey trusts this root no longer."));
         }
-        if cfg!(windows) {
-            say(&format!("    certutil -user -delstore Root {name}"));
+        if let Some(fields) = certificate::read(der).filter(|_| !cfg!(target_os = "linux")) {
+            self.removal_by_hand(&fields);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A small CA and a scripted HTTPS server with client certificates.
 #![expect(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod plain;
 pub(crate) mod program;
 
 use std::{
