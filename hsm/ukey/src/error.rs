@@ -95,6 +95,12 @@ pub enum Error {
     /// The system does not say where this user's settings are.
     #[error("no home folder")]
     NoHome,
+    /// Another root is kept: it would stay in the browsers without anybody's knowing.
+    #[error("another root is installed: {fingerprint}")]
+    OtherRoot {
+        /// The fingerprint of the one that is kept.
+        fingerprint: String,
+    },
     /// What came is not the certificate of a CA.
     #[error("{origin} is no CA certificate")]
     NoRoot {

@@ -171,6 +171,52 @@ fn second_certificate(ca: &Ca, token: &Token) {
     write(&session, &id, der);
 }
 
+#[test]
+fn an_answer_that_proves_nothing_is_not_believed() {
+    in_softhsm("an_answer_that_proves_nothing_is_not_believed", |softhsm| {
+        let ca = Ca::new();
+        let root = ca.root_pem(softhsm.dir());
+        let token = softhsm.init_token("unit", "so-pin-1", "271828");
+        let here = plain("200 OK", "", ca.root.clone());
+        let cases = [
+            (plain("200 OK", "", b"good".to_vec()), here.clone(), "not-verified"),
+            // RFC 6960 §4.2.1: tryLater, which nobody signs.
+            (plain("200 OK", "", vec![0x30, 3, 0x0a, 1, 3]), here.clone(), "not-verified"),
+            (plain("503 Service Unavailable", "", Vec::new()), here.clone(), "no-answer"),
+            ("http://127.0.0.1:1".to_owned(), here.clone(), "no-answer"),
+            (here, "http://127.0.0.1:2".to_owned(), "no-answer"),
+        ];
+        let session = token.session(&pin("271828")).unwrap();
+        for (number, (ocsp, issuer, _)) in cases.iter().enumerate() {
+            let id = KeyId::new(format!("key-{number}").as_bytes()).unwrap();
+            let key = session.generate_key_pair(KeyAlgorithm::EcP256, &id, "key").unwrap();
+            let spki = ukey::certificate::spki(key.public()).unwrap();
+            write(&session, &id, ca.issue_at(&spki, &format!("unit-{number}"), ocsp, issuer));
+        }
+        drop(session);
+        // With the root at hand the issuer need not be fetched: the last one is asked about, and answers nonsense.
+        let arguments = ["--json", "status", "--token", "unit"];
+        let (_, out, _) = run(with_module(&arguments));
+        let with_root = [&arguments[..], &["--anchor", root.to_str().unwrap()]].concat();
+        let (code, proved, _) = run(with_module(&with_root));
+        assert_eq!(code, 0);
+        for said in [out, proved] {
+            let document: Value = serde_json::from_str(&said).unwrap();
+            for certificate in document["tokens"][0]["certificates"].as_array().unwrap() {
+                let name = certificate["common_name"].as_str().unwrap();
+                let standing = &certificate["standing"];
+                assert_eq!(standing["verified"], false, "{name}: {standing}");
+                let number: usize = name.trim_start_matches("unit-").parse().unwrap();
+                let state = standing["state"].as_str().unwrap();
+                assert!(
+                    state == cases[number].2 || number == 4 && state == "not-verified",
+                    "{name}: {standing}"
+                );
+            }
+        }
+    });
+}
+
 /// A home folder with a Firefox profile, and a `certutil` that writes down what it is told.
 struct Person {
     home: PathBuf,
@@ -237,6 +283,11 @@ fn a_root_is_installed_once_it_was_compared_and_taken_out_again() {
         let install = ["root", "install", "--file", file, "--fingerprint", &fingerprint];
         let (code, out, error) = person.run(&install);
         assert_eq!((code, error.as_str()), (0, ""));
+        let another = secret(softhsm, "another.pem", &ukey::root::pem(&Ca::new().root));
+        let der = ukey::root::read(&std::fs::read(&another).unwrap()).unwrap();
+        let words = ["root", "install", "--file", &another, "--fingerprint", &ca_core::fingerprint(&der)];
+        let (code, _, error) = person.run(&words);
+        assert!(code == 1 && error.contains("请先运行 ukey root remove"), "{error}");
         let name = ukey::root::nickname(&ca.root);
         let kept = "HOME/.config/qianyin/root.pem";
         assert_eq!(

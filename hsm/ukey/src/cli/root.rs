@@ -51,6 +51,9 @@ fn install(arguments: Install, voice: &Voice) -> Result<(), Error> {
     voice.root_found(&der, &fingerprint);
     compare(&der, &fingerprint, arguments.fingerprint.as_deref(), voice)?;
     let home = Home::of_user().ok_or(Error::NoHome)?;
+    if let Some(other) = home.root()?.filter(|kept| *kept != der) {
+        return Err(Error::OtherRoot { fingerprint: ca_core::fingerprint(&other) });
+    }
     home.keep_root(&root::pem(&der))?;
     let name = root::nickname(&der);
     let file = home.root_file();

@@ -1,6 +1,6 @@
 //! `ukey status`: what is on the tokens, and how each certificate stands now; no PIN is needed.
 
-use std::path::PathBuf;
+use std::{cell::RefCell, path::PathBuf};
 
 use ca_verifier::Time;
 use clap::Args;
@@ -37,6 +37,7 @@ pub(super) fn run(module: &Module, arguments: &Arguments, voice: &Voice) -> Resu
         issuers: arguments.chain.as_deref().map(tls::read_pem).transpose()?.unwrap_or_default(),
         offline: arguments.offline,
         now: Time::from_secs(now),
+        silent: RefCell::default(),
         runtime: super::runtime()?,
     };
     let chosen = arguments.token.as_deref().map(|name| module.token_named(name)).transpose()?;
@@ -64,6 +65,8 @@ struct Asker {
     issuers: Vec<CertificateDer<'static>>,
     offline: bool,
     now: Time,
+    /// Addresses at which nobody answered: a token may hold many certificates, and each would be waited for.
+    silent: RefCell<Vec<String>>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -72,7 +75,16 @@ impl Asker {
         if self.offline {
             return Err(Unknown::Offline);
         }
-        let Self { anchors, issuers, now, .. } = self;
-        self.runtime.block_on(Question { der, fields, anchors, issuers, now: *now }.ask())
+        let Self { anchors, issuers, now, silent, .. } = self;
+        let mut addresses = [&fields.ocsp_url, &fields.issuer_url].into_iter().flatten();
+        if let Some(url) = addresses.find(|url| silent.borrow().contains(url)) {
+            let detail = "no answer a moment ago".to_owned();
+            return Err(Unknown::Silent(Error::Unreachable { url: url.clone(), detail }));
+        }
+        let known = self.runtime.block_on(Question { der, fields, anchors, issuers, now: *now }.ask());
+        if let Err(Unknown::Silent(Error::Unreachable { url, .. })) = &known {
+            silent.borrow_mut().push(url.clone());
+        }
+        known
     }
 }

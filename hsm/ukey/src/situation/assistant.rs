@@ -110,11 +110,28 @@ fn roots(error: &Error) -> Option<(&'static str, Texts<'_>, Texts<'_>)> {
                 "Run it at a terminal, or give the receipt's fingerprint with --fingerprint.",
             ),
         ),
+        Error::OtherRoot { fingerprint } => (
+            "other-root",
+            (
+                format!("已安装另一张根证书（{fingerprint}），什么也没有改动。"),
+                "要更换，请先运行 ukey root remove，再重新安装。",
+            ),
+            (
+                format!("Another root is installed ({fingerprint}); nothing was changed."),
+                "To replace it, run `ukey root remove` first, then install again.",
+            ),
+        ),
         Error::NoRoot { origin } => (
             "no-root-there",
             (format!("{origin} 不是 CA 证书。"), "请核对地址或文件。"),
             (format!("{origin} is no CA certificate."), "Check the address or the file."),
         ),
+        other => return machine(other),
+    })
+}
+
+fn machine(error: &Error) -> Option<(&'static str, Texts<'_>, Texts<'_>)> {
+    Some(match error {
         Error::Browser { browser, detail } => (
             "browser",
             (
