@@ -217,6 +217,41 @@ fn an_answer_that_proves_nothing_is_not_believed() {
     });
 }
 
+#[test]
+fn what_a_renewal_costs_is_told_before_anything_is_done() {
+    in_softhsm("what_a_renewal_costs_is_told_before_anything_is_done", |softhsm| {
+        let ca = Ca::new();
+        let root = ca.root_pem(softhsm.dir());
+        let renewal = json!({ "certificate": "0a", "application": "A", "kind": "renew", "state": "approved",
+            "order": { "id": "O", "total_fen": 30_000, "outstanding_fen": 30_000, "transfer_code": "AB12CD34" },
+            "charges": [{ "lines": [{ "zh": "服务费，每年", "en": "Service, a year", "quantity": 2,
+                "price_fen": 15_000, "amount_fen": 30_000 }] }], "pay_url": "https://pay.example/1" });
+        let answer = renewal.clone();
+        let server = Server::start(&ca, move |_, _| Reply::Json(200, answer.clone()));
+        personalised(softhsm, &ca, "unit", "ec-p256");
+        let pin = secret(softhsm, "pin", "271828");
+        let renew = |more: &[&str]| {
+            let base =
+                ["renew", "--server", &server.url, "--anchor", root.to_str().unwrap(), "--pin-file", &pin];
+            run(with_module(&[&base[..], more].concat()))
+        };
+        let (code, out, error) = renew(&["--lang", "en"]);
+        assert_eq!(code, 1);
+        let expected = "Renewal: certificate 0a of unit\n  Service, a year  ¥150.00 × 2  ¥300.00\n  \
+            Order O: ¥300.00, of which ¥300.00 is to be paid\n  Pay it in one of these ways:\n    \
+            online: https://pay.example/1\n    bank transfer: write AB12CD34 as its remark\n    \
+            at a counter: give the order's number\n";
+        assert_eq!(out, expected);
+        assert!(error.contains("then run `ukey renew` again."), "{error}");
+        let (code, out, error) = renew(&["--json"]);
+        let (out, error): (Value, Value) =
+            (serde_json::from_str(&out).unwrap(), serde_json::from_str(&error).unwrap());
+        assert_eq!((code, &out["renewal"], &error["error"]), (1, &renewal, &json!("renewal-not-paid")));
+        let asked = server.received();
+        assert!(asked.iter().all(|one| one.path == "/api/v1/renewals/own"), "nothing is begun: {asked:?}");
+    });
+}
+
 /// A home folder with a Firefox profile, and a `certutil` that writes down what it is told.
 struct Person {
     home: PathBuf,

@@ -26,7 +26,7 @@ use crate::{
     secret::Source,
 };
 
-/// U-key 助手：柜台工作站与持证单位使用。 / For the counter's workstation and for holders of a U-key.
+/// U-key 助手：柜台工作站与持证单位使用；在终端单独启动则显示菜单。 / For counters and holders of a U-key; alone at a terminal, a menu.
 #[derive(Debug, Parser)]
 #[command(name = "ukey", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
