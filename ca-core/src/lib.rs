@@ -22,6 +22,7 @@ mod day;
 mod encode;
 mod error;
 mod est;
+mod fingerprint;
 mod id;
 mod intent;
 mod issuance;
@@ -70,6 +71,7 @@ pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
+pub use fingerprint::fingerprint;
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BankLineId, BatchId, CardId,
     ChargebackId, InvoiceId, LineId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId,
@@ -88,7 +90,7 @@ pub use money::Fen;
 pub use notice::{DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeKind};
 pub use ocsp::{
     CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
-    PreparedOcsp, Responder, ocsp_error,
+    PreparedOcsp, Responder, ocsp_error, ocsp_question,
 };
 pub use online_payment::{OnlinePayment, OnlinePaymentCommand, OnlinePaymentState};
 pub use people::{

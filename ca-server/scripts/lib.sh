@@ -103,7 +103,7 @@ make_blank_token() {
     factory=$(sed -n 's/^factory-so-pin *= *"\(.*\)"/\1/p' "$POLICIES/tokens.toml")
     SOFTHSM2_CONF="$TOKENS/softhsm2.conf" softhsm2-util --module "$MODULE" --init-token --free --label BLANK \
         --so-pin "$factory" --pin 00000000 >/dev/null
-    BLANK=$(ukey status --json | field '[.tokens[] | select(.label == "BLANK")][0].serial')
+    BLANK=$(ukey status --offline --json | field '[.tokens[] | select(.label == "BLANK")][0].serial')
     # Its list goes to the administrator: no other token is personalised.
     printf 'serial,model,batch\n%s,SoftHSM v2,DEMO-1\n' "$BLANK" >"$DIR/delivery.csv"
     "$CA_SERVER" import-tokens --config "$CONFIG" --counter municipal "$DIR/delivery.csv" >/dev/null
@@ -154,7 +154,7 @@ personalise() {
     SERIAL=$(api clerk POST "/api/v1/applications/$APPLICATION/hand-over" | field .serial)
     wait_for 10 "the message" test -s "$DIR/outbox/$APPLICATION.txt"
     fetch_certificate "$DIR/unit.pem"
-    UNIT_LABEL=$(ukey status --json | field "[.tokens[] | select(.serial == \"$BLANK\")][0].label")
+    UNIT_LABEL=$(ukey status --offline --json | field "[.tokens[] | select(.serial == \"$BLANK\")][0].label")
     UNIT_KEY=$(attempt)
     step 8 "hand over 交付" "unit.pem, serial $SERIAL" "on hold until the holder activates; the code went to the agent"
 }

@@ -91,6 +91,14 @@ impl Module {
         })
     }
 
+    /// Whether the module answers when it is asked, without waiting, what was plugged in or pulled out. One that does not
+    /// is looked at again and again. An event that had happened is lost to others who ask.
+    #[must_use]
+    pub fn tells_slot_events(&self) -> bool {
+        let _epoch = self.epoch();
+        self.0.library.get_slot_event().is_ok()
+    }
+
     /// Every token that is plugged in and readable, blank ones too.
     ///
     /// # Errors

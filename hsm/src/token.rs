@@ -101,6 +101,12 @@ pub struct TokenInfo {
     pub pin_length_min: usize,
     /// Longest PIN, in octets.
     pub pin_length_max: usize,
+    /// It has a random number generator of its own.
+    pub random: bool,
+    /// Octets that are free for public objects, where it says so.
+    pub free_public: Option<usize>,
+    /// Octets that are free for private objects, where it says so.
+    pub free_private: Option<usize>,
 }
 
 impl From<&slot::TokenInfo> for TokenInfo {
@@ -120,6 +126,9 @@ impl From<&slot::TokenInfo> for TokenInfo {
             so_pin: pin_state(info.so_pin_locked(), info.so_pin_final_try(), info.so_pin_count_low()),
             pin_length_min: info.min_pin_length(),
             pin_length_max: info.max_pin_length(),
+            random: info.rng(),
+            free_public: info.free_public_memory(),
+            free_private: info.free_private_memory(),
         }
     }
 }

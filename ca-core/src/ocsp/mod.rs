@@ -7,11 +7,13 @@
 //! issued tomorrow, and whoever cached it would refuse a good certificate. A burned serial number is `revoked`.
 
 mod cert_id;
+mod question;
 mod request;
 mod response;
 #[cfg(test)]
 mod testing;
 
 pub use cert_id::{CertId, HashAlgorithm};
+pub use question::ocsp_question;
 pub use request::{OcspRefusal, OcspRequest};
 pub use response::{CertAnswer, OcspAnswer, OcspError, OcspPlan, PreparedOcsp, Responder, ocsp_error};

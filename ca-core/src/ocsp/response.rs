@@ -1,6 +1,6 @@
 //! Writing an OCSPResponse (RFC 6960 §4.2.1): plan → [`PreparedOcsp`] → one signature → octets.
 
-use ca_verifier::{Reason, Time};
+use ca_verifier::{Reason, Time, oid::NOT_ACTIVATED};
 use x509_parser::extensions::ParsedExtension;
 
 use super::CertId;
@@ -18,7 +18,12 @@ const CERTIFICATE_HOLD: u8 = 6;
 pub enum CertAnswer {
     /// Issued, handed over, activated, in use.
     Good,
-    /// On hold or not activated: revoked with certificateHold.
+    /// Not activated yet: revoked with certificateHold, beside the extension that tells it from a hold.
+    NotActivated {
+        /// Since when.
+        since: Time,
+    },
+    /// On hold: revoked with certificateHold.
     Held {
         /// Since when.
         since: Time,
@@ -197,12 +202,21 @@ fn single_response(answer: &OcspAnswer) -> Vec<u8> {
     let status = match answer.status {
         CertAnswer::Good => tlv(0x80, &[]),
         CertAnswer::Unknown => tlv(0x82, &[]),
-        CertAnswer::Held { since } => revoked(since, Some(CERTIFICATE_HOLD)),
+        CertAnswer::NotActivated { since } | CertAnswer::Held { since } => {
+            revoked(since, Some(CERTIFICATE_HOLD))
+        }
         CertAnswer::Revoked { at, reason } => revoked(at, Some(reason.code()).filter(|code| *code != 0)),
     };
     let this_update = encode::generalized_time(answer.this_update);
     let next_update = explicit(0, &encode::generalized_time(answer.next_update));
-    sequence(&[answer.id.der(), &status, &this_update, &next_update])
+    // The CRL's entry extension, as RFC 6960 §4.4.5 allows: a holder must hear what to do about it.
+    let extensions = match answer.status {
+        CertAnswer::NotActivated { .. } => {
+            explicit(1, &sequence(&[&sequence(&[&encode::oid_content(&NOT_ACTIVATED), &octets(&[5, 0])])]))
+        }
+        _ => Vec::new(),
+    };
+    sequence(&[answer.id.der(), &status, &this_update, &next_update, &extensions])
 }
 
 fn revoked(at: Time, reason: Option<u8>) -> Vec<u8> {
@@ -240,6 +254,7 @@ mod tests {
             answer(3, CertAnswer::Held { since: NOW }),
             answer(4, CertAnswer::Revoked { at: NOW, reason: Reason::KeyCompromise }),
             answer(5, CertAnswer::Revoked { at: NOW, reason: Reason::Unspecified }),
+            answer(6, CertAnswer::NotActivated { since: NOW }),
         ];
         let plan =
             OcspPlan { responder: &responder, produced_at: NOW, answers: &answers, nonce: Some(&[7; 32]) };
@@ -258,7 +273,25 @@ mod tests {
                 _ => panic!("{status:?}"),
             })
             .collect();
-        assert_eq!(reasons, ["Some(CertificateHold)", "Some(KeyCompromise)", "None"]);
+        assert_eq!(
+            reasons,
+            ["Some(CertificateHold)", "Some(KeyCompromise)", "None", "Some(CertificateHold)"]
+        );
+        let marked: Vec<bool> = basic
+            .tbs_response_data
+            .responses
+            .iter()
+            .map(|single| single.single_extensions.is_some())
+            .collect();
+        assert_eq!(marked, [false, false, false, false, false, true]);
+        let read = ca_verifier::OcspAnswer::verify(
+            &der,
+            hierarchy.issuing.der(),
+            &Serial::from_random(1, &[6; 17]).unwrap(),
+            Some(&[7; 32]),
+            NOW,
+        );
+        assert_eq!(read.unwrap().standing(), Some(ca_verifier::Standing::NotActivated));
         let foreign = plan.prepare().sign(|tbs| hierarchy.sign(tbs));
         assert_eq!(foreign, Err(SignError::Signature));
     }

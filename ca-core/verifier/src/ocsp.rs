@@ -36,6 +36,7 @@ const N1: Tag = context(TagNumber::N1, true);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OcspAnswer {
     standing: Option<Standing>,
+    since: Option<Time>,
     this_update: Time,
     next_update: Time,
 }
@@ -81,6 +82,12 @@ impl OcspAnswer {
     #[must_use]
     pub const fn standing(&self) -> Option<Standing> {
         self.standing
+    }
+
+    /// Since when the certificate is on hold or revoked; `None` when it is neither.
+    #[must_use]
+    pub const fn since(&self) -> Option<Time> {
+        self.since
     }
 
     /// Since when this was known.
@@ -292,7 +299,7 @@ impl<'a> SingleResponse<'a> {
             }
         }
         let standing = status.standing(not_activated)?;
-        let answer = OcspAnswer { standing, this_update, next_update };
+        let answer = OcspAnswer { standing, since: status.since(), this_update, next_update };
         Ok(Self { hash_oid, name_hash, key_hash, serial, answer })
     }
 
@@ -316,7 +323,7 @@ impl<'a> SingleResponse<'a> {
 
 enum CertStatus {
     Good,
-    Revoked(u8),
+    Revoked { at: Time, reason: u8 },
     Unknown,
 }
 
@@ -329,7 +336,7 @@ impl CertStatus {
             return if content.is_empty() { Ok(Self::Unknown) } else { Err(not_der(WHAT)) };
         }
         let mut revoked = fields.fields(N1)?;
-        revoked.time()?;
+        let at = revoked.time()?;
         let reason = match revoked.optional(N0)? {
             None => 0,
             Some(tagged) => match Fields::of(WHAT, tagged)?.content(Tag::Enumerated)? {
@@ -338,14 +345,21 @@ impl CertStatus {
             },
         };
         revoked.finish()?;
-        Ok(Self::Revoked(reason))
+        Ok(Self::Revoked { at, reason })
+    }
+
+    const fn since(&self) -> Option<Time> {
+        match self {
+            Self::Revoked { at, .. } => Some(*at),
+            Self::Good | Self::Unknown => None,
+        }
     }
 
     fn standing(&self, not_activated: bool) -> Result<Option<Standing>, Error> {
         match self {
             Self::Good => Ok(Some(Standing::Good)),
             Self::Unknown => Ok(None),
-            Self::Revoked(reason) => standing(*reason, not_activated)
+            Self::Revoked { reason, .. } => standing(*reason, not_activated)
                 .map(Some)
                 .ok_or(Error::Form { what: WHAT, why: "unknown reason" }),
         }

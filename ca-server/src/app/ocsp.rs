@@ -146,7 +146,10 @@ fn answer(record: &StatusRecord) -> CertAnswer {
         CertificateStatus::Issued(CertificateState::Revoked { reason, at }) => {
             CertAnswer::Revoked { at, reason }
         }
-        CertificateStatus::Issued(CertificateState::NotActivated | CertificateState::Held { .. }) => {
+        CertificateStatus::Issued(CertificateState::NotActivated) => {
+            CertAnswer::NotActivated { since: record.changed_at }
+        }
+        CertificateStatus::Issued(CertificateState::Held { .. }) => {
             CertAnswer::Held { since: record.changed_at }
         }
     }

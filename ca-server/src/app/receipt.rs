@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use ca_core::{
     BankLineState, Fen, PaymentId,
     billing::{Bill, Charge, OrderState, Payer, Payment, QuoteLine},
+    fingerprint,
 };
 use ca_store::Reader;
 use jiff::civil::Date;
 
 use super::App;
 use crate::{
-    problem::Problem,
+    problem::{Failure, Problem},
     receipt::{Receipt, ReceiptFont, ReceiptLine, ReceiptOrder, item_words, kind_words, pdf},
     wire,
 };
@@ -146,6 +147,7 @@ impl App {
             None => None,
         };
         let base = self.public_base();
+        let root = self.ca.certificate("root").ok_or_else(|| Failure::inconsistent("no root certificate"))?;
         Ok(Receipt {
             issuer: self.config.organization.clone(),
             number: payment.id.to_string(),
@@ -164,6 +166,7 @@ impl App {
             cashier: payment.cashier.map(|id| id.to_string()),
             counter: payment.counter.map(|code| self.counter_name(code)),
             url: format!("{base}/receipts/{}", payment.code),
+            root: fingerprint(root),
             code: payment.code,
         })
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationState, AttemptCommand,
-    AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState, UNATTESTED,
+    AttemptId, AttemptState, AuditEntry, CertificateCommand, CertificateState, UNATTESTED, billing::Bill,
 };
 use ca_store::{AttemptRecord, CertificateStatus, Reader, WriteSite};
 use ca_verifier::Serial;
@@ -89,6 +89,16 @@ impl App {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The renewal that the holder of `presented` may execute or has executed: of which certificate, which application,
+    /// and what it costs.
+    pub(crate) fn renewal_of(&self, presented: Serial) -> Result<(Serial, Application, Bill), Problem> {
+        self.store.read(|reader| {
+            let (of, application) = successor(reader, presented)?;
+            let bill = bill::bill_of(reader, &application.id)?;
+            Ok((of, application, bill))
+        })
     }
 
     /// A request over EST that came to nothing does not keep the holder from using the token.

@@ -245,7 +245,7 @@ impl Layout<'_> {
         let capitals = receipt.amount.in_capitals()?;
         let width = INNER - QR_SIDE - GAP;
         let count = f32::from(u16::try_from(sums.len()).unwrap_or(u16::MAX));
-        let height = 8.0 + count * 13.0 + (BOX_HEIGHT + 28.0).max(QR_SIDE + 12.0);
+        let height = 8.0 + count * 13.0 + (BOX_HEIGHT + 32.0).max(QR_SIDE + 12.0);
         if self.y + height > BOTTOM {
             self.next_page(receipt)?;
         }
@@ -269,10 +269,12 @@ impl Layout<'_> {
         let caption = "扫码核验 Scan to check";
         let centred = qr + (QR_SIDE - self.face.width(caption, 7.0)?) / 2.0;
         self.text(centred, y + QR_SIDE + 8.0, 7.0, Ink::Quiet, caption);
-        let below = y + BOX_HEIGHT + 12.0;
+        let below = y + BOX_HEIGHT + 10.0;
         self.text(MARGIN, below, 7.0, Ink::Quiet, "核验码 Code");
         self.text(MARGIN + 48.0, below, 8.5, Ink::Text, &receipt.code);
-        self.y = self.lines((MARGIN, below + 11.0), 7.0, width, Ink::Quiet, &receipt.url)?;
+        let root = format!("根证书 Root SHA-256  {}", receipt.root);
+        self.text(MARGIN, below + 10.0, 7.0, Ink::Quiet, &root);
+        self.y = self.lines((MARGIN, below + 20.0), 7.0, width, Ink::Quiet, &receipt.url)?;
         Ok(())
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Receipt {
     pub(crate) code: String,
     /// The address of its public page.
     pub(crate) url: String,
+    /// SHA-256 of the CA's root, in groups: on paper, so that it can be compared before the root is installed.
+    pub(crate) root: String,
 }
 
 /// The order that was paid.

@@ -10,6 +10,7 @@ use std::{
 use super::*;
 use crate::{config::Receipts, problem::Problem, rule::Rule};
 
+const ROOT: &str = "BA78 16BF 8F01 CFEA 4141 40DE 5DAE 2223 B003 61A3 9617 7A9C B410 FF61 F200 15AD";
 const URL: &str = "https://ca.example.org/receipts/00112233445566778899aabbccddeeff";
 
 static FONT: LazyLock<ReceiptFont> = LazyLock::new(|| {
@@ -52,6 +53,7 @@ fn receipt() -> Receipt {
         counter: Some("jiangning".to_owned()),
         code: "00112233445566778899aabbccddeeff".to_owned(),
         url: URL.to_owned(),
+        root: ROOT.to_owned(),
     }
 }
 
@@ -125,6 +127,7 @@ fn everything_is_read_back() {
         "2026-1",
         "00112233445566778899aabbccddeeff",
         URL,
+        ROOT,
         "第 1 页，共 1 页",
     ] {
         assert!(text.contains(part), "{part}: {text}");

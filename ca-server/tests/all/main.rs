@@ -2,6 +2,7 @@
 //! linked once.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod assistant;
 mod bank;
 mod bank_return;
 mod batch;

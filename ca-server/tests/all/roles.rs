@@ -163,6 +163,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/chargebacks/{id}", Staff("read-records")),
     ("POST", "/api/v1/chargebacks/{id}/settlement", Staff("settle-chargeback")),
     ("POST", "/api/v1/renewals/exchange", Holder),
+    ("GET", "/api/v1/renewals/own", Holder),
     ("POST", "/api/v1/sessions", Public),
     ("DELETE", "/api/v1/sessions", Own("read-own-records")),
     ("PUT", "/api/v1/own/password", Own("change-password")),

@@ -2,6 +2,7 @@
 
 use x509_parser::{
     der_parser::{Oid, oid},
+    extensions::{GeneralName, ParsedExtension},
     prelude::{FromDer, X509Certificate},
     x509::X509Name,
 };
@@ -9,6 +10,9 @@ use x509_parser::{
 /// X.520: organizationIdentifier.
 const OID_X509_ORGANIZATION_IDENTIFIER: Oid<'_> = oid!(2.5.4.97);
 const CERTIFICATE_OCTETS_MAX: usize = 64 * 1024;
+/// id-ad-ocsp and id-ad-caIssuers.
+const OCSP: &str = "1.3.6.1.5.5.7.48.1";
+const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
 /// The fields of a certificate that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,10 @@ pub struct Fields {
     pub not_after: i64,
     /// DER of SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
+    /// Where its status is asked for (OCSP), as it says itself.
+    pub ocsp_url: Option<String>,
+    /// Where its issuer's certificate lies, as it says itself.
+    pub issuer_url: Option<String>,
 }
 
 /// Reads a DER certificate of at most 64 KiB with nothing behind it; `None` when it is not one.
@@ -57,6 +65,21 @@ pub fn read(der: &[u8]) -> Option<Fields> {
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),
         spki: certificate.public_key().raw.to_vec(),
+        ocsp_url: access(&certificate, OCSP),
+        issuer_url: access(&certificate, CA_ISSUERS),
+    })
+}
+
+/// The first address of its kind (authorityInfoAccess, RFC 5280 §4.2.2.1).
+fn access(certificate: &X509Certificate<'_>, method: &str) -> Option<String> {
+    certificate.iter_extensions().find_map(|extension| {
+        let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() else { return None };
+        access.accessdescs.iter().find_map(|described| match &described.access_location {
+            GeneralName::URI(url) if described.access_method.to_id_string() == method => {
+                Some((*url).to_owned())
+            }
+            _ => None,
+        })
     })
 }
 

@@ -202,7 +202,7 @@ impl Client {
         while let Some(cause) = source {
             let tls = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             if let Some(tls) = tls.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return Error::Tls { url: self.url.clone(), detail: tls.to_string() };
+                return of_tls(&self.url, tls);
             }
             source = cause.source();
         }
@@ -249,15 +249,28 @@ impl Client {
         if let Some(error) = self.key.as_ref().and_then(TokenKey::take_error) {
             return Error::Hsm(error);
         }
-        let url = self.url.clone();
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => Error::Tls { url, detail: tls.to_string() },
-            None => Error::Unreachable { url, detail: error.to_string() },
-        }
+        tls_error(&self.url, error)
     }
 }
 
-fn tls_config(
+/// What a handshake that failed means.
+pub(crate) fn tls_error(url: &str, error: &std::io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(tls) => of_tls(url, tls),
+        None => Error::Unreachable { url: url.to_owned(), detail: error.to_string() },
+    }
+}
+
+/// Whose certificate is wrong is told apart: another remedy helps.
+fn of_tls(url: &str, error: &rustls::Error) -> Error {
+    let (url, detail) = (url.to_owned(), error.to_string());
+    match error {
+        rustls::Error::InvalidCertificate(_) => Error::Untrusted { url, detail },
+        _ => Error::Tls { url, detail },
+    }
+}
+
+pub(crate) fn tls_config(
     anchors: &[CertificateDer<'static>],
     identity: Option<&Identity>,
 ) -> Result<ClientConfig, rustls::Error> {

@@ -43,6 +43,12 @@ pub enum Error {
         /// Serial number of the token.
         token: String,
     },
+    /// No token is plugged in.
+    #[error("no token is plugged in")]
+    NoToken,
+    /// Several are, and none was named.
+    #[error("{0} tokens are plugged in, and none was named")]
+    SeveralTokens(usize),
     /// Nobody answers.
     #[error("{url} does not answer: {detail}")]
     Unreachable {
@@ -59,6 +65,67 @@ pub enum Error {
         /// TLS's words.
         detail: String,
     },
+    /// The server's certificate does not lead to the root.
+    #[error("the certificate of {url} is not trusted: {detail}")]
+    Untrusted {
+        /// The server.
+        url: String,
+        /// TLS's words.
+        detail: String,
+    },
+    /// Another status than 200, from a server that gives no reasons.
+    #[error("{url} answered with status {status}")]
+    Unexpected {
+        /// What was asked for.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// No root was given, and none was compared and kept before.
+    #[error("no root certificate")]
+    NoAnchor,
+    /// The root is not the one whose fingerprint was given, or nobody compared it.
+    #[error("the root was not compared ({compared:?}): its fingerprint is {fingerprint}")]
+    RootRefused {
+        /// The fingerprint that it has.
+        fingerprint: String,
+        /// What came of comparing.
+        compared: Compared,
+    },
+    /// The system does not say where this user's settings are.
+    #[error("no home folder")]
+    NoHome,
+    /// Another root is kept: it would stay in the browsers without anybody's knowing.
+    #[error("another root is installed: {fingerprint}")]
+    OtherRoot {
+        /// The fingerprint of the one that is kept.
+        fingerprint: String,
+    },
+    /// What came is not the certificate of a CA.
+    #[error("{origin} is no CA certificate")]
+    NoRoot {
+        /// File or address.
+        origin: String,
+    },
+    /// A browser's list could not be changed.
+    #[error("{browser}: {detail}")]
+    Browser {
+        /// Which.
+        browser: &'static str,
+        /// Words of the program that changes it.
+        detail: String,
+    },
+    /// The renewal is not approved or not paid.
+    #[error("the renewal is {state}, {outstanding} is to be paid")]
+    NotPaid {
+        /// State of the application.
+        state: String,
+        /// What is still to be paid.
+        outstanding: ca_core::Fen,
+    },
+    /// One step of a trial failed; it was told already.
+    #[error("the trial failed at step {0}")]
+    Trial(&'static str),
     /// The request went out and no answer came back: it may have been carried out.
     #[error("{url} did not answer the request: {detail}")]
     AnswerLost {
@@ -110,6 +177,17 @@ pub enum Error {
     /// Threads or signals of the operating system.
     #[error("operating system: {0}")]
     System(std::io::Error),
+}
+
+/// What came of comparing a root with what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// It is another one.
+    Differs,
+    /// The person said no.
+    Declined,
+    /// There was nobody to ask.
+    Nobody,
 }
 
 /// Why a token cannot be made ready for a member of staff.

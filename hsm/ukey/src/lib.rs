@@ -9,10 +9,15 @@ pub mod certificate;
 pub mod client;
 pub mod counter;
 mod error;
+pub mod fetch;
+pub mod home;
 pub mod job;
 pub mod pin_rule;
 pub mod protocol;
 pub mod renewal;
+pub mod root;
+pub mod standing;
 pub mod tls;
+pub mod trial;
 
-pub use error::{Enrolment, Error};
+pub use error::{Compared, Enrolment, Error};

@@ -1,25 +1,30 @@
 //! `ukey`: the counter's workstation and the holder's assistant, as a program.
 //!
-//! Exit 0: done; 1: refused or failed; 2: the command line is wrong.
+//! Exit 0: done; 1: refused or failed; 2: the command line is wrong. Started alone at a terminal it is a menu.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod cli;
+mod menu;
 mod report;
 mod secret;
 mod situation;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    // Started alone, by somebody who sees and types: a menu. A program that starts it alone gets the help.
+    let alone = std::env::args_os().len() <= 1;
+    let menu = alone && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let cli = if menu { None } else { Some(cli::Cli::parse()) };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
-    let voice = Arc::new(report::Voice::new(cli.lang, cli.json));
-    match cli::run(cli, &voice) {
+    let (language, json) = cli.as_ref().map_or((None, false), |cli| (cli.lang, cli.json));
+    let voice = Arc::new(report::Voice::new(language, json));
+    match cli.map_or_else(|| menu::run(&voice), |cli| cli::run(cli, &voice)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             voice.error(&error);

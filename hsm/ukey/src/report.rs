@@ -1,12 +1,30 @@
 //! What the program says, zh and en, and as JSON for programs (`--json`). Errors have their words in `situation.rs`.
 
+mod doctor;
+mod renewal;
+mod root;
+mod standing;
+mod trial;
+
 use std::{io::Write, path::Path};
 
 use clap::ValueEnum;
-use hsm::{ModuleInfo, PinState, TokenInfo};
+use hsm::{PinState, TokenInfo};
 use serde_json::{Value, json};
-use ukey::{Error, certificate::Fields, client::Answer, counter::Event, protocol::pin_state};
+use ukey::{
+    Error,
+    certificate::Fields,
+    client::Answer,
+    counter::Event,
+    protocol::pin_state,
+    standing::{Known, Unknown},
+};
 
+pub(crate) use self::{
+    doctor::{Checkup, Network},
+    root::Done,
+    trial::Passed,
+};
 use crate::situation::{Explained, explain};
 
 const DAY_SECONDS: i64 = 86_400;
@@ -33,14 +51,13 @@ impl Language {
 /// A token and what it holds.
 pub(crate) struct TokenView {
     pub(crate) info: TokenInfo,
-    pub(crate) certificates: Vec<Fields>,
+    pub(crate) certificates: Vec<CertificateView>,
 }
 
-/// A token and what it can do.
-pub(crate) struct Checkup {
-    pub(crate) info: TokenInfo,
-    pub(crate) present: Vec<&'static str>,
-    pub(crate) missing: Vec<&'static str>,
+/// A certificate and how it stands.
+pub(crate) struct CertificateView {
+    pub(crate) fields: Fields,
+    pub(crate) standing: Result<Known, Unknown>,
 }
 
 /// Speaks to whoever started the program.
@@ -55,7 +72,12 @@ impl Voice {
         Self { language, json }
     }
 
-    fn pick<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+    /// Whether a program listens, so that nobody is to be asked.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(crate) fn pick<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         match self.language {
             Language::Zh => zh,
             Language::En => en,
@@ -64,6 +86,10 @@ impl Voice {
 
     /// The last words before exit 1.
     pub(crate) fn error(&self, error: &Error) {
+        // Its steps have said what happened and what to do.
+        if let Error::Trial(_) = error {
+            return;
+        }
         let Explained { code, situation, remedy } = explain(self.language, error);
         if self.json {
             say_error(&json!({ "error": code, "situation": situation, "remedy": remedy }).to_string());
@@ -86,9 +112,10 @@ impl Voice {
     }
 
     pub(crate) fn ask_pin(&self, info: &TokenInfo) -> String {
+        let state = pin_text(self.language, info.pin);
         match self.language {
-            Language::Zh => format!("U-key {}（{}）的口令：", info.label, info.serial),
-            Language::En => format!("PIN of token {} ({}): ", info.label, info.serial),
+            Language::Zh => format!("U-key {}（{}）的口令（状态：{state}）：", info.label, info.serial),
+            Language::En => format!("PIN of token {} ({}), {state}: ", info.label, info.serial),
         }
     }
 
@@ -199,7 +226,10 @@ impl Voice {
             say(&format!("{label}  {serial}  {model}"));
             say(&format!("  {}{}", self.pick("口令：", "PIN: "), self.readiness(&view.info)));
             for certificate in &view.certificates {
-                say(&format!("  {}", certificate_text(self.language, certificate, now)));
+                say(&format!("  {}", certificate_text(self.language, &certificate.fields, now)));
+                if let Some(text) = standing::text(self.language, &certificate.standing) {
+                    say(&format!("    {text}"));
+                }
             }
             if view.certificates.is_empty() {
                 say(self.pick("  没有证书", "  no certificate"));
@@ -212,32 +242,6 @@ impl Voice {
             pin_text(self.language, info.pin)
         } else {
             self.pick("尚未设置", "not set yet")
-        }
-    }
-
-    pub(crate) fn doctor(&self, module: &ModuleInfo, checkups: &[Checkup]) {
-        if self.json {
-            let tokens: Vec<_> = checkups
-                .iter()
-                .map(|c| json!({ "serial": c.info.serial.as_str(), "present": c.present, "missing": c.missing }))
-                .collect();
-            let ModuleInfo { path, description, manufacturer, version, cryptoki_version } = module;
-            let module = json!({ "path": path, "description": description, "manufacturer": manufacturer,
-                "version": version, "cryptoki": cryptoki_version });
-            say(&json!({ "module": module, "tokens": tokens }).to_string());
-            return;
-        }
-        let ModuleInfo { path, description, manufacturer, version, cryptoki_version } = module;
-        say(&format!("{}{}", self.pick("模块：", "Module: "), path.display()));
-        say(&format!("  {manufacturer}, {description} {version}, PKCS#11 {cryptoki_version}"));
-        for Checkup { info, present, missing } in checkups {
-            let name =
-                if info.initialised { info.label.as_str() } else { self.pick("（空白）", "(blank)") };
-            say(&format!("{}{name}  {}  {}", self.pick("U-key：", "Token: "), info.serial, info.model));
-            say(&format!("  {}{}", self.pick("可用：", "can: "), present.join(" ")));
-            if !missing.is_empty() {
-                say(&format!("  {}{}", self.pick("不可用：", "cannot: "), missing.join(" ")));
-            }
         }
     }
 }
@@ -288,9 +292,11 @@ fn token_json(view: &TokenView, now: i64) -> Value {
     let certificates: Vec<_> = view
         .certificates
         .iter()
-        .map(|c| {
+        .map(|view| {
+            let c = &view.fields;
             json!({ "serial": c.serial_hex, "common_name": c.common_name, "not_before": c.not_before,
-                "not_after": c.not_after, "days_left": (c.not_after - now).div_euclid(DAY_SECONDS) })
+                "not_after": c.not_after, "days_left": (c.not_after - now).div_euclid(DAY_SECONDS),
+                "standing": standing::json(&view.standing) })
         })
         .collect();
     let info = &view.info;
@@ -400,6 +406,8 @@ mod tests {
             // 2026-11-22T16:00:00Z is midnight of the 23rd in Nanjing.
             not_after: 1_795_363_200,
             spki: Vec::new(),
+            ocsp_url: None,
+            issuer_url: None,
         };
         let text = |now| certificate_text(Language::Zh, &certificate, now);
         assert_eq!(text(1_795_363_200 - 86_400), "单位  0a  有效至 2026-11-23，剩余 1 天");

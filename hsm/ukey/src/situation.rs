@@ -1,5 +1,7 @@
 //! Every error in a person's words, zh and en: what happened and what to do.
 
+mod assistant;
+
 use serde_json::Value;
 use ukey::{Enrolment, Error, pin_rule::PinRefusal};
 
@@ -19,6 +21,9 @@ pub(crate) fn explain(language: Language, error: &Error) -> Explained {
     }
     if let Error::Enrolment(error) = error {
         return enrolment(language, error);
+    }
+    if let Some((code, zh, en)) = assistant::texts(error) {
+        return explained(language, code, zh, en);
     }
     let (code, zh, en) = match error {
         Error::Hsm(error) => token_texts(error),

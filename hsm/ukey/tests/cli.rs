@@ -3,50 +3,15 @@
 
 mod common;
 
-use std::{
-    io::Write,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
-};
+use std::{io::Write, process::Stdio};
 
-use hsm::{
-    Pin, PinState, Token,
-    testing::{SoftHsm, in_softhsm},
-};
+use hsm::{Pin, PinState, Token, testing::in_softhsm};
 use serde_json::{Value, json};
 
-use common::{Ca, Reply, Server, personalised};
-
-fn ukey(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ukey"));
-    for name in ["LC_ALL", "LC_MESSAGES", "LANG", "PKCS11_MODULE", "TOKEN_LABEL", "RUST_LOG"] {
-        command.env_remove(name);
-    }
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-/// With SoftHSM2 as the module.
-fn with_module(arguments: &[&str]) -> Command {
-    let mut command = ukey(arguments);
-    command.env("PKCS11_MODULE", SoftHsm::module_path());
-    command
-}
-
-fn said(output: &Output) -> (i32, String, String) {
-    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-fn run(mut command: Command) -> (i32, String, String) {
-    said(&command.output().unwrap())
-}
-
-fn secret(softhsm: &SoftHsm, name: &str, text: &str) -> String {
-    let path: PathBuf = softhsm.dir().join(name);
-    std::fs::write(&path, format!("{text}\n")).unwrap();
-    path.to_str().unwrap().to_owned()
-}
+use common::{
+    Ca, Reply, Server, personalised,
+    program::{run, said, secret, setsid, ukey, with_module},
+};
 
 fn pin(text: &str) -> Pin {
     Pin::new(text.to_owned()).unwrap()
@@ -67,6 +32,10 @@ fn help_is_complete() {
         &["status", "--help"],
         &["pin", "change", "--help"],
         &["activate", "--help"],
+        &["renew", "--help"],
+        &["test", "--help"],
+        &["root", "install", "--help"],
+        &["root", "remove", "--help"],
         &["doctor", "--help"],
         &["api", "--help"],
     ] {
@@ -84,6 +53,10 @@ fn a_wrong_command_line_ends_with_2() {
         &["dance"],
         &["pin", "change", "--token", "x", "--pin", "123456"],
         &["activate", "--token", "x"],
+        &["test"],
+        &["root"],
+        &["root", "install"],
+        &["root", "install", "--server", "http://x", "--file", "x"],
         &["api", "STEAL", "/api/v1/units", "--server", "https://x", "--anchor", "x", "--token", "x"],
         &["api", "GET", "no-slash", "--server", "https://x", "--anchor", "x", "--token", "x"],
         &["counter", "--workstation", "a/b", "--server", "https://x", "--anchor", "x", "--token", "x"],
@@ -155,18 +128,6 @@ fn errors_say_what_happened_and_what_to_do_in_both_languages() {
         assert_eq!(token.info().unwrap().pin, PinState::CountLow);
         assert!(accepts(&token, "271828"));
     });
-}
-
-fn setsid(command: Command) -> Command {
-    let mut wrapped = Command::new("setsid");
-    wrapped.arg("-w").arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => wrapped.env(name, value),
-            None => wrapped.env_remove(name),
-        };
-    }
-    wrapped
 }
 
 #[test]

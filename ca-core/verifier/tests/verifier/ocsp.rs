@@ -121,6 +121,9 @@ fn reads_every_status_with_both_hashes() {
     let der = direct(&ca, |_| {});
     let answer = OcspAnswer::verify(&der, &ca.der, &serial(), None, NOW).unwrap();
     assert_eq!((answer.this_update(), answer.next_update()), (NOW, NOW.plus_secs(3600)));
+    assert_eq!(answer.since(), None);
+    let der = direct(&ca, |spec| spec.status = revoked(Some(1)));
+    assert_eq!(OcspAnswer::verify(&der, &ca.der, &serial(), None, NOW).unwrap().since(), Some(NOW));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod online;
 mod orders;
 mod own;
 mod own_orders;
+mod own_renewal;
 mod people;
 mod register;
 mod renewals;
@@ -195,6 +196,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(applications::renew_activation_code))
         .routes(routes!(workstations::exchange))
         .routes(routes!(workstations::activate))
+        .routes(routes!(own_renewal::own_renewal))
         .routes(routes!(renewals::renew))
         .routes(routes!(renewals::renewals))
         .routes(routes!(certificates::certificate))

@@ -235,6 +235,8 @@ impl Ca {
         let mut command = Command::new(program("ukey"));
         command.args(["--lang", "zh"]).args(arguments);
         command.env("SOFTHSM2_CONF", self.dir.join("ukey/softhsm2.conf")).env("PKCS11_MODULE", MODULE);
+        // A holder of the test's own: no root and no address of whoever runs it.
+        command.env("HOME", &self.dir).env_remove("XDG_CONFIG_HOME");
         command
     }
 

@@ -47,17 +47,26 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Arc<Voice>) -> 
                 Ask::Known => holder.read(asked.ask_holder_pin()),
             }),
         };
-        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-            .map_err(Error::System)?;
-        counter
-            .run(client, async move {
-                tokio::select! { _ = tokio::signal::ctrl_c() => (), _ = term.recv() => () }
-            })
-            .await
+        let asked = asked_to_stop().map_err(Error::System)?;
+        counter.run(client, asked).await
     });
     // A token may hang in the middle of a command; the program must end all the same.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     result.map(|()| voice.stopped())
+}
+
+/// Ctrl-C, and where there is one the signal that ends services.
+#[cfg(unix)]
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! { _ = tokio::signal::ctrl_c() => (), _ = term.recv() => () }
+    })
+}
+
+#[cfg(not(unix))]
+fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 fn workstation(text: &str) -> Result<String, &'static str> {

@@ -1,6 +1,6 @@
 //! `ukey init`, `request`, `install`: a U-key for a member of staff, whose certificate the CA's operator makes.
 
-use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 use hsm::{KeyAlgorithm, KeyId, Module, Pin, SoPin, TokenSerial};
@@ -87,13 +87,11 @@ pub(super) fn request(module: &Module, arguments: &Request, voice: &Voice) -> Re
         "-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n",
         lines.join("\n")
     );
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .open(&arguments.output)
-        .map_err(failed)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    let mut file = options.open(&arguments.output).map_err(failed)?;
     file.write_all(pem.as_bytes()).map_err(failed)?;
     voice.requested(&arguments.output);
     Ok(())

@@ -7,21 +7,27 @@ mod doctor;
 mod enrol;
 mod pin;
 mod renew;
+mod root;
 mod status;
+mod test;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use hsm::{Module, Pin, Token};
 use rustls_pki_types::CertificateDer;
-use ukey::{Error, client::Client, tls};
+use ukey::{Error, client::Client, home::Home, tls, trial};
 
 use crate::{
     report::{Language, Voice},
     secret::Source,
 };
 
-/// U-key 助手：柜台工作站与持证单位使用。 / For the counter's workstation and for holders of a U-key.
+/// U-key 助手：柜台工作站与持证单位使用；在终端单独启动则显示菜单。 / For counters and holders of a U-key; alone at a terminal, a menu.
 #[derive(Debug, Parser)]
 #[command(name = "ukey", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -36,6 +42,13 @@ pub(crate) struct Cli {
     module: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    /// The module that the command line or the environment names.
+    pub(crate) fn module_named() -> Option<PathBuf> {
+        std::env::var_os("PKCS11_MODULE").filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,8 +70,13 @@ enum Command {
     Request(enrol::Request),
     /// 把证书写入 U-key（工作人员） / Write the certificate to the token (staff)
     Install(enrol::Install),
-    /// 检查模块、U-key 与算法 / Check module, tokens and mechanisms
-    Doctor,
+    /// 试用：签名并登录门户，逐步说明哪里不对 / Try it: sign and log in to the portal, step by step
+    Test(test::Arguments),
+    /// CA 的根证书 / The CA's root certificate
+    #[command(subcommand)]
+    Root(root::Command),
+    /// 检查模块、U-key、算法与网络 / Check module, tokens, mechanisms and network
+    Doctor(doctor::Arguments),
     /// 以 U-key 调用 CA 接口 / Call the CA's API with a token
     Api(api::Arguments),
 }
@@ -66,9 +84,9 @@ enum Command {
 /// Which token, and its PIN.
 #[derive(Debug, Args)]
 struct TokenArguments {
-    /// U-key 的标签或序列号 / The token's label or serial number
+    /// U-key 的标签或序列号；只插着一个时不必给 / The token's label or serial number; not needed while only one is there
     #[arg(long, env = "TOKEN_LABEL", value_name = "NAME")]
-    token: String,
+    token: Option<String>,
     /// 存有口令的文件；不给则提示输入 / File with the PIN; asked for when not given
     #[arg(long, value_name = "FILE", conflicts_with = "pin_fd")]
     pin_file: Option<PathBuf>,
@@ -83,18 +101,29 @@ struct ServerArguments {
     /// 服务器地址，https://主机:端口 / The server, https://host:port
     #[arg(long, value_name = "URL")]
     server: String,
-    /// 根证书文件（PEM） / The root certificate (PEM)
-    #[arg(long, value_name = "FILE")]
-    anchor: PathBuf,
+    #[command(flatten)]
+    root: RootArguments,
     /// 随本人证书发送的 CA 证书（PEM） / CA certificates to send with one's own (PEM)
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
 }
 
+/// Whom to trust.
+#[derive(Debug, Args)]
+struct RootArguments {
+    /// 根证书文件（PEM）；已运行 ukey root install 则不必给 / The root certificate (PEM); not needed after `ukey root install`
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
+}
+
 /// Does what the command line says.
 pub(crate) fn run(cli: Cli, voice: &Arc<Voice>) -> Result<(), Error> {
+    if let Command::Root(command) = cli.command {
+        return root::run(command, voice);
+    }
     let module = Module::load(cli.module.ok_or(Error::NoModule)?)?;
     match cli.command {
+        Command::Root(command) => root::run(command, voice),
         Command::Counter(arguments) => counter::run(&module, arguments, voice),
         Command::Status(arguments) => status::run(&module, &arguments, voice),
         Command::Pin(command) => pin::run(&module, command, voice),
@@ -103,14 +132,15 @@ pub(crate) fn run(cli: Cli, voice: &Arc<Voice>) -> Result<(), Error> {
         Command::Init(arguments) => enrol::init(&module, arguments, voice),
         Command::Request(arguments) => enrol::request(&module, &arguments, voice),
         Command::Install(arguments) => enrol::install(&module, &arguments, voice),
-        Command::Doctor => doctor::run(&module, voice),
+        Command::Test(arguments) => test::run(&module, arguments, voice),
+        Command::Doctor(arguments) => doctor::run(&module, &arguments, voice),
         Command::Api(arguments) => api::run(&module, arguments, voice),
     }
 }
 
 impl TokenArguments {
     fn find(&self, module: &Module) -> Result<Token, Error> {
-        Ok(module.token_named(&self.token)?)
+        trial::find_token(module, self.token.as_deref())
     }
 
     fn source(&self) -> Source {
@@ -132,9 +162,30 @@ impl TokenArguments {
     }
 }
 
+impl RootArguments {
+    /// The file that was given, or the root that was compared and kept.
+    fn known(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+        match &self.anchor {
+            Some(file) => tls::read_pem(file),
+            None => Ok(Home::of_user().map(|home| home.root()).transpose()?.flatten().into_iter().collect()),
+        }
+    }
+
+    fn anchors(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+        let known = self.known()?;
+        if known.is_empty() { Err(Error::NoAnchor) } else { Ok(known) }
+    }
+}
+
+/// Now, in seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(since).unwrap_or(i64::MAX)
+}
+
 impl ServerArguments {
     fn anchors(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
-        tls::read_pem(&self.anchor)
+        self.root.anchors()
     }
 
     fn client(&self, anchors: &[CertificateDer<'static>], identity: &tls::Identity) -> Result<Client, Error> {

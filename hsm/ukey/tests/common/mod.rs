@@ -1,6 +1,9 @@
 //! A small CA and a scripted HTTPS server with client certificates.
 #![expect(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod plain;
+pub(crate) mod program;
+
 use std::{
     convert::Infallible,
     path::{Path, PathBuf},
@@ -16,8 +19,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Bytes, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, PublicKeyData,
-    SignatureAlgorithm,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SignatureAlgorithm,
 };
 use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 use rustls_pki_types::PrivateKeyDer;
@@ -46,6 +49,7 @@ impl Ca {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.distinguished_name = name("Test root");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
         let root = params.self_signed(&key).unwrap().der().to_vec();
         let issuer = Issuer::new(params, key);
@@ -56,8 +60,25 @@ impl Ca {
     }
 
     pub(crate) fn issue(&self, spki: &[u8], common_name: &str) -> Vec<u8> {
+        self.issue_with(spki, common_name, Vec::new())
+    }
+
+    /// Which says where its status and its issuer's certificate are.
+    pub(crate) fn issue_at(&self, spki: &[u8], common_name: &str, ocsp: &str, issuer: &str) -> Vec<u8> {
+        let tlv = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+        let access = |method: u8, url: &str| {
+            let oid = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 48, method]);
+            tlv(0x30, &[oid, tlv(0x86, url.as_bytes())].concat())
+        };
+        let both = tlv(0x30, &[access(1, ocsp), access(2, issuer)].concat());
+        let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], both);
+        self.issue_with(spki, common_name, vec![extension])
+    }
+
+    fn issue_with(&self, spki: &[u8], common_name: &str, extensions: Vec<CustomExtension>) -> Vec<u8> {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.distinguished_name = name(common_name);
+        params.custom_extensions = extensions;
         params.signed_by(&RawKey::read(spki), &self.issuer).unwrap().der().to_vec()
     }
 
