@@ -1,4 +1,4 @@
-//! Which call fails, and when: read once from `P11_FAULT`.
+//! Which call fails, and when: read once from `P11_FAULT`, or from the file `P11_FAULT_CONTROL` whenever it changes.
 
 use std::{
     collections::BTreeMap,
@@ -53,8 +53,41 @@ impl End {
 static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
 static CALLS: Mutex<BTreeMap<&str, u64>> = Mutex::new(BTreeMap::new());
 
+/// What the control file says now; calls are counted from its last change.
+struct Control {
+    text: String,
+    faults: Vec<Fault>,
+    calls: BTreeMap<&'static str, u64>,
+}
+
+static CONTROL: Mutex<Option<Control>> = Mutex::new(None);
+
+/// With a control file one process goes through many faults.
+fn by_control(path: &str, function: &'static str) -> Option<(Moment, End)> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut control = CONTROL.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = control.take().filter(|known| known.text == text);
+    let mut known = known.unwrap_or_else(|| {
+        let faults = parse(text.trim()).unwrap_or_else(|| {
+            eprintln!("{path}: FUNCTION:NTH:before|after:CKR|kill is needed, found {text}");
+            std::process::abort()
+        });
+        Control { text, faults, calls: BTreeMap::new() }
+    });
+    let count = known.calls.entry(function).or_default();
+    *count += 1;
+    let count = *count;
+    let fault = known.faults.iter().find(|fault| fault.function == function && fault.nth == count);
+    let struck = fault.map(|fault| (fault.moment, fault.end));
+    *control = Some(known);
+    struck
+}
+
 /// Counts a call, and says whether it is to fail.
 pub(crate) fn strikes(function: &'static str) -> Option<(Moment, End)> {
+    if let Ok(path) = std::env::var("P11_FAULT_CONTROL") {
+        return by_control(&path, function);
+    }
     let faults = FAULTS.get_or_init(|| {
         let text = std::env::var("P11_FAULT").unwrap_or_default();
         // A test whose fault is misspelt would pass for the wrong reason.

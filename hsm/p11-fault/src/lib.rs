@@ -7,6 +7,7 @@
 //! | `P11_FAULT_JOURNAL` | file that gets a line before and after each signature |
 //! | `P11_FAULT_CALLS` | file that gets a line for each call that can be disturbed: `FUNCTION NTH` |
 //! | `P11_FAULT` | faults, separated by commas: `FUNCTION:NTH:before\|after:CKR\|kill` |
+//! | `P11_FAULT_CONTROL` | file with such faults instead: read at each call, counted from its last change |
 //! | `P11_FAULT_GONE` | control file: while it exists, the tokens named in it (label or serial number, one a line; all when it is empty) are unplugged |
 //!
 //! `C_Sign:2:after:0x30` lets the second C_Sign of the process do its work and then answers CKR_DEVICE_ERROR;

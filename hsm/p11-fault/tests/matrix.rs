@@ -1,0 +1,181 @@
+//! Every call that signing needs × every answer that a module can give instead × before and after its effect: what the
+//! caller is told, that nothing is signed twice, that no PIN is told, and that the next signature works, without a restart.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::{
+    fmt::Write,
+    fs,
+    time::{Duration, Instant},
+};
+
+use hsm::{
+    Class, Error, Input, KeyAlgorithm, KeyId, Pin, SessionPool, Token,
+    testing::{SoftHsm, in_softhsm_with},
+};
+
+const FUNCTIONS: [&str; 11] = [
+    "C_GetSlotList",
+    "C_GetTokenInfo",
+    "C_OpenSession",
+    "C_Login",
+    "C_FindObjectsInit",
+    "C_FindObjects",
+    "C_FindObjectsFinal",
+    "C_GetAttributeValue",
+    "C_SignInit",
+    "C_Sign",
+    "C_CloseSession",
+];
+
+/// PKCS#11 v2.40 §6: what modules and devices answer when something is wrong.
+const CODES: [(&str, u32); 24] = [
+    ("HOST_MEMORY", 0x02),
+    ("GENERAL_ERROR", 0x05),
+    ("FUNCTION_FAILED", 0x06),
+    ("DEVICE_ERROR", 0x30),
+    ("DEVICE_MEMORY", 0x31),
+    ("DEVICE_REMOVED", 0x32),
+    ("FUNCTION_NOT_SUPPORTED", 0x54),
+    ("KEY_HANDLE_INVALID", 0x60),
+    ("MECHANISM_INVALID", 0x70),
+    ("OBJECT_HANDLE_INVALID", 0x82),
+    ("OPERATION_ACTIVE", 0x90),
+    ("PIN_INCORRECT", 0xa0),
+    ("PIN_LOCKED", 0xa4),
+    ("SESSION_CLOSED", 0xb0),
+    ("SESSION_COUNT", 0xb1),
+    ("SESSION_HANDLE_INVALID", 0xb3),
+    ("TOKEN_NOT_PRESENT", 0xe0),
+    ("TOKEN_NOT_RECOGNIZED", 0xe1),
+    ("TOKEN_WRITE_PROTECTED", 0xe2),
+    ("USER_ALREADY_LOGGED_IN", 0x100),
+    ("USER_NOT_LOGGED_IN", 0x101),
+    ("USER_PIN_NOT_INITIALIZED", 0x102),
+    ("BUFFER_TOO_SMALL", 0x150),
+    ("CRYPTOKI_NOT_INITIALIZED", 0x190),
+];
+
+const PIN: &str = "59302817";
+/// Back within so long, without a restart of the process.
+const BACK: Duration = Duration::from_secs(30);
+
+#[test]
+fn every_answer_of_every_call_while_signing() {
+    let real = SoftHsm::module_path();
+    let module = p11_fault::shared_library().unwrap();
+    let variables = [
+        ("P11_FAULT_CONTROL", "{dir}/control"),
+        ("P11_FAULT_JOURNAL", "{dir}/journal"),
+        ("P11_FAULT_MODULE", real.to_str().unwrap()),
+        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
+    ];
+    in_softhsm_with("every_answer_of_every_call_while_signing", &variables, |softhsm| {
+        let token = softhsm.init_token("hsm", "so-pin-1", PIN);
+        let id = KeyId::new(b"k").unwrap();
+        token.session(&pin()).unwrap().generate_key_pair(KeyAlgorithm::EcP256, &id, "k").unwrap();
+        let mut table = String::new();
+        let mut matrix = Matrix { softhsm, token, message: 0 };
+        for function in FUNCTIONS {
+            for (name, code) in CODES {
+                let told: Vec<_> = ["before", "after"]
+                    .map(|moment| matrix.cell(function, moment, code))
+                    .into_iter()
+                    .collect();
+                writeln!(table, "{function:<20} {name:<25} before: {:<28} after: {}", told[0], told[1])
+                    .unwrap();
+            }
+        }
+        matrix.nothing_was_signed_twice();
+        insta::with_settings!({ snapshot_path => "snapshots" }, { insta::assert_snapshot!(table) });
+    });
+}
+
+fn pin() -> Pin {
+    Pin::new(PIN.to_owned()).unwrap()
+}
+
+struct Matrix<'a> {
+    softhsm: &'a SoftHsm,
+    token: Token,
+    message: u32,
+}
+
+impl Matrix<'_> {
+    /// One fault at the first call: at the login of a new pool, or at its first signature. Gives what the caller was told.
+    fn cell(&mut self, function: &str, moment: &str, code: u32) -> String {
+        let control = self.softhsm.dir().join("control");
+        fs::write(&control, "").unwrap();
+        let warm = [
+            "C_FindObjectsInit",
+            "C_FindObjects",
+            "C_FindObjectsFinal",
+            "C_GetAttributeValue",
+            "C_SignInit",
+            "C_Sign",
+        ];
+        let fault = format!("{function}:1:{moment}:{code:#x}");
+        let mut told = Vec::new();
+        let begun = Instant::now();
+        if !warm.contains(&function) {
+            fs::write(&control, &fault).unwrap();
+        }
+        let pool = loop {
+            match SessionPool::open_mending_every(&self.token, pin(), 2, Duration::ZERO) {
+                Ok(pool) => break pool,
+                Err(error) => {
+                    told.push(of(&error));
+                    assert!(begun.elapsed() < BACK && told.len() < 4, "{fault}: {told:?}");
+                }
+            }
+        };
+        if warm.contains(&function) {
+            fs::write(&control, &fault).unwrap();
+        }
+        loop {
+            // Another message each time: one whose outcome is unknown is never asked for again.
+            self.message += 1;
+            match pool.sign("k", Input::Sha256(&digest(self.message))) {
+                Ok(signature) => {
+                    assert_eq!(signature.len(), 64, "{fault}");
+                    break;
+                }
+                Err(error) => {
+                    told.push(of(&error));
+                    assert!(begun.elapsed() < BACK && told.len() < 4, "{fault}: {told:?}");
+                }
+            }
+        }
+        fs::write(&control, "").unwrap();
+        if told.is_empty() { "mended".to_owned() } else { told.join(", ") }
+    }
+
+    fn nothing_was_signed_twice(&self) {
+        let journal = fs::read_to_string(self.softhsm.dir().join("journal")).unwrap();
+        let mut begun: Vec<&str> = journal.lines().filter(|line| line.starts_with("sign begin")).collect();
+        let count = begun.len();
+        begun.sort_unstable();
+        begun.dedup_by_key(|line| line.split("data=").nth(1).unwrap_or_default().to_owned());
+        assert_eq!(begun.len(), count, "a message was given to C_Sign twice");
+        assert!(!journal.contains(PIN));
+    }
+}
+
+/// No text of an error has the PIN.
+fn of(error: &Error) -> String {
+    let text = format!("{error} {error:?}");
+    assert!(!text.contains(PIN), "{text}");
+    match error {
+        Error::OutcomeUnknown { .. } => "outcome unknown".to_owned(),
+        other => match other.class() {
+            Class::Transient => "transient".to_owned(),
+            Class::Permanent => "permanent".to_owned(),
+            Class::AskPerson => "ask a person".to_owned(),
+        },
+    }
+}
+
+fn digest(message: u32) -> [u8; 32] {
+    let mut digest = [0x5a; 32];
+    digest[..4].copy_from_slice(&message.to_be_bytes());
+    digest
+}
