@@ -49,5 +49,6 @@ mod support;
 mod training;
 mod units;
 mod unlock;
+mod unplugged;
 mod workspace;
 mod workstation;

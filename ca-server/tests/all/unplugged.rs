@@ -1,0 +1,154 @@
+//! An issuing line among people who pull tokens out, and a workstation that is killed: every application ends with one good
+//! certificate and no other, money and stock are right. `QIANYIN_TOKENS` tokens and `QIANYIN_POINTS` disturbances at least.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use ca_core::LineItemState;
+use ca_store::LineItem;
+use serde_json::{Value, json};
+
+use crate::support::{Ca, Database, MODULE, WORKSTATION, rows, wait};
+
+const PATH: &str = "/api/v1/workstations/counter-1/line";
+
+fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap())
+}
+
+#[test]
+fn at_any_moment() {
+    let (tokens, points) = (number("QIANYIN_TOKENS", 4), number("QIANYIN_POINTS", 24));
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.serve(&[]);
+    let applications: Vec<String> = (0..tokens).map(|_| ca.paid_application()).collect();
+    for _ in 0..tokens {
+        ca.blank_token();
+    }
+    let mut crowd = Crowd::new(&ca);
+    start(&mut ca);
+    begin(&ca, &applications);
+    let begun = Instant::now();
+    let seconds = 120 + 20 * u64::try_from(tokens).unwrap() + u64::try_from(points).unwrap();
+    loop {
+        assert!(begun.elapsed() < Duration::from_secs(seconds), "{} points in {seconds} s", crowd.points);
+        let items = items(&ca);
+        let unfinished = items
+            .iter()
+            .any(|item| matches!(item.state, LineItemState::Waiting | LineItemState::Working { .. }));
+        if unfinished {
+            // Enough disturbed: the rest may be made in peace.
+            if crowd.points < points {
+                crowd.disturb(&mut ca, &items);
+            } else {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            continue;
+        }
+        wait(20, "the end of the line", || ca.get("auditor", PATH)["ended_at"].is_string());
+        let left: Vec<String> =
+            applications.iter().filter(|id| ca.application(id)["state"] == "paid").cloned().collect();
+        if left.is_empty() {
+            break;
+        }
+        begin(&ca, &left);
+    }
+    println!(
+        "{tokens} tokens, {} pulled out, {} killed, in {:?}",
+        crowd.pulled,
+        crowd.killed,
+        begun.elapsed()
+    );
+    ca.stop_others();
+    ca.stop_server();
+    ca.assert_audit_is_clean();
+    one_certificate_each(&ca, &applications);
+}
+
+fn start(ca: &mut Ca) {
+    let module = p11_fault::shared_library().unwrap();
+    let gone = ca.path("gone");
+    let module = module.to_str().unwrap();
+    ca.start_counter(&[("PKCS11_MODULE", module), ("P11_FAULT_MODULE", MODULE), ("P11_FAULT_GONE", &gone)]);
+}
+
+fn begin(ca: &Ca, applications: &[String]) {
+    let begun = ca.post("clerk", PATH, &json!({ "applications": applications }));
+    assert!(begun["id"].is_string(), "{begun}");
+}
+
+/// As the database has it: asking the server through a token takes longer than most of what is disturbed here.
+fn items(ca: &Ca) -> Vec<LineItem> {
+    let store = ca.store();
+    let line = store.read(|reader| reader.last_line(WORKSTATION)).unwrap().unwrap();
+    store.read(|reader| reader.line_items(&line.id)).unwrap()
+}
+
+/// Who pulls tokens out, and the power cut. The same numbers each time.
+struct Crowd {
+    random: u64,
+    gone: String,
+    points: usize,
+    pulled: usize,
+    killed: usize,
+}
+
+impl Crowd {
+    fn new(ca: &Ca) -> Self {
+        fs::write(ca.path("gone"), "no token").unwrap();
+        Self { random: 0x9e37_79b9_7f4a_7c15, gone: ca.path("gone"), points: 0, pulled: 0, killed: 0 }
+    }
+
+    /// Xorshift: no luck is needed, only no pattern.
+    fn next(&mut self, below: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % below
+    }
+
+    fn disturb(&mut self, ca: &mut Ca, items: &[LineItem]) {
+        std::thread::sleep(Duration::from_millis(self.next(400)));
+        self.points += 1;
+        let working = items.iter().find_map(|item| match &item.state {
+            LineItemState::Working { token } => Some(token.clone()),
+            _ => None,
+        });
+        if self.next(8) == 0 {
+            self.killed += 1;
+            ca.stop_others();
+            start(ca);
+        } else if let Some(token) = working {
+            self.pulled += 1;
+            fs::write(&self.gone, &token).unwrap();
+            std::thread::sleep(Duration::from_millis(self.next(500)));
+            fs::write(&self.gone, "no token").unwrap();
+        }
+    }
+}
+
+fn one_certificate_each(ca: &Ca, applications: &[String]) {
+    let rows = rows(ca);
+    let of = |table: &str| -> Vec<&Value> { rows.iter().filter(|row| row["table"] == *table).collect() };
+    let (certificates, statuses, tokens) = (of("certificate"), of("status"), of("token"));
+    for application in applications {
+        let serials: Vec<&Value> = certificates
+            .iter()
+            .filter(|row| row["application"] == *application.as_str())
+            .map(|row| &row["serial"])
+            .collect();
+        let usable: Vec<&&Value> = statuses
+            .iter()
+            .filter(|row| {
+                serials.contains(&&row["serial"]) && row["state"] != "revoked" && row["state"] != "burned"
+            })
+            .collect();
+        assert_eq!(usable.len(), 1, "{application}: {usable:?}");
+        let carriers = tokens.iter().filter(|token| token["certificate"] == usable[0]["serial"]);
+        assert!(carriers.map(|token| &token["state"]).eq(["personalised"]), "{application}");
+    }
+    let personalised = tokens.iter().filter(|token| token["state"] == "personalised").count();
+    assert_eq!((personalised, tokens.len()), (applications.len(), applications.len()));
+}
