@@ -17,6 +17,8 @@ pub enum InitialPin {
     Fixed,
     /// The holder types it at the counter.
     Chosen,
+    /// A random one, printed on a slip that is sealed and goes with the token.
+    Slip,
 }
 
 impl InitialPin {
@@ -26,11 +28,12 @@ impl InitialPin {
         match self {
             Self::Fixed => "fixed",
             Self::Chosen => "chosen",
+            Self::Slip => "slip",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Fixed, Self::Chosen].into_iter().find(|one| one.name() == name)
+        [Self::Fixed, Self::Chosen, Self::Slip].into_iter().find(|one| one.name() == name)
     }
 }
 
@@ -154,7 +157,7 @@ fn model(section: &Section<'_>) -> Option<TokenModel> {
     let rule = "1 to 40 letters, digits, spaces or - _ . /";
     let name = section.parsed("name", rule, |text| StockWord::parse("model", text).ok());
     let initial = if section.has("initial-pin") {
-        section.parsed("initial-pin", "fixed or chosen", InitialPin::from_name)
+        section.parsed("initial-pin", "fixed, chosen or slip", InitialPin::from_name)
     } else {
         Some(InitialPin::Fixed)
     };
@@ -193,7 +196,7 @@ mod tests {
             (
                 "name = \"SoftHSM v2\"",
                 "name = \"SoftHSM v2\"\ninitial-pin = \"none\"",
-                "initial-pin must be fixed or chosen, found none",
+                "initial-pin must be fixed, chosen or slip, found none",
             ),
             (
                 "[[model]]",

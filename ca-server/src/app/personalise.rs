@@ -68,7 +68,7 @@ impl App {
             if permit.staff().cloned().map(Author::Staff).as_ref() != Some(&attempt.clerk) {
                 return Err(Problem::new(Rule::NotPermitted).with("action", "exchange"));
             }
-            let pin = self.store.read(|reader| self.token_pin(reader, &attempt))?;
+            let pin = self.token_pin(&attempt).await?;
             let (hand, application) =
                 (Hand { actor: permit.actor().clone(), pin }, attempt.application.clone());
             if let Some(mut command) = self.drive(&hand, attempt, exchange).await? {

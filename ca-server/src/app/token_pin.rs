@@ -1,36 +1,102 @@
 //! PINs of holders' tokens: the security officer's, which only the HSM can compute, and the holder's first one by the rules
 //! of `policies/tokens.toml`.
 
-use ca_core::policy::InitialPin;
-use ca_store::{AttemptRecord, Reader};
+use ca_core::{Action, ApplicationId, ApplicationState, AttemptId, AuditEntry, policy::InitialPin};
+use ca_store::{AttemptRecord, WriteSite};
 
 use super::{App, personalise::Hand, unlock};
 use crate::{
-    problem::Problem,
+    permit::{DeliverToken, Permit},
+    problem::{Failure, Problem},
     protocol::{PinRule, Step, UserPin},
+    receipt::{PinSlip, slip_pdf},
+    rule::Rule,
+    wire,
 };
 
 /// Characters of the attempt's identifier in a token's label, which has room for 32.
 const LABEL_CHARACTERS: usize = 20;
+/// As long as tokens' keypads and people bear; 100 million of them.
+const SLIP_DIGITS: usize = 8;
+const SLIP_TRIES: u8 = 16;
 
 impl App {
     /// The PIN that a token gets at the counter, by its model's rule; an unlocked one gets its holder's.
-    pub(super) fn token_pin(
-        &self,
-        reader: &mut Reader<'_>,
-        attempt: &AttemptRecord,
-    ) -> Result<UserPin, Problem> {
+    pub(super) async fn token_pin(&self, attempt: &AttemptRecord) -> Result<UserPin, Problem> {
+        let (initial, code) = self.store.read(|reader| {
+            let token = reader.token(attempt.wanted_token.as_deref().unwrap_or_default())?;
+            let model = token.as_ref().map_or("", |token| token.model.as_str());
+            let unlocks = unlock::unlocks(reader, attempt)?.is_some();
+            let initial = if unlocks { InitialPin::Chosen } else { self.policies.tokens().initial(model) };
+            let application = reader.application(&attempt.application)?;
+            let application = application.ok_or_else(|| Problem::not_found("application"))?;
+            Ok::<_, Problem>((initial, application.unit_code.to_string()))
+        })?;
         let rules = self.policies.tokens();
-        let token = reader.token(attempt.wanted_token.as_deref().unwrap_or_default())?;
-        let chosen = token.is_some_and(|token| rules.initial(token.model.as_str()) == InitialPin::Chosen);
-        if !chosen && unlock::unlocks(reader, attempt)?.is_none() {
-            return Ok(UserPin { user_pin: Some(rules.initial_pin().to_owned()), holder_pin: None });
+        Ok(match initial {
+            InitialPin::Fixed => UserPin { user_pin: Some(rules.initial_pin().to_owned()), holder_pin: None },
+            InitialPin::Slip => {
+                UserPin { user_pin: Some(self.slip_pin(&attempt.id).await?), holder_pin: None }
+            }
+            InitialPin::Chosen => {
+                let ((least, most), denied) = (rules.pin_chars(), rules.denied_pins().to_vec());
+                let rule = PinRule { least, most, denied, code };
+                UserPin { user_pin: None, holder_pin: Some(Box::new(rule)) }
+            }
+        })
+    }
+
+    /// Eight random digits: computed by a key in the HSM from the attempt, stored nowhere.
+    async fn slip_pin(&self, attempt: &AttemptId) -> Result<String, Problem> {
+        let denied = self.policies.tokens().denied_pins();
+        for number in 0..SLIP_TRIES {
+            let mac = self.hmac(format!("qianyin-slip-pin-v1:{attempt}:{number}")).await?;
+            // 250 and above would make some digits likelier than others.
+            let digits = mac.iter().filter(|octet| **octet < 250).map(|octet| char::from(b'0' + octet % 10));
+            let pin: String = digits.take(SLIP_DIGITS).collect();
+            if pin.len() == SLIP_DIGITS && !denied.contains(&pin) {
+                return Ok(pin);
+            }
         }
-        let application = reader.application(&attempt.application)?;
-        let application = application.ok_or_else(|| Problem::not_found("application"))?;
-        let (least, most) = rules.pin_chars();
-        let (denied, code) = (rules.denied_pins().to_vec(), application.unit_code.to_string());
-        Ok(UserPin { user_pin: None, holder_pin: Some(Box::new(PinRule { least, most, denied, code })) })
+        Err(Failure::inconsistent("no PIN for a slip").into())
+    }
+
+    /// The slip, as often as a printer needs it, until the holder has activated the certificate; each time stands in the log.
+    pub(crate) async fn pin_slip(
+        &self,
+        permit: Permit<DeliverToken>,
+        application: &ApplicationId,
+    ) -> Result<Vec<u8>, Problem> {
+        let (known, attempt, token) = self.store.read(|reader| {
+            let known = reader.application(application)?.ok_or_else(|| Problem::not_found("application"))?;
+            let attempt = reader.live_attempt_of(application)?;
+            let attempt = attempt.ok_or_else(|| Problem::not_found("personalisation"))?;
+            let token = reader.token(attempt.state.token().unwrap_or_default())?;
+            Ok::<_, Problem>((known, attempt, token))
+        })?;
+        let waits =
+            matches!(known.state, ApplicationState::Issued { .. } | ApplicationState::Delivered { .. });
+        let model = token.as_ref().map_or("", |token| token.model.as_str());
+        if !waits || self.policies.tokens().initial(model) != InitialPin::Slip {
+            return Err(Problem::new(Rule::PinSlipNone).with("state", known.state.name()));
+        }
+        let (id, actor, serial) =
+            (attempt.id.clone(), permit.actor().clone(), token.map(|token| token.serial));
+        let slip = PinSlip {
+            issuer: self.config.organization.clone(),
+            number: application.to_string(),
+            unit: known.unit_name.as_str().to_owned(),
+            token: serial.map(|serial| serial.to_string()).unwrap_or_default(),
+            pin: self.slip_pin(&attempt.id).await?,
+        };
+        let document = slip_pdf(&slip, self.receipt_font()?)?;
+        self.store
+            .write(WriteSite::NoteAttempt, move |tx| {
+                let entry = AuditEntry::done(wire::now(), &actor, Action::DeliverToken, "attempt", &id);
+                Ok::<_, Problem>(tx.append_audit(&entry.with("step", "print-slip"))?)
+            })
+            .await?;
+        Ok(document)
     }
 
     /// What is done with the security officer's PIN: a blank token is initialised, a locked one unlocked. The label names

@@ -4,6 +4,7 @@
 mod font;
 mod layout;
 mod pdf;
+mod slip;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -13,7 +14,8 @@ use jiff::civil::Date;
 
 pub(crate) use self::{
     font::ReceiptFont,
-    pdf::pdf,
+    pdf::{pdf, slip_pdf},
+    slip::PinSlip,
     words::{item_words, kind_words},
 };
 

@@ -14,9 +14,10 @@ use krilla::{
 use qrcode::{Color, EcLevel, QrCode};
 
 use super::{
-    Receipt, ReceiptFont,
+    PinSlip, Receipt, ReceiptFont,
     font::Face,
-    layout::{HEIGHT, Ink, Mark, WIDTH, pages},
+    layout::{HEIGHT, Ink, Mark, Page, WIDTH, pages},
+    slip::page,
 };
 use crate::problem::{Failure, Problem};
 
@@ -32,17 +33,38 @@ pub(crate) fn pdf(receipt: &Receipt, font: &ReceiptFont) -> Result<Vec<u8>, Prob
     let face = font.face()?;
     let qr = QrCode::with_error_correction_level(&receipt.url, EcLevel::M)
         .map_err(|error| Failure::inconsistent(format!("QR code of a receipt: {error}")))?;
+    render(pages(receipt, &face)?, &face, &qr, metadata(receipt))
+}
+
+/// The slip with a token's first PIN as PDF, of the same kind.
+///
+/// # Errors
+/// `Rule::ReceiptGlyph` for a character that the font has not.
+pub(crate) fn slip_pdf(slip: &PinSlip, font: &ReceiptFont) -> Result<Vec<u8>, Problem> {
+    let face = font.face()?;
+    // No page is opened with it: what stands in it is the token's serial number, for whoever packs slips and tokens.
+    let qr = QrCode::with_error_correction_level(&slip.token, EcLevel::M)
+        .map_err(|error| Failure::inconsistent(format!("QR code of a slip: {error}")))?;
+    let metadata = Metadata::new()
+        .title(format!("口令信封 PIN slip {}", slip.number))
+        .authors(vec![slip.issuer.clone()])
+        .language("zh-CN".to_owned())
+        .document_id(slip.number.clone());
+    render(vec![page(slip, &face)?], &face, &qr, metadata)
+}
+
+fn render(pages: Vec<Page>, face: &Face<'_>, qr: &QrCode, metadata: Metadata) -> Result<Vec<u8>, Problem> {
     let configuration = ConfigurationBuilder::new().with_archival_validator(Archival::A2_U).finish();
     let configuration = configuration.map_err(|error| Failure::inconsistent(format!("{error:?}")))?;
     let mut document =
         Document::new_with(SerializeSettings { configuration, ..SerializeSettings::default() });
-    document.set_metadata(metadata(receipt));
-    for marks in pages(receipt, &face)? {
+    document.set_metadata(metadata);
+    for marks in pages {
         let size = PageSettings::from_wh(WIDTH, HEIGHT).ok_or_else(|| Failure::inconsistent("page size"))?;
         let mut page = document.start_page_with(size);
         let mut surface = page.surface();
         for mark in marks {
-            draw(&mut surface, &face, &qr, mark)?;
+            draw(&mut surface, face, qr, mark)?;
         }
         surface.finish();
         page.finish();

@@ -33,6 +33,9 @@ macro_rules! with_tokens {
     TokenElsewhere "token.elsewhere" 409
         "U-key {token} 登记在 {place}，不在柜台 {counter}。" "请先将其调拨到本柜台（token-transfers），或换一个本柜台的 U-key。"
         "Token {token} is listed at {place}, not at counter {counter}." "Transfer it to this counter first (token-transfers), or take one that is here.";
+    PinSlipNone "pin-slip.none" 409
+        "该申请没有可打印的口令信封（状态 {state}）。" "只有型号策略为 slip、已制成且尚未激活的 U-key 才有；已激活的由持有人自行修改口令，忘记时办理解锁。"
+        "There is no PIN slip of this application (state {state})." "Only a token of a model with the rule slip has one, once it is made and until it is activated; afterwards the holder changes the PIN, or has it unlocked.";
     TokenOther "token.other" 409
         "U-key {token} 不是该证书所在的 U-key（{wanted}）。" "请插入该证书所在的 U-key。"
         "Token {token} is not the one that has this certificate ({wanted})." "Insert the token that has it.";

@@ -133,6 +133,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/own/orders/{id}/invoices", Own("request-invoice")),
     ("GET", "/api/v1/own/invoices", Own("read-own-records")),
     ("GET", "/api/v1/own/invoices/{id}/file", Own("read-own-records")),
+    ("POST", "/api/v1/applications/{id}/pin-slip", Staff("deliver-token")),
     ("GET", "/api/v1/workstations", Staff("read-stock")),
     ("DELETE", "/api/v1/workstations/{name}", Staff("personalise")),
     ("GET", "/api/v1/workstations/{name}/line", Staff("read-records")),

@@ -1,6 +1,8 @@
 //! A PIN that its holder forgot, and one that the holder chooses at the counter: typed at the workstation, seen by nobody
 //! else, neither in the log nor in the database.
 
+use std::process::Command;
+
 use ca_store::WriteSite;
 use serde_json::{Value, json};
 
@@ -33,6 +35,7 @@ fn pins(database: Database) {
     let first = forgotten(&mut ca, &serial, &token);
     ended(&ca, &serial);
     chosen(&mut ca);
+    on_a_slip(&mut ca);
     ca.stop_others();
     ca.stop_server();
     ca.assert_audit_is_clean();
@@ -148,6 +151,43 @@ fn chosen(ca: &mut Ca) {
     wait(10, "the login", || opens(ca, &token, CHOSEN));
     let view = ca.get("auditor", &format!("/api/v1/certificates/{serial}"));
     assert_eq!(view["state"], "good", "{view}");
+}
+
+fn slip(ca: &Ca, application: &str) -> (bool, String) {
+    let (server, anchor) = (format!("https://{}", ca.https), ca.path("root.pem"));
+    let (pin, file) = (ca.path("staff/clerk.pin"), ca.path("slip.pdf"));
+    let path = format!("/api/v1/applications/{application}/pin-slip");
+    let arguments = ["api", "--server", &server, "--anchor", &anchor, "--token", "clerk", "--pin-file", &pin];
+    let output = ca.ukey(&[&arguments[..], &["--output", &file, "POST", &path]].concat());
+    if !output.status.success() {
+        return (false, text(&output));
+    }
+    let read = Command::new("pdftotext").args(["-layout", &file, "-"]).output().unwrap();
+    (true, text(&read))
+}
+
+/// A random PIN on a slip: printed as often as needed until the certificate is activated, each time in the log.
+fn on_a_slip(ca: &mut Ca) {
+    ca.change_policy("tokens.toml", "initial-pin = \"chosen\"", "initial-pin = \"slip\"");
+    ca.serve(&[]);
+    let (application, _, token) = ca.issue();
+    let (printed, first) = slip(ca, &application);
+    assert!(printed && first.contains(&token) && first.contains("南京示例科技有限公司"), "{first}");
+    assert_eq!(slip(ca, &application).1, first, "the printer was out of paper");
+    let after = first.split("口令 PIN").nth(1).unwrap_or_else(|| panic!("{first}"));
+    let digits: String =
+        after.chars().skip_while(|c| !c.is_ascii_digit()).take(12).filter(char::is_ascii_digit).collect();
+    assert_eq!(digits.len(), 8, "{first}");
+    assert!(is_wrong(ca, &token, "123456"));
+    std::fs::write(ca.path("unit.pin"), &digits).unwrap();
+    ca.read_code(&application);
+    let activated = ca.activate_again(&token);
+    assert!(activated.status.success(), "{}", text(&activated));
+    let (printed, refused) = slip(ca, &application);
+    assert!(!printed && refused.contains("口令信封"), "{refused}");
+    let log = text(&ca.ca_server(&["--json", "log", "show", "--limit", "100000"]));
+    assert_eq!(log.lines().filter(|line| line.contains("print-slip")).count(), 2, "{log}");
+    assert!(!log.contains(&digits), "a PIN in the log");
 }
 
 /// What a holder typed is nowhere but on the token.

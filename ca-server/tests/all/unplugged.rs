@@ -40,6 +40,10 @@ fn at_any_moment() {
             .any(|item| matches!(item.state, LineItemState::Waiting | LineItemState::Working { .. }));
         if unfinished {
             // Enough disturbed: the rest may be made in peace.
+            if ca.an_other_has_ended() {
+                ca.stop_others();
+                start(&mut ca);
+            }
             if crowd.points < points {
                 crowd.disturb(&mut ca, &items);
             } else {

@@ -147,6 +147,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_orders::own_statement))
         .routes(routes!(own_orders::open_own))
         .routes(routes!(workstations::workstations))
+        .routes(routes!(workstations::pin_slip))
         .routes(routes!(workstations::goodbye))
         .routes(routes!(workstations::line, workstations::start_line, workstations::stop_line))
         .routes(routes!(tokens::tokens))

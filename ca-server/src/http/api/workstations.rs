@@ -5,17 +5,17 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use ca_core::{Action, Actor, LineItemState};
+use ca_core::{Action, Actor, ApplicationId, LineItemState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     app::{About, Activation, App, Exchange, LineView, NewLine, Presence},
     http::{auth::Holder, problem::Body},
-    permit::{ClaimApplication, Permit, Personalise, ReadRecords, ReadStock},
+    permit::{ClaimApplication, DeliverToken, Permit, Personalise, ReadRecords, ReadStock},
     problem::Problem,
     protocol::TokenSeen,
     wire,
@@ -214,6 +214,24 @@ pub(super) async fn stop_line(
     let about = About { actor: &actor, action: Action::ClaimApplication, object: "workstation", id: &name };
     app.audited(about, app.stop_line(permit, name.clone())).await?;
     app.line(&name).map(|line| Json(line_view(line)))
+}
+
+/// The slip with a token's first PIN, to be printed, sealed and handed over with the token.
+#[utoipa::path(post, path = "/api/v1/applications/{id}/pin-slip", params(("id" = String, Path)),
+    responses((status = 200, description = "the slip", content_type = "application/pdf"),
+        (status = 409, description = "there is none, or the certificate is activated")))]
+pub(super) async fn pin_slip(
+    permit: Permit<DeliverToken>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let actor = permit.actor().clone();
+    let about = About { actor: &actor, action: Action::DeliverToken, object: "application", id: &id };
+    let work = async { app.pin_slip(permit, &ApplicationId::parse(&id)?).await };
+    let document = app.audited(about, work).await?;
+    let name = "inline; filename=\"pin-slip.pdf\"".to_owned();
+    let headers = [(header::CONTENT_TYPE, "application/pdf".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, document).into_response())
 }
 
 /// The activated certificate.

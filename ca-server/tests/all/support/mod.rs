@@ -192,8 +192,9 @@ impl Ca {
                 ended = counter.try_wait().unwrap().is_some();
                 ended || said(self).contains("连接")
             });
-            // SoftHSM does not open a token while another program writes to one; the clerk starts it again.
-            if !ended || !said(self).contains("GeneralError") {
+            // SoftHSM neither shows nor opens a token while another program writes to one; the clerk starts it again.
+            let passing = ["GeneralError", "没有找到 U-key"];
+            if !ended || !passing.iter().any(|text| said(self).contains(text)) {
                 break;
             }
             counter = self.counter(WORKSTATION, variables);
@@ -213,6 +214,11 @@ impl Ca {
             .stderr(log)
             .stdin(Stdio::null());
         command.spawn().unwrap()
+    }
+
+    /// A workstation that saw its clerk's token go has ended by itself.
+    pub(crate) fn an_other_has_ended(&mut self) -> bool {
+        self.others.iter_mut().any(|child| child.try_wait().unwrap().is_some())
     }
 
     pub(crate) fn stop_others(&mut self) {
