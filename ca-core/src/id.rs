@@ -75,6 +75,8 @@ identifiers! {
     AdjustmentId,
     /// A payment that was taken back.
     ChargebackId,
+    /// A hold on a certificate.
+    HoldId,
     /// A vendor's delivery of tokens.
     TokenDeliveryId,
     /// An invoice (发票).

@@ -22,11 +22,13 @@ mod day;
 mod encode;
 mod error;
 mod est;
+mod hold;
 mod id;
 mod intent;
 mod issuance;
 mod issuer;
 mod key;
+mod key_revocation;
 mod kind;
 mod lint;
 mod money;
@@ -69,10 +71,11 @@ pub use csr::{CsrRefusal, UntrustedCsr, ValidatedCsr};
 pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_from_rsa};
 pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
+pub use hold::{Hold, HoldEnd, HoldOutcome, HoldReason, TOLD_DAYS};
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BankLineId, BatchId, CardId,
-    ChargebackId, InvoiceId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId, StaffId,
-    TokenDeliveryId, TrainingId, UnitEventId, UnitId,
+    ChargebackId, HoldId, InvoiceId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId,
+    StaffId, TokenDeliveryId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -80,6 +83,7 @@ pub use issuance::{
 };
 pub use issuer::Issuer;
 pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
+pub use key_revocation::{RevocationKey, key_revocation_text};
 pub use kind::{ApplicationKind, Loss};
 pub use lint::{Finding, LintContext, lint};
 pub use money::Fen;

@@ -2,8 +2,8 @@
 
 use ca_core::{
     Action, Actor, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind,
-    ApplicationState, AuditEntry, Author, CertificateCommand, CertificateState, Ciphertext, Document, Loss,
-    StaffId, Unit,
+    ApplicationState, AuditEntry, Author, CertificateState, Ciphertext, Document, HoldReason, Loss, StaffId,
+    Unit,
 };
 use ca_store::{ApplicationFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::{Serial, Time, UnitCode};
@@ -17,8 +17,8 @@ use super::{
     enroll::registered_unit,
     free_text,
     gate::{self, NewDocument},
+    hold::{Placing, place, place_instead},
     once,
-    status::change_status,
 };
 use crate::{
     permit::{CorrectApplication, Permit, SubmitApplication, WithdrawApplication},
@@ -124,7 +124,7 @@ impl App {
         let mut draft = self.draft(id.clone(), new, clerk, now)?;
         let tariff = self.tariff(now)?;
         let rules = self.policies.eligibility().clone();
-        let days_max = self.days_max()?;
+        let (days_max, placing) = (self.days_max()?, self.placing(HoldReason::Lost));
         self.store
             .write(WriteSite::SubmitApplication, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
@@ -148,7 +148,7 @@ impl App {
                         .with("fee", quote.total.get()),
                 )?;
                 if let ApplicationKind::Replace { of, cause: Loss::Lost } = kind {
-                    hold_lost(tx, permit.actor(), of, now)?;
+                    hold_lost(tx, permit.actor(), of, placing, now)?;
                 }
                 Ok(Made::Now(id))
             })
@@ -359,10 +359,22 @@ fn lasts_not_too_long(
 }
 
 /// Whoever found a lost token must not use it while the application is looked at.
-fn hold_lost(tx: &mut Tx<'_>, actor: &Actor, of: Serial, now: Time) -> Result<(), Problem> {
+fn hold_lost(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    of: Serial,
+    placing: Placing<'_>,
+    now: Time,
+) -> Result<(), Problem> {
     match tx.status(&of)?.map(|status| status.state) {
         Some(CertificateStatus::Issued(CertificateState::Good | CertificateState::NotActivated)) => {
-            change_status(tx, actor, Action::HoldCertificate, of, CertificateCommand::Hold, now).map(drop)
+            place(tx, actor, of, placing, now).map(drop)
+        }
+        // For another reason, and whoever would release it for that must not.
+        Some(CertificateStatus::Issued(CertificateState::Held { .. }))
+            if tx.open_hold(&of)?.is_none_or(|hold| hold.reason != HoldReason::Lost) =>
+        {
+            place_instead(tx, actor, of, placing, now).map(drop)
         }
         _ => Ok(()),
     }

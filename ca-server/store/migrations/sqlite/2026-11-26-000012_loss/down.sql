@@ -1,0 +1,2 @@
+ALTER TABLE notice DROP COLUMN hold;
+DROP TABLE hold;
