@@ -25,6 +25,8 @@ pub enum HoldReason {
     Application,
     /// A member of staff, or an operator, put it on hold.
     Staff,
+    /// Its token is being repaired, and a temporary certificate serves meanwhile.
+    Repair,
 }
 
 /// How a hold ends by itself.
@@ -72,7 +74,7 @@ pub struct Hold {
 
 impl HoldReason {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Lost, Self::Arrears, Self::Application, Self::Staff];
+    pub const ALL: [Self; 5] = [Self::Lost, Self::Arrears, Self::Application, Self::Staff, Self::Repair];
 
     /// The name in the API, the policies and the database.
     #[must_use]
@@ -82,6 +84,7 @@ impl HoldReason {
             Self::Arrears => "arrears",
             Self::Application => "application",
             Self::Staff => "staff",
+            Self::Repair => "repair",
         }
     }
 

@@ -26,6 +26,7 @@ pub struct HoldRules {
     lost: Option<(HoldEnd, i64)>,
     application: Option<(HoldEnd, i64)>,
     staff: Option<(HoldEnd, i64)>,
+    repair: Option<(HoldEnd, i64)>,
 }
 
 impl HoldRules {
@@ -36,6 +37,7 @@ impl HoldRules {
             HoldReason::Lost => self.lost,
             HoldReason::Application => self.application,
             HoldReason::Staff => self.staff,
+            HoldReason::Repair => self.repair,
             // Nothing is revoked for money, and nothing is given back without it.
             HoldReason::Arrears => None,
         };
@@ -141,8 +143,9 @@ fn holds(section: &Section<'_>) -> Option<HoldRules> {
     let arrears = section.table("arrears", |hold| ending(hold, HoldReason::Arrears));
     let application = section.table("application", |hold| ending(hold, HoldReason::Application));
     let staff = section.table("staff", |hold| ending(hold, HoldReason::Staff));
+    let repair = section.table("repair", |hold| ending(hold, HoldReason::Repair));
     arrears?;
-    Some(HoldRules { lost: lost?, application: application?, staff: staff? })
+    Some(HoldRules { lost: lost?, application: application?, staff: staff?, repair: repair? })
 }
 
 fn ending(section: &Section<'_>, reason: HoldReason) -> Option<Option<(HoldEnd, i64)>> {
@@ -227,7 +230,7 @@ mod tests {
         let (holds, now) = (testing::policies().status().holds(), Time::from_secs(0));
         let month = now.plus_secs(30 * DAY_SECS);
         assert_eq!(holds.due(HoldReason::Lost, now), Some((HoldEnd::Revoke, month)));
-        for reason in [HoldReason::Arrears, HoldReason::Application, HoldReason::Staff] {
+        for reason in [HoldReason::Arrears, HoldReason::Application, HoldReason::Staff, HoldReason::Repair] {
             assert_eq!(holds.due(reason, now), None);
         }
     }

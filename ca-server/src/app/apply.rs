@@ -41,7 +41,7 @@ pub(crate) struct NewApplication {
     /// Serial number of the certificate that it is about; none for a new one.
     #[serde(default)]
     pub(crate) certificate: Option<String>,
-    /// For `replace`: `lost` or `damaged`; for `revoke`: a reason of RFC 5280.
+    /// For `replace`: `lost`, `damaged`, or `repair` for a temporary one; for `revoke`: a reason of RFC 5280.
     #[serde(default)]
     pub(crate) cause: Option<String>,
     /// Years that are bought, for `new` and `renew`.
@@ -335,10 +335,32 @@ pub(super) fn may_apply(
     gate::certificate_fits(reader, kind, unit)?;
     lasts_not_too_long(reader, kind, (years, days_max), now)?;
     let Some(of) = kind.certificate().filter(|_| kind.makes_certificate()) else { return Ok(()) };
-    match reader.successor_of(&of)? {
+    let doubled = match kind.is_temporary() {
+        true => temporary(reader, of, now)?,
+        false => reader.successor_of(&of)?,
+    };
+    match doubled {
         Some(_) => Err(Problem::new(Rule::SuccessorDoubled).with("serial", of)),
         None => Ok(()),
     }
+}
+
+/// The temporary certificate that serves while the token of this one is repaired, or will: its application.
+pub(super) fn temporary(
+    reader: &mut Reader<'_>,
+    of: Serial,
+    now: Time,
+) -> Result<Option<ApplicationId>, Problem> {
+    let Some(id) = reader.temporary_of(&of)? else { return Ok(None) };
+    let made = match reader.application_state(&id)? {
+        Some((_, ApplicationState::Delivered { serial } | ApplicationState::Active { serial })) => serial,
+        _ => return Ok(Some(id)),
+    };
+    let over = reader.status(&made)?.is_none_or(|status| {
+        let revoked = matches!(status.state, CertificateStatus::Issued(CertificateState::Revoked { .. }));
+        revoked || now > status.not_after
+    });
+    Ok((!over).then_some(id))
 }
 
 /// Not so early that the renewed certificate would live longer than its profile allows.

@@ -3,14 +3,16 @@
 //! Every hold is placed here, so that none is without its reason; `status` ends it together with the certificate's state.
 
 use ca_core::{
-    Action, Actor, CertificateCommand, Hold, HoldEnd, HoldId, HoldOutcome, HoldReason, NoticeAbout,
-    NoticeKind, TOLD_DAYS, Vault, personal::Place, policy::HoldRules,
+    Action, Actor, ApplicationState, CertificateCommand, Hold, HoldEnd, HoldId, HoldOutcome, HoldReason,
+    NoticeAbout, NoticeKind, TOLD_DAYS, Vault, personal::Place, policy::HoldRules,
 };
 use ca_store::{Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
 
 use super::{
     App,
+    apply::temporary,
+    decide::end_once,
     notice::{notice_id, notify},
     status::{change_status, put_on_hold},
 };
@@ -105,7 +107,22 @@ pub(super) fn close(
 ) -> Result<(), Problem> {
     // One of before there were reasons has no row.
     let Some(hold) = tx.open_hold(&of)? else { return Ok(()) };
-    Ok(tx.move_hold(&hold, &hold.ended(now, actor.to_string(), how))?)
+    tx.move_hold(&hold, &hold.ended(now, actor.to_string(), how))?;
+    match (hold.reason, how) {
+        (HoldReason::Repair, HoldOutcome::Released) => end_temporary(tx, actor, of, now),
+        _ => Ok(()),
+    }
+}
+
+/// The repaired token is back: what served meanwhile does so no longer.
+fn end_temporary(tx: &mut Tx<'_>, actor: &Actor, of: Serial, now: Time) -> Result<(), Problem> {
+    let Some(id) = temporary(tx, of, now)? else { return Ok(()) };
+    match tx.application_state(&id)? {
+        Some((_, ApplicationState::Delivered { serial } | ApplicationState::Active { serial })) => {
+            end_once(tx, actor, serial, Reason::Superseded, now)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A message to the agent; a certificate of staff or of another program has none.

@@ -353,3 +353,61 @@ fn replaced_in_one_visit() {
     ca.stop_server();
     ca.assert_audit_is_clean();
 }
+
+#[test]
+fn repaired_on_sqlite() {
+    repaired(Database::Sqlite);
+}
+
+#[test]
+fn repaired_on_postgres() {
+    repaired(Database::Postgres);
+}
+
+/// While the U-key is repaired another one serves for seven days; when it is back, it serves again and the other no longer.
+fn repaired(database: Database) {
+    let mut ca = Ca::new(database);
+    ca.serve(&[]);
+    ca.start_counter(&[]);
+    let (application, old, token) = ca.issue();
+    assert!(ca.activate(&application, &token).status.success());
+    let mut asked = body(&ca, "replace", &old);
+    asked["cause"] = json!("repair");
+    let id = enter(&ca, &asked);
+    let doubled = ca.post("clerk", "/api/v1/applications", &asked);
+    assert_eq!(doubled["title"], "successor.doubled", "{doubled}");
+    assert_eq!(approve(&ca, &id)["state"], "paid", "there is nothing to pay");
+    let (new, lent) = crate::kinds::replaced(&ca, &id, || assert_eq!(state(&ca, &old), "good"));
+    assert_eq!(state(&ca, &old), "held");
+    assert_eq!(holds(&ca, &old).pop().unwrap()["reason"], "repair");
+    assert_eq!(crate::stock::token(&ca, &token)["state"], "held");
+    assert_eq!(crate::stock::token(&ca, &lent)["state"], "active");
+    let time = |serial: &str, end: &str| {
+        certificate(&ca, serial)[end].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second()
+    };
+    assert_eq!(time(&new, "not_after") - time(&new, "not_before"), 7 * 86_400 - 1);
+    assert!(time(&new, "not_after") < time(&old, "not_after"));
+    // Nothing comes after it, and there is one at a time.
+    for kind in ["rekey", "renew", "change"] {
+        let mut after = body(&ca, kind, &new);
+        after["years"] = json!(u8::from(kind == "renew"));
+        assert_eq!(ca.post("clerk", "/api/v1/applications", &after)["title"], "certificate.unfit", "{kind}");
+    }
+    assert_eq!(ca.post("clerk", "/api/v1/applications", &asked)["title"], "certificate.unfit");
+    // The server orders no renewal of it by itself, though it ends soon.
+    ca.serve(&[]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let renewals = ca.rows("application").into_iter().filter(|row| row["kind"] == "renew").count();
+    assert_eq!(renewals, 0);
+    release(&ca, &old);
+    assert_eq!(standing_of(&ca, &new), ("revoked".to_owned(), "superseded".to_owned()));
+    assert_eq!(crate::stock::token(&ca, &token)["state"], "active");
+    assert_eq!(crate::stock::token(&ca, &lent)["state"], "terminated");
+    // What was repaired can be renewed, repaired again, and replaced as ever.
+    let again = enter(&ca, &asked);
+    ca.post("clerk", &format!("/api/v1/applications/{again}/withdrawal"), &Value::Null);
+    enter(&ca, &body(&ca, "rekey", &old));
+    ca.stop_others();
+    ca.stop_server();
+    ca.assert_audit_is_clean();
+}

@@ -63,7 +63,7 @@ pub(super) struct LossView {
 #[derive(Serialize, ToSchema)]
 pub(super) struct HoldView {
     id: String,
-    /// `lost`, `arrears`, `application` or `staff`.
+    /// `lost`, `arrears`, `application`, `staff` or `repair`.
     reason: &'static str,
     placed_by: String,
     placed_at: String,

@@ -3,7 +3,8 @@
 CREATE TABLE hold (
     id TEXT COLLATE "C" NOT NULL CONSTRAINT hold_id PRIMARY KEY,
     certificate BYTEA NOT NULL REFERENCES certificate (serial),
-    reason TEXT COLLATE "C" NOT NULL CHECK (reason = 'lost' OR reason = 'arrears' OR reason = 'application' OR reason = 'staff'),
+    reason TEXT COLLATE "C" NOT NULL CHECK (reason = 'lost' OR reason = 'arrears' OR reason = 'application' OR reason = 'staff'
+        OR reason = 'repair'),
     placed_by TEXT COLLATE "C" NOT NULL,
     placed_at BIGINT NOT NULL,
     caller_sealed BYTEA,
@@ -22,3 +23,10 @@ CREATE INDEX hold_due ON hold (due_at, id) WHERE ended_at IS NULL;
 
 -- What a unit is told of it.
 ALTER TABLE notice ADD COLUMN hold TEXT COLLATE "C" REFERENCES hold (id);
+
+-- A temporary certificate, while a token is repaired, is nobody's successor.
+DROP INDEX application_certificate;
+CREATE UNIQUE INDEX application_certificate ON application (certificate)
+    WHERE certificate IS NOT NULL AND kind <> 'revoke' AND kind <> 'hold' AND kind <> 'release' AND kind <> 'unlock'
+        AND state <> 'rejected' AND state <> 'withdrawn' AND state <> 'expired' AND coalesce(cause, '') <> 'repair';
+CREATE INDEX application_temporary ON application (certificate, id) WHERE cause = 'repair';
