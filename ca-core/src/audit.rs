@@ -188,6 +188,8 @@ actions! {
     RenewActivationCode = "renew-activation-code",
     /// A holder activated a certificate.
     ActivateCertificate = "activate-certificate",
+    /// Somebody said that a token is gone.
+    ReportLoss = "report-loss",
     /// A certificate was put on hold.
     HoldCertificate = "hold-certificate",
     /// A hold was ended.

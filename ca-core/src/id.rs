@@ -77,6 +77,8 @@ identifiers! {
     ChargebackId,
     /// An issuing line of a workstation.
     LineId,
+    /// A hold on a certificate.
+    HoldId,
     /// A vendor's delivery of tokens.
     TokenDeliveryId,
     /// An invoice (发票).

@@ -62,6 +62,8 @@ pub enum Loss {
     Lost,
     /// It no longer works: its certificate is superseded when the new one is activated.
     Damaged,
+    /// It is being repaired: its certificate is on hold while a temporary one on another token serves, for some days.
+    Repair,
 }
 
 impl Loss {
@@ -71,6 +73,7 @@ impl Loss {
         match self {
             Self::Lost => "lost",
             Self::Damaged => "damaged",
+            Self::Repair => "repair",
         }
     }
 }
@@ -107,6 +110,7 @@ impl ApplicationKind {
             ("unlock", None) => Ok(Self::Unlock { of }),
             ("replace", Some("lost")) => Ok(Self::Replace { of, cause: Loss::Lost }),
             ("replace", Some("damaged")) => Ok(Self::Replace { of, cause: Loss::Damaged }),
+            ("replace", Some("repair")) => Ok(Self::Replace { of, cause: Loss::Repair }),
             ("revoke", Some(reason)) => {
                 let reason = Reason::from_name(reason).ok_or_else(|| unknown("cause", reason))?;
                 Ok(Self::Revoke { of, reason })
@@ -137,6 +141,7 @@ impl ApplicationKind {
         match self {
             Self::Replace { cause: Loss::Lost, .. } => "replace-lost",
             Self::Replace { cause: Loss::Damaged, .. } => "replace-damaged",
+            Self::Replace { cause: Loss::Repair, .. } => "replace-repair",
             other => other.name(),
         }
     }
@@ -174,6 +179,12 @@ impl ApplicationKind {
             self,
             Self::New | Self::Renew { .. } | Self::Rekey { .. } | Self::Replace { .. } | Self::Change { .. }
         )
+    }
+
+    /// Whether what comes of it serves for some days beside a certificate that stays, and is not its successor.
+    #[must_use]
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::Replace { cause: Loss::Repair, .. })
     }
 
     /// Whether years are bought with it.
@@ -217,6 +228,7 @@ mod tests {
             ApplicationKind::Rekey { of },
             ApplicationKind::Replace { of, cause: Loss::Lost },
             ApplicationKind::Replace { of, cause: Loss::Damaged },
+            ApplicationKind::Replace { of, cause: Loss::Repair },
             ApplicationKind::Change { of },
             ApplicationKind::Revoke { of, reason: Reason::KeyCompromise },
             ApplicationKind::Hold { of },

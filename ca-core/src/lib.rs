@@ -23,11 +23,13 @@ mod encode;
 mod error;
 mod est;
 mod fingerprint;
+mod hold;
 mod id;
 mod intent;
 mod issuance;
 mod issuer;
 mod key;
+mod key_revocation;
 mod kind;
 mod line;
 mod lint;
@@ -72,10 +74,11 @@ pub use encode::{assemble_csr, csr_info, ecdsa_der, spki_from_ec_point, spki_fro
 pub use error::{Error, Refusal};
 pub use est::{certs_only, csr_attributes};
 pub use fingerprint::fingerprint;
+pub use hold::{Hold, HoldEnd, HoldOutcome, HoldReason, TOLD_DAYS};
 pub use id::{
     AccountId, AdjustmentId, AgentId, ApplicationId, AppointmentId, AttemptId, BankLineId, BatchId, CardId,
-    ChargebackId, InvoiceId, LineId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId, SessionId,
-    StaffId, TokenDeliveryId, TrainingId, UnitEventId, UnitId,
+    ChargebackId, HoldId, InvoiceId, LineId, NoticeId, OnlinePaymentId, OpeningId, OrderId, PaymentId,
+    SessionId, StaffId, TokenDeliveryId, TrainingId, UnitEventId, UnitId,
 };
 pub use intent::{Intent, RecordedIntent};
 pub use issuance::{
@@ -83,6 +86,7 @@ pub use issuance::{
 };
 pub use issuer::Issuer;
 pub use key::{KeyAlgorithm, KeyRefusal, SubjectKey};
+pub use key_revocation::{RevocationKey, key_revocation_text};
 pub use kind::{ApplicationKind, Loss};
 pub use line::{LineItemCommand, LineItemState};
 pub use lint::{Finding, LintContext, lint};

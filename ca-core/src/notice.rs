@@ -9,7 +9,7 @@
 
 use ca_verifier::{Serial, Time};
 
-use crate::{ApplicationId, Error, InvoiceId, Refusal, TrainingId};
+use crate::{ApplicationId, Error, HoldId, InvoiceId, Refusal, TrainingId};
 
 const DAY_SECS: i64 = 86_400;
 
@@ -66,6 +66,14 @@ names! {
         Arrears = "arrears",
         /// It was not paid again: the certificate is on hold.
         ArrearsHeld = "arrears-held",
+        /// The certificate is on hold, since when, and how to go on.
+        CertificateHeld = "certificate-held",
+        /// The hold ends by itself in some days, and how.
+        HoldEnding = "hold-ending",
+        /// It ended by itself, and how.
+        HoldEnded = "hold-ended",
+        /// Somebody who has the key revoked the certificate.
+        KeyRevoked = "key-revoked",
         /// The token waits at the counter.
         ReadyForCollection = "ready-for-collection",
         /// The activation code.
@@ -141,6 +149,8 @@ pub enum NoticeAbout {
     Certificate(Serial),
     /// An invoice that its payer asked for.
     Invoice(InvoiceId),
+    /// A hold on a certificate.
+    Hold(HoldId),
 }
 
 /// Where one delivery of a notice stands.

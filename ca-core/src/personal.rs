@@ -10,7 +10,9 @@ use ring::{
 };
 use zeroize::Zeroizing;
 
-use crate::{AgentId, ApplicationId, CardId, CardNumber, Error, IdCard, InvoiceId, Name, OpeningId, UnitId};
+use crate::{
+    AgentId, ApplicationId, CardId, CardNumber, Error, HoldId, IdCard, InvoiceId, Name, OpeningId, UnitId,
+};
 
 /// The first octet of every ciphertext: which key sealed it.
 const KEY_VERSION: u8 = 1;
@@ -95,6 +97,12 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn application_contact(id: &'a ApplicationId) -> Self {
         Self { table: "application", column: "contact", row: id.as_str() }
+    }
+
+    /// Who reported a loss, and what they said.
+    #[must_use]
+    pub fn hold_caller(id: &'a HoldId) -> Self {
+        Self { table: "hold", column: "caller", row: id.as_str() }
     }
 
     /// What stands on an invoice.

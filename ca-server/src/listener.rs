@@ -87,7 +87,14 @@ impl Connected<IncomingStream<'_, TlsListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
         let certificates = stream.io().get_ref().1.peer_certificates();
         let certificate = certificates.and_then(|chain| chain.first()).map(|der| Arc::from(der.as_ref()));
-        Self { certificate }
+        Self { certificate, address: stream.remote_addr().ip() }
+    }
+}
+
+/// Plain HTTP: nobody proves anything.
+impl Connected<IncomingStream<'_, TcpListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self { certificate: None, address: stream.remote_addr().ip() }
     }
 }
 

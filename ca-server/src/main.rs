@@ -24,6 +24,7 @@ mod serve;
 mod sheet;
 mod statement;
 mod token_file;
+mod turnstile;
 mod wire;
 
 use std::process::ExitCode;

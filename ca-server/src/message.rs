@@ -52,6 +52,25 @@ pub(crate) enum Content {
     ArrearsHeld {
         id: String,
     },
+    CertificateHeld {
+        certificate: Ends,
+        since: String,
+        /// Somebody said that the token is gone.
+        lost: bool,
+        due: Option<Due>,
+    },
+    HoldEnding {
+        certificate: Ends,
+        due: Due,
+    },
+    HoldEnded {
+        certificate: Ends,
+        revoked: bool,
+    },
+    /// The application that the certificate came of.
+    KeyRevoked {
+        id: String,
+    },
     Ready {
         id: String,
     },
@@ -87,6 +106,12 @@ pub(crate) struct Ends {
     pub(crate) unit: String,
     pub(crate) serial: String,
     pub(crate) end: String,
+}
+
+/// How and when a hold ends by itself.
+pub(crate) struct Due {
+    pub(crate) revokes: bool,
+    pub(crate) at: String,
 }
 
 /// An invoice, without what stands on it.
@@ -180,6 +205,9 @@ mod tests {
             order: id(),
             file: "/api/v1/own/invoices/0000019300000000ffffffffffffffff/file".to_owned(),
         };
+        let due = |revokes| Due { revokes, at: "2026-12-26 10:00".to_owned() };
+        let since = || "2026-11-26 10:00".to_owned();
+        let held = |lost, due| Content::CertificateHeld { certificate: ends(), since: since(), lost, due };
         let expiry = |renewal| Content::Expiry { certificate: ends(), days: 30, renewal };
         let contents = [
             Content::TrainingAccepted { id: id() },
@@ -197,6 +225,13 @@ mod tests {
             Content::ApplicationRejected { id: id(), reasons: reasons() },
             Content::Arrears { id: id(), days: 15 },
             Content::ArrearsHeld { id: id() },
+            held(true, Some(due(true))),
+            held(false, None),
+            Content::HoldEnding { certificate: ends(), due: due(true) },
+            Content::HoldEnding { certificate: ends(), due: due(false) },
+            Content::HoldEnded { certificate: ends(), revoked: true },
+            Content::HoldEnded { certificate: ends(), revoked: false },
+            Content::KeyRevoked { id: id() },
             Content::Ready { id: id() },
             Content::Activation { code: "ABCDE-23456".to_owned() },
             Content::RenewalOrdered { id: id(), certificate: ends(), fee: Some("¥150.00".to_owned()) },

@@ -72,6 +72,7 @@ permissions!(
     Personalise,
     DeliverToken,
     RenewActivationCode,
+    ReportLoss,
     HoldCertificate,
     ReleaseCertificate,
     RevokeCertificate,

@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ca_core::{Action, Actor, AuditEntry, NoticeChannel};
+use ca_core::{Action, Actor, AuditEntry, NoticeChannel, RevocationKey};
 use ca_store::{Store, WriteSite};
 use ca_verifier::Trust;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::{
     app::App,
@@ -40,7 +41,9 @@ pub(crate) async fn open(config: Config) -> Result<App, Failure> {
     let channels = Channels::open(&config.notices)?;
     let gateways = Gateways::open(&config.gateways)?;
     let vault = personal::open(&store, &ca.secrets()).await?;
-    Ok(App::new(config, store, policies, ca, (channels, gateways, vault)))
+    let root = Zeroizing::new(ca.secrets().hmac(RevocationKey::DERIVATION)?);
+    let keys = (vault, RevocationKey::new(&root));
+    Ok(App::new(config, store, policies, ca, (channels, gateways), keys))
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -68,7 +71,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     for gateway in app.gateways.names() {
         workers.push(tokio::spawn(ask_gateway(Arc::clone(&app), gateway.to_owned(), stopping.clone())));
     }
-    let status = http::status_router(Arc::clone(&app)).into_make_service();
+    let status = http::status_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
     let api = http::api_router(Arc::clone(&app)).into_make_service_with_connect_info::<http::Peer>();
     let status = axum::serve(plain, status).with_graceful_shutdown(told(stopping.clone()));
     let api =
@@ -132,6 +135,10 @@ async fn every_hour(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
         match app.hold_arrears(wire::now()).await {
             Ok(count) => tracing::info!(count, "orders on hold for arrears"),
             Err(problem) => tracing::error!(cause = ?problem.cause(), "arrears: {}", problem.rule.name()),
+        }
+        match app.keep_holds(wire::now()).await {
+            Ok((told, ended)) => tracing::info!(told, ended, "holds that end by themselves"),
+            Err(problem) => tracing::error!(cause = ?problem.cause(), "holds: {}", problem.rule.name()),
         }
         match app.renew_quotes(wire::now()).await {
             Ok(count) => tracing::info!(count, "orders with today's prices"),

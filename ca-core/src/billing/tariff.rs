@@ -129,8 +129,10 @@ impl Tariff {
         let exchanged = matches!(kind, ApplicationKind::Replace { cause: Loss::Damaged, .. })
             && since
                 .is_some_and(|since| now <= since.plus_secs(i64::from(self.free_exchange_days) * DAY_SECS));
+        // A token that is lent while another is repaired costs nothing.
+        let prices = self.prices.get(kind.name()).filter(|_| !kind.is_temporary());
         let mut lines = Vec::new();
-        for FeeItem { item, price } in self.prices.get(kind.name()).into_iter().flatten() {
+        for FeeItem { item, price } in prices.into_iter().flatten() {
             let free = exchanged && *item == Item::Token;
             lines.push(QuoteLine {
                 item: *item,
@@ -185,6 +187,7 @@ mod tests {
         assert_eq!(total(lost, 0), Ok(5_000));
         assert_eq!(total(ApplicationKind::Change { of }, 0), Ok(1_000));
         assert_eq!(total(ApplicationKind::Unlock { of }, 0), Ok(0));
+        assert_eq!(total(ApplicationKind::Replace { of, cause: Loss::Repair }, 0), Ok(0));
         assert_eq!(total(lost, 1), Err(Error::Years { asked: 1, most: 0 }));
         assert_eq!(total(new, 0), Err(Error::Years { asked: 0, most: 3 }));
         assert_eq!(total(renew, 4), Err(Error::Years { asked: 4, most: 3 }));

@@ -5,6 +5,8 @@ use super::reader::{PolicyError, Reader, Section};
 /// Ten years.
 const DAYS_MAX: i64 = 3650;
 const YEARS_MAX: i64 = 10;
+/// Longer than that, and a token that is repaired is replaced.
+const TEMPORARY_DAYS_MAX: i64 = 30;
 
 /// Renewals that nobody has to apply for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub struct ApplicationRules {
     cps: String,
     project: String,
     expire_after_days: u16,
+    temporary_days: u16,
     renewal: RenewalRules,
     sha256: [u8; 32],
 }
@@ -46,6 +49,12 @@ impl ApplicationRules {
         self.expire_after_days
     }
 
+    /// For how many days a certificate serves while another's token is repaired.
+    #[must_use]
+    pub fn temporary_days(&self) -> u16 {
+        self.temporary_days
+    }
+
     /// Renewals by themselves.
     #[must_use]
     pub fn renewal(&self) -> RenewalRules {
@@ -63,11 +72,13 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<ApplicationRules, Vec<PolicyE
     reader.read(|section| {
         let (cps, project) = (section.text("cps"), section.text("project"));
         let expire_after_days = section.integer("expire-after-days", 1..=DAYS_MAX);
+        let temporary_days = section.integer("temporary-days", 1..=TEMPORARY_DAYS_MAX);
         let renewal = section.table("renewal", renewal);
         Some(ApplicationRules {
             cps: cps?.to_owned(),
             project: project?.to_owned(),
             expire_after_days: u16::try_from(expire_after_days?).ok()?,
+            temporary_days: u16::try_from(temporary_days?).ok()?,
             renewal: renewal?,
             sha256: reader.sha256(),
         })

@@ -6,13 +6,14 @@ use super::reader::{PolicyError, Reader, Section};
 use crate::{Document, DocumentForm};
 
 /// Registering a unit, and each [`crate::ApplicationKind::operation`].
-const OPERATIONS: [&str; 11] = [
+const OPERATIONS: [&str; 12] = [
     "register-unit",
     "new",
     "renew",
     "rekey",
     "replace-lost",
     "replace-damaged",
+    "replace-repair",
     "change",
     "revoke",
     "hold",

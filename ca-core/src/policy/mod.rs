@@ -32,7 +32,7 @@ pub use profile::{AlternativeName, Attribute, ExtendedKeyUsage, KeyUsage, Kind, 
 pub use reader::PolicyError;
 pub use retention::RetentionRules;
 pub use roles::{AGENT_ACCOUNT, Roles, UNIT_ACCOUNT};
-pub use status::StatusRules;
+pub use status::{HoldRules, StatusRules};
 pub use tokens::{InitialPin, TokenModel, TokenRules};
 
 use ca_verifier::Time;

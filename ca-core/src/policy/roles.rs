@@ -14,9 +14,10 @@ pub const UNIT_ACCOUNT: &str = "unit-account";
 pub const AGENT_ACCOUNT: &str = "agent";
 
 /// What an account may do at most, with what is its own: it is known by a password only.
-const ACCOUNT_MAY: [Action; 6] = [
+const ACCOUNT_MAY: [Action; 7] = [
     Action::SubmitTraining,
     Action::WithdrawApplication,
+    Action::ReportLoss,
     Action::OpenOnlinePayment,
     Action::RequestInvoice,
     Action::ChangePassword,
@@ -31,8 +32,10 @@ const AUDITOR_MAY: [Action; 4] =
 
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
 /// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
-/// Who sees a person in full does not enter or erase persons.
-const APART: [(Action, Action); 15] = [
+/// Who sees a person in full does not enter or erase persons. Who believes a caller neither releases nor revokes.
+const APART: [(Action, Action); 17] = [
+    (Action::ReportLoss, Action::ReleaseCertificate),
+    (Action::ReportLoss, Action::RevokeCertificate),
     (Action::RegisterAgent, Action::RevealPersonalData),
     (Action::RevealPersonalData, Action::ErasePersonalData),
     (Action::DeliverToken, Action::RenewActivationCode),

@@ -1,6 +1,10 @@
-//! `policies/status.toml`: how long a CRL and an OCSP answer can be relied on, and when the next one is made.
+//! `policies/status.toml`: how long a CRL and an OCSP answer can be relied on, when the next one is made, and how holds end
+//! by themselves.
 
-use super::reader::{PolicyError, Reader};
+use ca_verifier::Time;
+
+use super::reader::{PolicyError, Reader, Section};
+use crate::{HoldEnd, HoldReason};
 
 /// BR 4.9.7: nextUpdate at most 10 days after thisUpdate.
 const CRL_LIFETIME: std::ops::RangeInclusive<i64> = 2..=240;
@@ -12,6 +16,34 @@ const OCSP_REFRESH: std::ops::RangeInclusive<i64> = 1..=96;
 
 /// Our own figure: a revocation is seen by portals within 5 seconds.
 const PORTAL_LAG: std::ops::RangeInclusive<i64> = 1..=5;
+/// The unit is told 7 days before the end.
+const HOLD_DAYS: std::ops::RangeInclusive<i64> = 8..=365;
+const DAY_SECS: i64 = 86_400;
+
+/// How holds end by themselves, by their reasons; `None` where only a person ends them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldRules {
+    lost: Option<(HoldEnd, i64)>,
+    application: Option<(HoldEnd, i64)>,
+    staff: Option<(HoldEnd, i64)>,
+    repair: Option<(HoldEnd, i64)>,
+}
+
+impl HoldRules {
+    /// How and when a hold that is placed at `now` ends by itself.
+    #[must_use]
+    pub fn due(&self, reason: HoldReason, now: Time) -> Option<(HoldEnd, Time)> {
+        let rule = match reason {
+            HoldReason::Lost => self.lost,
+            HoldReason::Application => self.application,
+            HoldReason::Staff => self.staff,
+            HoldReason::Repair => self.repair,
+            // Nothing is revoked for money, and nothing is given back without it.
+            HoldReason::Arrears => None,
+        };
+        rule.map(|(end, days)| (end, now.plus_secs(days * DAY_SECS)))
+    }
+}
 
 /// Lifetimes, in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +53,7 @@ pub struct StatusRules {
     ocsp_lifetime: i64,
     ocsp_refresh: i64,
     portal_lag: i64,
+    holds: HoldRules,
     sha256: [u8; 32],
 }
 
@@ -56,6 +89,12 @@ impl StatusRules {
         self.portal_lag
     }
 
+    /// How holds end by themselves.
+    #[must_use]
+    pub fn holds(&self) -> HoldRules {
+        self.holds
+    }
+
     /// SHA-256 of the file.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
@@ -85,6 +124,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<StatusRules, Vec<PolicyError>
             }
         }
         let portal_lag = section.integer("portal-lag-secs", PORTAL_LAG);
+        let holds = section.table("hold", holds);
         let seconds = |hours: Option<i64>| hours.map(|hours| hours * 3600);
         Some(StatusRules {
             crl_lifetime: seconds(crl_lifetime)?,
@@ -92,14 +132,46 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<StatusRules, Vec<PolicyError>
             ocsp_lifetime: seconds(ocsp_lifetime)?,
             ocsp_refresh: seconds(ocsp_refresh)?,
             portal_lag: portal_lag?,
+            holds: holds?,
             sha256: reader.sha256(),
         })
     })
 }
 
+fn holds(section: &Section<'_>) -> Option<HoldRules> {
+    let lost = section.table("lost", |hold| ending(hold, HoldReason::Lost));
+    let arrears = section.table("arrears", |hold| ending(hold, HoldReason::Arrears));
+    let application = section.table("application", |hold| ending(hold, HoldReason::Application));
+    let staff = section.table("staff", |hold| ending(hold, HoldReason::Staff));
+    let repair = section.table("repair", |hold| ending(hold, HoldReason::Repair));
+    arrears?;
+    Some(HoldRules { lost: lost?, application: application?, staff: staff?, repair: repair? })
+}
+
+fn ending(section: &Section<'_>, reason: HoldReason) -> Option<Option<(HoldEnd, i64)>> {
+    let end = section.parsed("hold-end", "revoke, release or never", |name| match name {
+        "never" => Some(None),
+        name => HoldEnd::from_name(name).ok().map(Some),
+    })?;
+    let Some(end) = end else { return Some(None) };
+    match (reason, end) {
+        (HoldReason::Arrears, _) => {
+            section.refuse("hold-end", "a hold for arrears must never end by itself", end.name());
+            None
+        }
+        // Whoever found the token would only have to wait.
+        (HoldReason::Lost, HoldEnd::Release) => {
+            section.refuse("hold-end", "a lost token must never be released by itself", end.name());
+            None
+        }
+        _ => section.integer("hold-days", HOLD_DAYS).map(|days| Some((end, days))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing;
+    use super::*;
 
     #[test]
     fn limits() {
@@ -128,6 +200,38 @@ mod tests {
             let errors = testing::errors_after("status.toml", old, new);
             assert!(errors.len() == 1 && errors[0].ends_with(rule), "{errors:?}");
         }
+        for (old, new, rule) in [
+            ("hold-days = 30", "hold-days = 7", "hold-days must be 8 to 365, found 7"),
+            ("hold-days = 30\n", "", "hold-days must be 8 to 365, found nothing"),
+            (
+                "hold-end = \"revoke\"",
+                "hold-end = \"release\"",
+                "a lost token must never be released by itself, found release",
+            ),
+            (
+                "hold-end = \"revoke\"",
+                "hold-end = \"burn\"",
+                "hold-end must be revoke, release or never, found burn",
+            ),
+            (
+                "[hold.arrears]\nhold-end = \"never\"",
+                "[hold.arrears]\nhold-days = 30\nhold-end = \"revoke\"",
+                "a hold for arrears must never end by itself, found revoke",
+            ),
+        ] {
+            let errors = testing::errors_after("status.toml", old, new);
+            assert!(errors.iter().any(|error| error.ends_with(rule)), "{rule}: {errors:?}");
+        }
         assert_eq!(testing::policies().status().crl_lifetime_secs(), 72 * 3600);
+    }
+
+    #[test]
+    fn holds_end_by_their_reasons() {
+        let (holds, now) = (testing::policies().status().holds(), Time::from_secs(0));
+        let month = now.plus_secs(30 * DAY_SECS);
+        assert_eq!(holds.due(HoldReason::Lost, now), Some((HoldEnd::Revoke, month)));
+        for reason in [HoldReason::Arrears, HoldReason::Application, HoldReason::Staff, HoldReason::Repair] {
+            assert_eq!(holds.due(reason, now), None);
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use ca_core::{
     Action, Actor, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind,
-    ApplicationState, AuditEntry, Author, CertificateCommand, CertificateState, Ciphertext, Document, Loss,
-    StaffId, Unit,
+    ApplicationState, AuditEntry, Author, CertificateState, Ciphertext, Document, HoldReason, Loss, StaffId,
+    Unit,
 };
 use ca_store::{ApplicationFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::{Serial, Time, UnitCode};
@@ -17,8 +17,8 @@ use super::{
     enroll::registered_unit,
     free_text,
     gate::{self, NewDocument},
+    hold::{Placing, place, place_instead},
     once,
-    status::change_status,
 };
 use crate::{
     permit::{CorrectApplication, Permit, SubmitApplication, WithdrawApplication},
@@ -41,7 +41,7 @@ pub(crate) struct NewApplication {
     /// Serial number of the certificate that it is about; none for a new one.
     #[serde(default)]
     pub(crate) certificate: Option<String>,
-    /// For `replace`: `lost` or `damaged`; for `revoke`: a reason of RFC 5280.
+    /// For `replace`: `lost`, `damaged`, or `repair` for a temporary one; for `revoke`: a reason of RFC 5280.
     #[serde(default)]
     pub(crate) cause: Option<String>,
     /// Years that are bought, for `new` and `renew`.
@@ -124,7 +124,7 @@ impl App {
         let mut draft = self.draft(id.clone(), new, clerk, now)?;
         let tariff = self.tariff(now)?;
         let rules = self.policies.eligibility().clone();
-        let days_max = self.days_max()?;
+        let (days_max, placing) = (self.days_max()?, self.placing(HoldReason::Lost));
         self.store
             .write(WriteSite::SubmitApplication, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
@@ -148,7 +148,7 @@ impl App {
                         .with("fee", quote.total.get()),
                 )?;
                 if let ApplicationKind::Replace { of, cause: Loss::Lost } = kind {
-                    hold_lost(tx, permit.actor(), of, now)?;
+                    hold_lost(tx, permit.actor(), of, placing, now)?;
                 }
                 Ok(Made::Now(id))
             })
@@ -335,10 +335,32 @@ pub(super) fn may_apply(
     gate::certificate_fits(reader, kind, unit)?;
     lasts_not_too_long(reader, kind, (years, days_max), now)?;
     let Some(of) = kind.certificate().filter(|_| kind.makes_certificate()) else { return Ok(()) };
-    match reader.successor_of(&of)? {
+    let doubled = match kind.is_temporary() {
+        true => temporary(reader, of, now)?,
+        false => reader.successor_of(&of)?,
+    };
+    match doubled {
         Some(_) => Err(Problem::new(Rule::SuccessorDoubled).with("serial", of)),
         None => Ok(()),
     }
+}
+
+/// The temporary certificate that serves while the token of this one is repaired, or will: its application.
+pub(super) fn temporary(
+    reader: &mut Reader<'_>,
+    of: Serial,
+    now: Time,
+) -> Result<Option<ApplicationId>, Problem> {
+    let Some(id) = reader.temporary_of(&of)? else { return Ok(None) };
+    let made = match reader.application_state(&id)? {
+        Some((_, ApplicationState::Delivered { serial } | ApplicationState::Active { serial })) => serial,
+        _ => return Ok(Some(id)),
+    };
+    let over = reader.status(&made)?.is_none_or(|status| {
+        let revoked = matches!(status.state, CertificateStatus::Issued(CertificateState::Revoked { .. }));
+        revoked || now > status.not_after
+    });
+    Ok((!over).then_some(id))
 }
 
 /// Not so early that the renewed certificate would live longer than its profile allows.
@@ -359,10 +381,22 @@ fn lasts_not_too_long(
 }
 
 /// Whoever found a lost token must not use it while the application is looked at.
-fn hold_lost(tx: &mut Tx<'_>, actor: &Actor, of: Serial, now: Time) -> Result<(), Problem> {
+fn hold_lost(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    of: Serial,
+    placing: Placing<'_>,
+    now: Time,
+) -> Result<(), Problem> {
     match tx.status(&of)?.map(|status| status.state) {
         Some(CertificateStatus::Issued(CertificateState::Good | CertificateState::NotActivated)) => {
-            change_status(tx, actor, Action::HoldCertificate, of, CertificateCommand::Hold, now).map(drop)
+            place(tx, actor, of, placing, now).map(drop)
+        }
+        // For another reason, and whoever would release it for that must not.
+        Some(CertificateStatus::Issued(CertificateState::Held { .. }))
+            if tx.open_hold(&of)?.is_none_or(|hold| hold.reason != HoldReason::Lost) =>
+        {
+            place_instead(tx, actor, of, placing, now).map(drop)
         }
         _ => Ok(()),
     }

@@ -2,8 +2,8 @@
 //! was some time ago and it has not been paid again is what was bought with it put on hold. Nothing is revoked for money.
 
 use ca_core::{
-    Action, Actor, AuditEntry, CertificateCommand, CertificateState, ChargebackId, Fen, NoticeAbout,
-    NoticeKind, OrderId, PaymentId, UnitId,
+    Action, Actor, AuditEntry, CertificateState, ChargebackId, Fen, HoldReason, NoticeAbout, NoticeKind,
+    OrderId, PaymentId, UnitId,
     billing::{
         Account, Chargeback, ChargebackCommand, ChargebackState, Payment, PaymentMethod, Posting,
         check_chargeback,
@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 
 use super::{
     App, Made, Once,
+    hold::{Placing, place},
     notice::{notice_id, notify},
     once,
     pay::{check_reference, receipt_code},
     shift,
-    status::change_status,
 };
 use crate::{
     permit::{Permit, RecordChargeback, SettleChargeback},
@@ -184,8 +184,9 @@ impl App {
                 if told.is_none_or(|told| now < told.plus_secs(days * DAY_SECS)) {
                     continue;
                 }
-                let id = known.id.clone();
-                match self.store.write(WriteSite::Chargeback, move |tx| hold(tx, &known, now)).await {
+                let (id, placing) = (known.id.clone(), self.placing(HoldReason::Arrears));
+                let work = self.store.write(WriteSite::Chargeback, move |tx| hold(tx, &known, placing, now));
+                match work.await {
                     Ok(()) => held += 1,
                     Err(problem) => {
                         tracing::warn!(%id, cause = ?problem.cause(), "arrears: {}", problem.rule.name());
@@ -252,7 +253,7 @@ fn tell(tx: &mut Tx<'_>, order: &OrderId, kind: NoticeKind, now: Time) -> Result
     Ok(())
 }
 
-fn hold(tx: &mut Tx<'_>, known: &Chargeback, now: Time) -> Result<(), Problem> {
+fn hold(tx: &mut Tx<'_>, known: &Chargeback, placing: Placing<'_>, now: Time) -> Result<(), Problem> {
     let next = known.state.clone().transition(ChargebackCommand::Hold { at: now })?;
     tx.move_chargeback(&known.id, &known.state, &next)?;
     for serial in bought(tx, &known.order)? {
@@ -261,8 +262,7 @@ fn hold(tx: &mut Tx<'_>, known: &Chargeback, now: Time) -> Result<(), Problem> {
         if let Some(CertificateStatus::Issued(CertificateState::Good | CertificateState::NotActivated)) =
             status
         {
-            let actor = Actor::System("arrears");
-            change_status(tx, &actor, Action::HoldCertificate, serial, CertificateCommand::Hold, now)?;
+            place(tx, &Actor::System("arrears"), serial, placing, now)?;
         }
     }
     tell(tx, &known.order, NoticeKind::ArrearsHeld, now)

@@ -5,7 +5,8 @@
 
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
-    AuditEntry, Author, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind, TokenCommand,
+    AuditEntry, Author, CertificateCommand, CertificateState, HoldReason, Loss, NoticeAbout, NoticeKind,
+    TokenCommand,
 };
 use ca_store::{CertificateStatus, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
@@ -14,6 +15,7 @@ use super::{
     App,
     apply::advance,
     bill, free_text, gate,
+    hold::{Placing, place},
     notice::{notice_id, notify},
     status::change_status,
     stock,
@@ -38,6 +40,7 @@ impl App {
         let now = wire::now();
         let by = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let rules = self.policies.eligibility().clone();
+        let placing = self.placing(HoldReason::Application);
         let notice = notice_id(now)?;
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
@@ -57,7 +60,7 @@ impl App {
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
                 tx.append_audit(&entry.with("kind", known.kind.name()))?;
-                let state = carry_on(tx, permit.actor(), &known, now)?.unwrap_or(approved);
+                let state = carry_on(tx, permit.actor(), &known, placing, now)?.unwrap_or(approved);
                 let (told, about) = (NoticeKind::ApplicationApproved, NoticeAbout::Application(id));
                 notify(tx, notice, told, about, &known.agent)?;
                 Ok(state)
@@ -95,6 +98,7 @@ fn carry_on(
     tx: &mut Tx<'_>,
     actor: &Actor,
     application: &Application,
+    placing: Placing<'_>,
     now: Time,
 ) -> Result<Option<ApplicationState>, Problem> {
     match application.kind {
@@ -103,7 +107,7 @@ fn carry_on(
             change_status(tx, actor, Action::RevokeCertificate, of, command, now)?;
         }
         ApplicationKind::Hold { of } => {
-            change_status(tx, actor, Action::HoldCertificate, of, CertificateCommand::Hold, now)?;
+            place(tx, actor, of, placing, now)?;
         }
         ApplicationKind::Release { of } => {
             change_status(tx, actor, Action::ReleaseCertificate, of, CertificateCommand::Release, now)?;

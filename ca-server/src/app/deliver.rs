@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use ca_core::{
     Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState, AttemptCommand,
-    AttemptId, AuditEntry, CertificateCommand, CertificateState, Loss, NoticeAbout, NoticeKind, TokenCommand,
+    AttemptId, AuditEntry, CertificateCommand, CertificateState, HoldReason, Loss, NoticeAbout, NoticeKind,
+    TokenCommand,
 };
 use ca_store::{AuditFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::Serial;
@@ -20,6 +21,8 @@ use super::{
     apply::advance,
     bill,
     claim::check_made_at_counter,
+    gate::must_be_good,
+    hold::place,
     notice::{notice_id, notify},
     shift, stock,
 };
@@ -92,6 +95,7 @@ impl App {
         let application = application.ok_or_else(|| Problem::not_found("certificate"))?;
         let (renewals, _) = self.store.read(|reader| code_renewals(reader, &serial))?;
         let expected = self.activation_code(&application, renewals).await?;
+        let placing = self.placing(HoldReason::Repair);
         let given = given.code.replace(['-', ' '], "").to_ascii_uppercase();
         self.store
             .write(WriteSite::ActivateCertificate, move |tx| {
@@ -126,6 +130,11 @@ impl App {
                 // The damaged token's certificate has served until now.
                 if let ApplicationKind::Replace { of, cause: Loss::Damaged } = known.kind {
                     stock::end_with_token(tx, &actor, of, TokenCommand::Damage, now)?;
+                }
+                // What is repaired comes back; until then one of the two is good.
+                if let ApplicationKind::Replace { of, cause: Loss::Repair } = known.kind {
+                    must_be_good(tx, of)?;
+                    place(tx, &actor, of, placing, now)?;
                 }
                 advance(tx, &application, ApplicationCommand::Activate { serial })?;
                 tx.move_status(&serial, state, next, now)?;

@@ -149,6 +149,13 @@ pub(super) fn certificate_fits(
     if record.unit.as_ref() != Some(&unit.id) {
         return Err(Problem::new(Rule::CertificateOfOther).with("serial", of));
     }
+    let own = record.application.map(|id| reader.application_kind(&id)).transpose()?.flatten();
+    let temporary = own.is_some_and(ApplicationKind::is_temporary);
+    // It ends by itself, and nothing comes after it.
+    if temporary && (kind.makes_certificate() || matches!(kind, ApplicationKind::Unlock { .. })) {
+        let problem = Problem::new(Rule::CertificateUnfit).with("state", "temporary");
+        return Err(problem.with("kind", kind.name()));
+    }
     let status = reader.status(&of)?.ok_or_else(|| Problem::not_found("certificate"))?;
     let CertificateStatus::Issued(state) = status.state else {
         return Err(Problem::new(Rule::CertificateNotGood).with("state", "burned"));
@@ -162,6 +169,7 @@ pub(super) fn certificate_fits(
             // Whoever called the hotline first may have had it revoked.
             !matches!(state, S::Revoked { reason, .. } if reason != Reason::KeyCompromise)
         }
+        ApplicationKind::Replace { cause: ca_core::Loss::Repair, .. } => state == S::Good,
         ApplicationKind::Replace { .. } | ApplicationKind::Revoke { .. } => {
             !matches!(state, S::Revoked { .. })
         }

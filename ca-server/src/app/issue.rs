@@ -23,6 +23,7 @@ use crate::{
     wire,
 };
 
+const DAY_SECS: i64 = 86_400;
 /// CRL shard of every certificate, until there are more.
 pub(crate) const SHARD: u16 = 0;
 
@@ -107,7 +108,11 @@ impl App {
         let not_before = Time::from_secs(now.secs());
         // A renewal is good at once, and its paid time begins where the other's ends: no paid day is lost. What buys no
         // time ends when the other would have.
+        let days = i64::from(self.policies.applications().temporary_days());
         let not_after = match former {
+            Some(former) if application.kind.is_temporary() => {
+                former.not_after.min(not_before.plus_secs(days * DAY_SECS - 1))
+            }
             Some(former) if !application.kind.buys_time() => former.not_after,
             Some(former) => wire::last_second(former.not_after.plus_secs(1), application.years)?,
             None => wire::last_second(not_before, application.years)?,

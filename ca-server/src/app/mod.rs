@@ -22,8 +22,10 @@ mod deliver;
 mod enroll;
 pub(crate) mod erase;
 mod gate;
+mod hold;
 mod invoice;
 mod issue;
+mod key_revocation;
 mod line;
 mod notice;
 mod ocsp;
@@ -39,6 +41,7 @@ pub(crate) mod register;
 mod renew;
 pub(crate) mod renewal_order;
 pub(crate) mod report;
+mod report_loss;
 pub(crate) mod root_crl;
 pub(crate) mod shift;
 pub(crate) mod status;
@@ -56,7 +59,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use ca_core::{Action, Actor, AuditEntry, Policies, Vault, personal};
+use ca_core::{Action, Actor, AuditEntry, Policies, RevocationKey, Vault, personal};
 use ca_store::{Store, WriteSite};
 use ca_verifier::{Serial, Time};
 use tokio::sync::Semaphore;
@@ -75,6 +78,7 @@ pub(crate) use self::{
     enroll::NewUnit,
     invoice::{INVOICE_FILE_MAX, NewInvoice, invoice_erased, to_red_letter},
     issue::IssueOrder,
+    key_revocation::{KeyRevocation, Named},
     line::{LineView, NewLine},
     notice::Addressee,
     ocsp::AnswerCache,
@@ -85,6 +89,7 @@ pub(crate) use self::{
     receipt::{ReceiptState, ReceiptStatus},
     reenroll::Reenrolled,
     renew::Renewal,
+    report_loss::{LossReport, Reported},
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,
 };
@@ -95,6 +100,7 @@ use crate::{
     problem::Problem,
     receipt::ReceiptFont,
     rule::Rule,
+    turnstile::Turnstile,
     wire,
 };
 
@@ -113,6 +119,10 @@ pub(crate) struct App {
     pub(crate) gateways: Gateways,
     /// Seals and opens personal data.
     pub(crate) vault: Arc<Vault>,
+    /// Computes the challenges of whoever revokes with the key.
+    pub(crate) revocation_key: RevocationKey,
+    /// How often strangers may ask.
+    pub(crate) turnstile: Turnstile,
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
@@ -134,7 +144,8 @@ impl App {
         store: Store,
         policies: Policies,
         ca: Ca,
-        (channels, gateways, vault): (Channels, Gateways, Arc<Vault>),
+        (channels, gateways): (Channels, Gateways),
+        (vault, revocation_key): (Arc<Vault>, RevocationKey),
     ) -> Self {
         Self {
             config,
@@ -144,6 +155,8 @@ impl App {
             channels,
             gateways,
             vault,
+            revocation_key,
+            turnstile: Turnstile::default(),
             published: ArcSwapOption::empty(),
             answers: AnswerCache::default(),
             receipt_font: OnceLock::new(),

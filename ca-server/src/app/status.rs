@@ -1,13 +1,21 @@
 //! Steps 9 and 11: hold, release, revoke. They need the store only, so that a CA whose token is away can still revoke.
 
-use ca_core::{Action, Actor, AuditEntry, CertificateCommand, CertificateState};
+use ca_core::{
+    Action, Actor, AuditEntry, CertificateCommand, CertificateState, HoldOutcome, HoldReason,
+    policy::HoldRules,
+};
 use ca_store::{CertificateStatus, Store, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
 
-use super::{About, audited, stock};
+use super::{
+    About, audited,
+    hold::{Placing, close, place},
+    stock,
+};
 use crate::{
     permit::{HoldCertificate, Permit, ReleaseCertificate, RevokeCertificate},
-    problem::Problem,
+    problem::{Failure, Problem},
+    rule::Rule,
     wire,
 };
 
@@ -16,17 +24,30 @@ pub(crate) async fn hold(
     store: &Store,
     permit: &Permit<HoldCertificate>,
     serial: Serial,
+    rules: HoldRules,
 ) -> Result<CertificateState, Problem> {
-    change(store, permit.actor(), Action::HoldCertificate, serial, CertificateCommand::Hold).await
+    let placing = Placing::new(HoldReason::Staff, rules);
+    change(store, permit.actor(), Action::HoldCertificate, serial, move |tx, actor, now| {
+        place(tx, actor, serial, placing, now)?;
+        standing(tx, serial)
+    })
+    .await
 }
 
-/// Ends a hold.
+/// Ends a hold. Where the token was said to be gone, only an application does that: two persons who saw who asks.
 pub(crate) async fn release(
     store: &Store,
     permit: &Permit<ReleaseCertificate>,
     serial: Serial,
 ) -> Result<CertificateState, Problem> {
-    change(store, permit.actor(), Action::ReleaseCertificate, serial, CertificateCommand::Release).await
+    let action = Action::ReleaseCertificate;
+    change(store, permit.actor(), action, serial, move |tx, actor, now| {
+        if tx.open_hold(&serial)?.is_some_and(|hold| hold.reason == HoldReason::Lost) {
+            return Err(Problem::new(Rule::HoldLost).with("serial", serial));
+        }
+        change_status(tx, actor, action, serial, CertificateCommand::Release, now)
+    })
+    .await
 }
 
 /// Revokes a certificate for ever.
@@ -36,8 +57,11 @@ pub(crate) async fn revoke(
     serial: Serial,
     reason: Reason,
 ) -> Result<CertificateState, Problem> {
-    let command = CertificateCommand::Revoke { reason, at: wire::now() };
-    change(store, permit.actor(), Action::RevokeCertificate, serial, command).await
+    let action = Action::RevokeCertificate;
+    change(store, permit.actor(), action, serial, move |tx, actor, now| {
+        change_status(tx, actor, action, serial, CertificateCommand::Revoke { reason, at: now }, now)
+    })
+    .await
 }
 
 async fn change(
@@ -45,18 +69,36 @@ async fn change(
     actor: &Actor,
     action: Action,
     serial: Serial,
-    command: CertificateCommand,
+    work: impl FnOnce(&mut Tx<'_>, &Actor, Time) -> Result<CertificateState, Problem> + Send + 'static,
 ) -> Result<CertificateState, Problem> {
     let id = serial.to_string();
     let about = About { actor, action, object: "certificate", id: &id };
     let actor = actor.clone();
-    let work = store.write(WriteSite::ChangeStatus, move |tx| {
-        change_status(tx, &actor, action, serial, command, wire::now())
-    });
+    let work = store.write(WriteSite::ChangeStatus, move |tx| work(tx, &actor, wire::now()));
     audited(store, about, work).await
 }
 
-/// Moves a certificate by one command, with its entry in the log, inside the caller's transaction.
+/// Where a certificate stands.
+pub(super) fn standing(tx: &mut Tx<'_>, serial: Serial) -> Result<CertificateState, Problem> {
+    let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
+    match status.state {
+        CertificateStatus::Issued(state) => Ok(state),
+        CertificateStatus::Burned { .. } => Err(Problem::from(ca_core::Refusal::Revoked)),
+    }
+}
+
+/// The hold itself, without its reason: for `hold::place` only, which writes that down.
+pub(super) fn put_on_hold(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    serial: Serial,
+    now: Time,
+) -> Result<CertificateState, Problem> {
+    advance(tx, actor, Action::HoldCertificate, serial, CertificateCommand::Hold, now)
+}
+
+/// Moves a certificate by one command, with its entry in the log, inside the caller's transaction. What was on hold is so no
+/// longer.
 pub(super) fn change_status(
     tx: &mut Tx<'_>,
     actor: &Actor,
@@ -65,10 +107,27 @@ pub(super) fn change_status(
     command: CertificateCommand,
     now: Time,
 ) -> Result<CertificateState, Problem> {
-    let status = tx.status(&serial)?.ok_or_else(|| Problem::not_found("certificate"))?;
-    let CertificateStatus::Issued(state) = status.state else {
-        return Err(Problem::from(ca_core::Refusal::Revoked));
+    if command == CertificateCommand::Hold {
+        return Err(Failure::inconsistent("a hold without its reason").into());
+    }
+    let next = advance(tx, actor, action, serial, command, now)?;
+    let how = match command {
+        CertificateCommand::Release => HoldOutcome::Released,
+        _ => HoldOutcome::Revoked,
     };
+    close(tx, actor, serial, how, now)?;
+    Ok(next)
+}
+
+fn advance(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    action: Action,
+    serial: Serial,
+    command: CertificateCommand,
+    now: Time,
+) -> Result<CertificateState, Problem> {
+    let state = standing(tx, serial)?;
     let next = state.transition(command)?;
     tx.move_status(&serial, state, next, now)?;
     stock::follow(tx, serial, next, now)?;

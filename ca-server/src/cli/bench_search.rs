@@ -161,7 +161,10 @@ async fn ask(
     let mut tasks = Vec::new();
     for _ in 0..CLERKS {
         let (router, next, paths) = (router.clone(), Arc::clone(&next), Arc::clone(&paths));
-        let peer = http::Peer { certificate: Some(Arc::clone(certificate)) };
+        let peer = http::Peer {
+            certificate: Some(Arc::clone(certificate)),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
         tasks.push(tokio::spawn(async move {
             let mut waits: Vec<Duration> = Vec::new();
             loop {

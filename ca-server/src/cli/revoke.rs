@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     files,
     permit::Permit,
+    policies,
     problem::{Failure, Problem},
     rule::Rule,
 };
@@ -49,8 +50,9 @@ impl Revoke {
 impl Change {
     pub(super) async fn hold(self, out: &Out) -> Result<(), Stop> {
         let (store, serial) = self.open()?;
+        let rules = policies::load(&Config::load(&self.server.config)?.policies)?.status().holds();
         let permit = Permit::of_operator(&operator());
-        show(out, serial, status::hold(&store, &permit, serial).await?);
+        show(out, serial, status::hold(&store, &permit, serial, rules).await?);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Who is asking: the client certificate of the connection, looked up and checked in the live status each time; for
 //! accounts of units and agents a bearer token, looked up likewise.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Peer {
     /// Its certificate, DER: TLS has proved that it holds the key, and nothing else.
     pub(crate) certificate: Option<Arc<[u8]>>,
+    /// Where it is on the network.
+    pub(crate) address: IpAddr,
 }
 
 /// Who asks for what, once that is known: what is wrong with the rest of the request is then refused in the log, too.

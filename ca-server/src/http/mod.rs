@@ -35,6 +35,7 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 /// Plain HTTP: answers that are signed themselves.
 pub(crate) fn status_router(app: Arc<App>) -> Router {
     status::router()
+        .merge(api::key_revocation_router())
         .with_state(app)
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
         .layer(CatchPanicLayer::new())

@@ -64,5 +64,24 @@ macro_rules! with_tokens {
         "{column} 须为 1 至 40 个字母、汉字、数字、空格或 - _ . /，首尾无空格。" "请更正后重发。"
         "{column}: 1 to 40 letters, digits, spaces or - _ . / are needed, no space at either end." "Correct it and send it again.";
 
+    HoldLost "hold.lost" 409
+        "证书 {serial} 因 U-key 丢失挂失，不能直接恢复。" "请单位到柜台申请恢复（release）：U-key 找回后由受理员录入，审核员批准。"
+        "Certificate {serial} is on hold because its token was said to be gone; it is not released directly." "Have the unit apply for its release at the counter: entered by a clerk, decided by an officer.";
+    HotlineWrong "hotline.wrong" 422
+        "单位代码、经办人姓名、身份证后四位或证书与登记的不符。" "请核对后再试；一小时内错 5 次，该单位暂不受理电话挂失。"
+        "Unit code, agent's name, end of the identity card number or certificate are not what is on file." "Check them and try again; after 5 wrong tries within an hour the unit is not served by telephone for a while.";
+    HotlineLocked "hotline.locked" 429
+        "该单位一小时内已错 5 次，{until} 前不受理电话挂失。" "请单位用网上账号挂失（/api/v1/own），用 U-key 自行吊销，或到柜台办理。"
+        "Five tries for this unit were wrong within an hour: it is not served by telephone before {until}." "The unit can use its account (/api/v1/own), revoke with its U-key, or come to the counter.";
+    KeyChallenge "key-revocation.challenge" 422
+        "挑战值无效、已过期，或属于另一份证书。" "请为该证书重新取一个挑战值，5 分钟内签名并发送。"
+        "The challenge is not one of ours, is over, or is for another certificate." "Ask for a new one for this certificate; sign and send it within 5 minutes.";
+    KeySignature "key-revocation.signature" 422
+        "签名与证书的公钥不符。" "请用证书的私钥对返回的 text 原文（UTF-8，含末尾换行）作 SHA-256 签名，ECDSA 用 DER 编码。"
+        "The signature is not the certificate's key's." "Sign the octets of `text` as they came, with the last line feed, with SHA-256; ECDSA in DER.";
+    TooMany "request.too-many" 429
+        "请求过于频繁。" "请一分钟后再试。"
+        "Too many requests came from there." "Try again in a minute.";
+
     } } };
 }

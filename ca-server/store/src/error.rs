@@ -159,6 +159,7 @@ pub(crate) fn conflict(constraint: &str) -> &'static str {
         "chargeback_payment" => "chargeback",
         "chargeback_reference" => "payment-reference",
         "chargeback_settlement" => "payment",
+        "hold_id" | "hold_certificate" => "hold",
         "invoice_id" => "invoice",
         "invoice_number" => "invoice-number",
         "invoice_red_number" => "invoice-number",

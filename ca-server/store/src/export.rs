@@ -158,7 +158,13 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "notice",
         "id",
-        "id recipient template application created_at routed_at training certificate:hex step invoice",
+        "id recipient template application created_at routed_at training certificate:hex step invoice hold",
+    ),
+    (
+        "hold",
+        "id",
+        "id certificate:hex reason placed_by placed_at caller_sealed:withheld due_end due_at told_at ended_at ended_by \
+         ended_how",
     ),
     ("notice_delivery", "notice, channel", "notice channel state attempts next_at sent_at error"),
     ("unit_contact", "unit", "unit mail_sealed:withheld phone_sealed:withheld changed_at changed_by"),

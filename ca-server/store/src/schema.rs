@@ -283,6 +283,24 @@ diesel::table! {
         certificate -> Nullable<Binary>,
         step -> Nullable<Integer>,
         invoice -> Nullable<Text>,
+        hold -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    hold (id) {
+        id -> Text,
+        certificate -> Binary,
+        reason -> Text,
+        placed_by -> Text,
+        placed_at -> BigInt,
+        caller_sealed -> Nullable<Binary>,
+        due_end -> Nullable<Text>,
+        due_at -> Nullable<BigInt>,
+        told_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        ended_by -> Nullable<Text>,
+        ended_how -> Nullable<Text>,
     }
 }
 
@@ -494,6 +512,7 @@ diesel::allow_tables_to_appear_in_same_query!(unit, unit_name_part, agent_unit);
 diesel::allow_tables_to_appear_in_same_query!(account, account_session);
 diesel::allow_tables_to_appear_in_same_query!(status, certificate, notice, agent_unit, application);
 diesel::allow_tables_to_appear_in_same_query!(notice, notice_delivery);
+diesel::allow_tables_to_appear_in_same_query!(hold, status);
 diesel::allow_tables_to_appear_in_same_query!(invoice, idempotency);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_card);
 diesel::allow_tables_to_appear_in_same_query!(agent, agent_unit);

@@ -120,6 +120,12 @@ sites! {
     ActivateCertificate = "activate-certificate",
     /// Steps 9 and 11: hold, release, revoke.
     ChangeStatus = "change-status",
+    /// Step 11: somebody says that a token is gone.
+    ReportLoss = "report-loss",
+    /// Step 11: a hold that ends by itself, and what is told of it before.
+    EndHold = "end-hold",
+    /// Step 11: whoever has the key revokes the certificate.
+    RevokeByKey = "revoke-by-key",
     /// Step 9: the lease to publish, and the next CRL's number.
     ReserveCrlNumber = "reserve-crl-number",
     /// Step 9: a CRL.

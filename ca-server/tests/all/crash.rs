@@ -48,10 +48,13 @@ const PATH: [WriteSite; 26] = [
 const MENDING: [WriteSite; 4] =
     [WriteSite::BurnSerial, WriteSite::NoteAttempt, WriteSite::AbandonAttempt, WriteSite::ChangeStatus];
 /// Writes that other walks make: their crashes are in `ceremony_crash.rs`, `staff_crash.rs`, `person_crash.rs`,
-/// `money_crash.rs`, `bank.rs`, `bank_return.rs`, `register.rs` and `batch.rs`; `Import` is the benchmark's seed.
-const ELSEWHERE: [WriteSite; 26] = [
+/// `money_crash.rs`, `bank.rs`, `bank_return.rs`, `register.rs`, `batch.rs` and `loss.rs`; `Import` is the benchmark's seed.
+const ELSEWHERE: [WriteSite; 29] = [
     WriteSite::IssuingLine,
     WriteSite::UnlockToken,
+    WriteSite::ReportLoss,
+    WriteSite::EndHold,
+    WriteSite::RevokeByKey,
     WriteSite::Stock,
     WriteSite::Ceremony,
     WriteSite::RegisterStaff,

@@ -44,7 +44,7 @@ fn kinds(database: Database) {
 }
 
 /// Papers of the kind, one seen for each that `policies/documents.toml` wants.
-fn body(ca: &Ca, kind: &str, certificate: &str) -> Value {
+pub(crate) fn body(ca: &Ca, kind: &str, certificate: &str) -> Value {
     let seen = |kind: &str, form: &str| json!({ "kind": kind, "form": form, "sha256": "44".repeat(32) });
     json!({
         "uscc": USCC, "agent": ca.agent, "kind": kind, "certificate": certificate, "cps": CPS,
@@ -63,29 +63,29 @@ fn stands(ca: &Ca, token: &str) -> (String, String) {
     (text("state"), text("certificate"))
 }
 
-fn enter(ca: &Ca, body: &Value) -> String {
+pub(crate) fn enter(ca: &Ca, body: &Value) -> String {
     let made = ca.post("clerk", "/api/v1/applications", body);
     made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
 }
 
-fn approve(ca: &Ca, id: &str) -> Value {
+pub(crate) fn approve(ca: &Ca, id: &str) -> Value {
     ca.post("officer", &format!("/api/v1/applications/{id}/approval"), &Value::Null)
 }
 
-fn certificate(ca: &Ca, serial: &str) -> Value {
+pub(crate) fn certificate(ca: &Ca, serial: &str) -> Value {
     ca.get("auditor", &format!("/api/v1/certificates/{serial}"))
 }
 
-fn standing_of(ca: &Ca, serial: &str) -> (String, String) {
+pub(crate) fn standing_of(ca: &Ca, serial: &str) -> (String, String) {
     let view = certificate(ca, serial);
     (view["state"].as_str().unwrap().to_owned(), view["reason"].as_str().unwrap_or_default().to_owned())
 }
 
-fn revoked(reason: &str) -> (String, String) {
+pub(crate) fn revoked(reason: &str) -> (String, String) {
     ("revoked".to_owned(), reason.to_owned())
 }
 
-fn good() -> (String, String) {
+pub(crate) fn good() -> (String, String) {
     ("good".to_owned(), String::new())
 }
 
@@ -267,7 +267,7 @@ fn lost(ca: &Ca, old: &str) -> (String, String) {
     (new, token)
 }
 
-fn replaced(ca: &Ca, id: &str, before_activation: impl Fn()) -> (String, String) {
+pub(crate) fn replaced(ca: &Ca, id: &str, before_activation: impl Fn()) -> (String, String) {
     // Whatever is recorded after the approval: nobody approved that name for this certificate.
     let later = format!("南京更名{}有限公司", &id[26..]);
     assert_eq!(rename(ca, &later)["event"]["state"], "applied");

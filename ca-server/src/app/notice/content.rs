@@ -1,8 +1,8 @@
 //! What a notice tells, made at each try: secrets are stored nowhere, and reasons and places are as they stand then.
 
 use ca_core::{
-    ApplicationKind, ApplicationState, Fen, InvoiceId, NoticeAbout, NoticeKind, TrainingState, Unit,
-    billing::InvoiceState,
+    ApplicationKind, ApplicationState, Fen, HoldEnd, HoldId, HoldOutcome, HoldReason, InvoiceId, NoticeAbout,
+    NoticeKind, TrainingState, Unit, billing::InvoiceState,
 };
 use ca_store::{NoticeRecord, Reader};
 use ca_verifier::Serial;
@@ -10,7 +10,7 @@ use ca_verifier::Serial;
 use super::{invoice_of, mismatch};
 use crate::{
     app::{App, deliver::code_renewals, renewal_order::Prospect},
-    message::{Advice, Content, Ends, Invoiced},
+    message::{Advice, Content, Due, Ends, Invoiced},
     problem::Problem,
     rule::Language,
     wire,
@@ -114,6 +114,32 @@ fn ends(reader: &mut Reader<'_>, unit: &Unit, serial: Serial) -> Result<Ends, Pr
     Ok(Ends { unit, serial: serial.to_string(), end })
 }
 
+fn hold(
+    reader: &mut Reader<'_>,
+    notice: &NoticeRecord,
+    unit: &Unit,
+    id: &HoldId,
+) -> Result<Content, Problem> {
+    let known = reader.hold(id)?.ok_or_else(|| Problem::not_found("hold"))?;
+    let certificate = ends(reader, unit, known.certificate)?;
+    let due = known.due.map(|(end, at)| Due { revokes: end == HoldEnd::Revoke, at: wire::china_time(at) });
+    Ok(match (notice.kind, known.ended, due) {
+        // What was to be told may have happened, or become idle, meanwhile.
+        (NoticeKind::HoldEnding | NoticeKind::HoldEnded, Some((_, _, HoldOutcome::Revoked)), _) => {
+            Content::HoldEnded { certificate, revoked: true }
+        }
+        (NoticeKind::HoldEnding | NoticeKind::HoldEnded, Some((_, _, HoldOutcome::Released)), _) => {
+            Content::HoldEnded { certificate, revoked: false }
+        }
+        (NoticeKind::HoldEnding, None, Some(due)) => Content::HoldEnding { certificate, due },
+        (NoticeKind::CertificateHeld | NoticeKind::HoldEnding | NoticeKind::HoldEnded, _, due) => {
+            let (since, lost) = (wire::china_time(known.placed_at), known.reason == HoldReason::Lost);
+            Content::CertificateHeld { certificate, since, lost, due }
+        }
+        _ => return Err(mismatch(notice).into()),
+    })
+}
+
 fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Result<Content, Problem> {
     match &notice.about {
         NoticeAbout::Training(id) => {
@@ -162,9 +188,11 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
                 }
                 (NoticeKind::ReadyForCollection, _) => Content::Ready { id },
                 (NoticeKind::ArrearsHeld, _) => Content::ArrearsHeld { id },
+                (NoticeKind::KeyRevoked, _) => Content::KeyRevoked { id },
                 _ => Content::Changed { id },
             })
         }
+        NoticeAbout::Hold(id) => hold(reader, notice, unit, id),
         NoticeAbout::Certificate(_) | NoticeAbout::Invoice(_) => Err(mismatch(notice).into()),
     }
 }

@@ -98,7 +98,8 @@ pub(super) async fn hold(
     State(app): State<Arc<App>>,
     Path(serial): Path<String>,
 ) -> Result<Json<StatusView>, Problem> {
-    status::hold(&app.store, &permit, read_serial(&serial)?).await.map(shown)
+    let rules = app.policies.status().holds();
+    status::hold(&app.store, &permit, read_serial(&serial)?, rules).await.map(shown)
 }
 
 /// End a hold.

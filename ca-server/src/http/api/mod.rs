@@ -9,7 +9,9 @@ mod bank;
 mod batches;
 mod certificates;
 mod chargebacks;
+mod holds;
 mod invoices;
+mod key_revocations;
 mod log;
 mod notices;
 mod online;
@@ -78,6 +80,19 @@ fn invoice_files() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(invoices::attach, invoices::file))
         .layer(DefaultBodyLimit::max(INVOICE_FILE_MAX))
+}
+
+/// What needs no proof but a signature: over TLS and plain HTTP alike.
+fn key_revocations() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(key_revocations::challenge))
+        .routes(routes!(key_revocations::revoke))
+        .layer(DefaultBodyLimit::max(key_revocations::BODY_MAX))
+}
+
+/// The same for the listener of plain HTTP.
+pub(super) fn key_revocation_router() -> axum::Router<Arc<App>> {
+    key_revocations().split_for_parts().0
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -204,6 +219,10 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(certificates::hold))
         .routes(routes!(certificates::release))
         .routes(routes!(certificates::revoke))
+        .routes(routes!(holds::holds))
+        .routes(routes!(holds::report))
+        .routes(routes!(holds::report_own))
+        .merge(key_revocations())
         .merge(uploads())
         .routes(routes!(batches::batch, batches::withdraw))
         .routes(routes!(batches::submit))

@@ -120,6 +120,20 @@ impl Reader<'_> {
         rows.into_iter().map(record).collect()
     }
 
+    /// The agents who may act for a unit now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn agents_of_unit(&mut self, unit: &UnitId) -> Result<Vec<Agent>, StoreError> {
+        let confirmed = agent_unit::table
+            .filter(agent_unit::unit.eq(unit.as_str()))
+            .filter(agent_unit::ended_at.is_null())
+            .select(agent_unit::agent);
+        let query = agent::table.filter(agent::id.eq_any(confirmed)).order(agent::id);
+        let rows = all!(self, Row, query)?;
+        rows.into_iter().map(Agent::try_from).collect()
+    }
+
     /// Whether the agent may act for the unit.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use ca_core::{
     Document, DocumentForm, Name, PaymentId, StaffId, UnitId,
 };
 use ca_verifier::{Serial, Time, UnitCode};
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 
 use super::{digest, intact, serial};
 use crate::{
@@ -145,6 +145,25 @@ impl Reader<'_> {
             .filter(application::state.ne("rejected"))
             .filter(application::state.ne("withdrawn"))
             .filter(application::state.ne("expired"))
+            .filter(sql::<Bool>("coalesce(cause, '') <> 'repair'"))
+            .select(application::id);
+        let id: Option<String> = run!(self, connection => query.get_result(connection).optional())?;
+        id.map(|id| intact(ApplicationId::parse(&id), "application", &id)).transpose()
+    }
+
+    /// The last application for a certificate that serves while this one's token is repaired, unless it came to nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn temporary_of(&mut self, certificate: &Serial) -> Result<Option<ApplicationId>, StoreError> {
+        let query = application::table
+            .filter(application::certificate.eq(certificate.as_bytes()))
+            .filter(sql::<Bool>("cause = 'repair'"))
+            .filter(application::state.ne("rejected"))
+            .filter(application::state.ne("withdrawn"))
+            .filter(application::state.ne("expired"))
+            .order(application::id.desc())
+            .limit(1)
             .select(application::id);
         let id: Option<String> = run!(self, connection => query.get_result(connection).optional())?;
         id.map(|id| intact(ApplicationId::parse(&id), "application", &id)).transpose()

@@ -95,6 +95,31 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// When a rule refused this action on this object since then, the latest `limit` times, latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn refusals_since(
+        &mut self,
+        (action, object_id): (Action, &str),
+        rule: &str,
+        since: Time,
+        limit: i64,
+    ) -> Result<Vec<Time>, StoreError> {
+        let query = audit::table
+            .filter(audit::object_id.eq(object_id))
+            .filter(audit::action.eq(action.name()))
+            .filter(audit::rule.eq(rule))
+            .filter(audit::at.gt(since.millis()))
+            .order(audit::id.desc())
+            .limit(limit)
+            .select(audit::at);
+        let found: Vec<i64> = run!(self, connection => query.load(connection))?;
+        Ok(found.into_iter().map(Time::from_millis).collect())
+    }
+}
+
 impl Tx<'_> {
     /// Writes an entry: in the transaction of what it tells.
     ///

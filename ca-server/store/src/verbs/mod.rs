@@ -14,6 +14,7 @@ mod chargeback;
 mod contact;
 mod crl;
 mod delivery;
+mod hold;
 mod idempotency;
 mod invoice;
 mod issuing;

@@ -1,7 +1,7 @@
 //! The outbox: which message is to go to whom. What the message says, an activation code above all, is never here,
 //! nor an address. How a notice goes out is in `delivery`.
 
-use ca_core::{ApplicationId, InvoiceId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitId};
+use ca_core::{ApplicationId, HoldId, InvoiceId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitId};
 use ca_verifier::{Serial, Time};
 use diesel::{
     dsl::{exists, min, not, sql},
@@ -63,6 +63,7 @@ struct Row {
     certificate: Option<Vec<u8>>,
     step: Option<i32>,
     invoice: Option<String>,
+    hold: Option<String>,
 }
 
 impl Reader<'_> {
@@ -203,12 +204,14 @@ impl From<&NoticeRecord> for Row {
             certificate: None,
             step: notice.kind.expiry_days().map(i32::from),
             invoice: None,
+            hold: None,
         };
         match &notice.about {
             NoticeAbout::Application(id) => row.application = Some(id.to_string()),
             NoticeAbout::Training(id) => row.training = Some(id.to_string()),
             NoticeAbout::Certificate(serial) => row.certificate = Some(serial.as_bytes().to_vec()),
             NoticeAbout::Invoice(id) => row.invoice = Some(id.to_string()),
+            NoticeAbout::Hold(id) => row.hold = Some(id.to_string()),
         }
         row
     }
@@ -219,16 +222,21 @@ impl TryFrom<Row> for NoticeRecord {
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let id = row.id;
-        let about = match (row.application, row.training, row.certificate, row.invoice) {
-            (Some(application), None, None, None) => {
+        let about = match (row.application, row.training, row.certificate, row.invoice, row.hold) {
+            (Some(application), None, None, None, None) => {
                 NoticeAbout::Application(intact(ApplicationId::parse(&application), "notice", &id)?)
             }
-            (None, Some(training), None, None) => {
+            (None, Some(training), None, None, None) => {
                 NoticeAbout::Training(intact(TrainingId::parse(&training), "notice", &id)?)
             }
-            (None, None, Some(number), None) => NoticeAbout::Certificate(serial(&number, "notice", &id)?),
-            (None, None, None, Some(invoice)) => {
+            (None, None, Some(number), None, None) => {
+                NoticeAbout::Certificate(serial(&number, "notice", &id)?)
+            }
+            (None, None, None, Some(invoice), None) => {
                 NoticeAbout::Invoice(intact(InvoiceId::parse(&invoice), "notice", &id)?)
+            }
+            (None, None, None, None, Some(hold)) => {
+                NoticeAbout::Hold(intact(HoldId::parse(&hold), "notice", &id)?)
             }
             _ => return Err(StoreError::Corrupt { table: "notice", id }),
         };
