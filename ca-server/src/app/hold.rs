@@ -190,6 +190,10 @@ fn tell_of(tx: &mut Tx<'_>, hold: &Hold, now: Time) -> Result<bool, Problem> {
 }
 
 fn end(tx: &mut Tx<'_>, hold: &Hold, now: Time) -> Result<bool, Problem> {
+    // The unit did what it could; whoever decides is late. It stays on hold until that is decided.
+    if tx.release_asked(&hold.certificate)? {
+        return Ok(false);
+    }
     let actor = Actor::System("holds");
     let (action, command) = match hold.ends(now) {
         Some(HoldEnd::Revoke) => {

@@ -262,9 +262,15 @@ fn ends_by_itself(ca: &mut Ca, serial: &str) {
     assert!(told["told_at"].is_string() && told["ended_at"] == Value::Null, "{told}");
     assert_eq!(state(ca, serial), "held");
     assert_eq!(ca.notices("hold-ending").len(), 1);
+    // Asked to be released, and nobody decided it: nothing ends before that.
+    let asked = enter(ca, &body(ca, "release", serial));
     ca.stop_server();
-    // Not even one who was told is ended early.
     ca.sql(&format!("UPDATE hold SET due_at = due_at - {} WHERE id = '{id}'", 8 * DAY));
+    ca.serve(&[]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(state(ca, serial), "held");
+    ca.post("officer", &format!("/api/v1/applications/{asked}/rejection"), &json!({ "reasons": "证件不符" }));
+    ca.stop_server();
     killed(ca);
     assert_eq!(standing_of(ca, serial), ("revoked".to_owned(), "keyCompromise".to_owned()));
     let ended = holds(ca, serial).pop().unwrap();

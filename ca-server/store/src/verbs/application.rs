@@ -5,7 +5,12 @@ use ca_core::{
     Document, DocumentForm, Name, PaymentId, StaffId, UnitId,
 };
 use ca_verifier::{Serial, Time, UnitCode};
-use diesel::{dsl::sql, prelude::*, sql_types::Bool};
+use diesel::{
+    dsl::{exists, sql},
+    prelude::*,
+    select,
+    sql_types::Bool,
+};
 
 use super::{digest, intact, serial};
 use crate::{
@@ -149,6 +154,18 @@ impl Reader<'_> {
             .select(application::id);
         let id: Option<String> = run!(self, connection => query.get_result(connection).optional())?;
         id.map(|id| intact(ApplicationId::parse(&id), "application", &id)).transpose()
+    }
+
+    /// Whether somebody asked that this certificate's hold be ended, and nobody decided it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn release_asked(&mut self, certificate: &Serial) -> Result<bool, StoreError> {
+        let asked = application::table
+            .filter(application::state.eq("submitted"))
+            .filter(application::kind.eq("release"))
+            .filter(application::certificate.eq(certificate.as_bytes()));
+        run!(self, connection => select(exists(asked)).get_result(connection))
     }
 
     /// The last application for a certificate that serves while this one's token is repaired, unless it came to nothing.
