@@ -85,6 +85,7 @@ impl App {
         let slip = PinSlip {
             issuer: self.config.organization.clone(),
             number: application.to_string(),
+            day: wire::china_day(attempt.created_at)?,
             unit: known.unit_name.as_str().to_owned(),
             token: serial.map(|serial| serial.to_string()).unwrap_or_default(),
             pin: self.slip_pin(&attempt.id).await?,

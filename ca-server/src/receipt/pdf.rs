@@ -1,6 +1,7 @@
 //! From marks to PDF/A-2u (ISO 19005-2), which can be kept for as long as accounts must be: fonts embedded, text with its
 //! characters, colours that depend on no device.
 
+use jiff::civil::Date;
 use krilla::{
     Document, SerializeSettings,
     color::rgb,
@@ -49,7 +50,8 @@ pub(crate) fn slip_pdf(slip: &PinSlip, font: &ReceiptFont) -> Result<Vec<u8>, Pr
         .title(format!("口令信封 PIN slip {}", slip.number))
         .authors(vec![slip.issuer.clone()])
         .language("zh-CN".to_owned())
-        .document_id(slip.number.clone());
+        .document_id(slip.number.clone())
+        .creation_date(date(slip.day));
     render(vec![page(slip, &face)?], &face, &qr, metadata)
 }
 
@@ -74,16 +76,18 @@ fn render(pages: Vec<Page>, face: &Face<'_>, qr: &QrCode, metadata: Metadata) ->
 
 /// Nothing of the moment at which the file is made: the same receipt is the same file.
 fn metadata(receipt: &Receipt) -> Metadata {
-    let part = |value: i8| u8::try_from(value).unwrap_or(1);
-    let day = DateTime::new(u16::try_from(receipt.day.year()).unwrap_or_default())
-        .month(part(receipt.day.month()))
-        .day(part(receipt.day.day()));
     Metadata::new()
         .title(format!("收据 Receipt {}", receipt.number))
         .authors(vec![receipt.issuer.clone()])
         .language("zh-CN".to_owned())
         .document_id(receipt.number.clone())
-        .creation_date(day)
+        .creation_date(date(receipt.day))
+}
+
+fn date(day: Date) -> DateTime {
+    let part = |value: i8| u8::try_from(value).unwrap_or(1);
+    let year = DateTime::new(u16::try_from(day.year()).unwrap_or_default());
+    year.month(part(day.month())).day(part(day.day()))
 }
 
 fn colour(ink: Ink) -> rgb::Color {

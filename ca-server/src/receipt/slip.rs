@@ -1,6 +1,8 @@
 //! 口令信封: the slip with a token's first PIN, printed, sealed and handed over with the token; the activation code comes by
 //! another way. Pure, as a receipt is.
 
+use jiff::civil::Date;
+
 use super::{
     font::Face,
     layout::{HEIGHT, Ink, Mark, Page, WIDTH},
@@ -21,6 +23,8 @@ pub(crate) struct PinSlip {
     pub(crate) issuer: String,
     /// Our identifier of the application.
     pub(crate) number: String,
+    /// The day in China on which the token was begun.
+    pub(crate) day: Date,
     /// Whose token.
     pub(crate) unit: String,
     /// The token's serial number.
