@@ -218,6 +218,7 @@ impl<'a> Walk<'a> {
 
     /// The workstation waits for the token and the row says so; then the clerk gives that attempt up.
     fn claim_a_token_that_is_not_there(&mut self) {
+        self.ca.list_token("0000ABSENT", &["--counter", "municipal"]);
         let path = format!("/api/v1/applications/{}/personalisation", self.id);
         let claim = json!({ "workstation": WORKSTATION, "token": "0000ABSENT" });
         self.post("clerk", &path, &claim);
@@ -225,7 +226,8 @@ impl<'a> Walk<'a> {
             || self.left.iter().any(|crash| crash.starts_with("note-attempt"))
         {
             // The note that a crash took away is written again; claiming again clears one that stands.
-            self.post("clerk", &path, &claim);
+            let claimed = self.post("clerk", &path, &claim);
+            assert!(claimed["id"].is_string(), "{claimed}");
             self.mend();
             std::thread::sleep(Duration::from_millis(200));
         }
