@@ -174,7 +174,7 @@ impl App {
             .await
     }
 
-    /// Moves an application of a line on; what is set aside gives its attempt up.
+    /// Moves an application of a line on; what is set aside gives its attempt up, the line's and nobody else's.
     async fn move_item(
         &self,
         actor: &Actor,
@@ -182,13 +182,14 @@ impl App {
         item: LineItem,
         command: LineItemCommand,
     ) -> Result<(), Problem> {
-        let (actor, id) = (actor.clone(), line.id.clone());
+        let (actor, id, workstation) = (actor.clone(), line.id.clone(), line.workstation.clone());
         self.store
             .write(WriteSite::IssuingLine, move |tx| {
                 let next = item.state.clone().transition(command)?;
                 tx.move_line_item(&id, &item, &next)?;
                 if let LineItemState::Aside { note, .. } = &next {
-                    if tx.live_attempt_of(&item.application)?.is_some_and(|held| !held.state.is_over()) {
+                    let held = tx.live_attempt_of(&item.application)?;
+                    if held.is_some_and(|held| !held.state.is_over() && is_of(&held, &item, &workstation)) {
                         give_up(tx, &actor, &item.application, "set aside in the line", wire::now())?;
                     }
                     let (action, object) = (Action::ClaimApplication, &item.application);
@@ -237,7 +238,7 @@ fn next_step(
     tokens: &[TokenSeen],
 ) -> Result<Option<LineStep>, Problem> {
     if let Some(item) = items.iter().find(|item| matches!(item.state, LineItemState::Working { .. })) {
-        return working(reader, item, items, tokens);
+        return working(reader, (workstation, item), items, tokens);
     }
     let Some(item) = items.iter().find(|item| item.state == LineItemState::Waiting) else {
         return Ok(Some(LineStep::End));
@@ -254,11 +255,12 @@ fn next_step(
 /// The one that is being made: ready, failed, or not there any more while another token is.
 fn working(
     reader: &mut Reader<'_>,
-    item: &LineItem,
+    (workstation, item): (&str, &LineItem),
     items: &[LineItem],
     tokens: &[TokenSeen],
 ) -> Result<Option<LineStep>, Problem> {
-    let attempt = reader.live_attempt_of(&item.application)?;
+    let attempt =
+        reader.live_attempt_of(&item.application)?.filter(|attempt| is_of(attempt, item, workstation));
     let Some(AttemptRecord { state, note, .. }) = attempt else {
         let note = "制证已放弃。 The attempt was given up.".to_owned();
         return Ok(Some(LineStep::SetAside(item.clone(), note)));
@@ -273,6 +275,13 @@ fn working(
     let failed = failed && !matches!(state, AttemptState::Intended { .. });
     let reason = note.split_once('\n').map_or(note.as_str(), |(_, text)| text).to_owned();
     Ok(failed.then(|| LineStep::SetAside(item.clone(), reason)))
+}
+
+/// Whether the line began this attempt: a clerk may have claimed the application elsewhere, and that attempt is not ours.
+fn is_of(attempt: &AttemptRecord, item: &LineItem, workstation: &str) -> bool {
+    attempt.workstation == workstation
+        && item.state.token().is_some()
+        && attempt.wanted_token.as_deref() == item.state.token()
 }
 
 /// A token at the workstation that is listed, blank, here, and was not tried in this line.

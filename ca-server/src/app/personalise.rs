@@ -62,12 +62,12 @@ impl App {
         exchange: Exchange,
     ) -> Result<Option<Command>, Problem> {
         check_workstation(workstation)?;
-        self.see_workstation(permit, workstation, &exchange.tokens);
         let tokens = exchange.tokens.clone();
         if let Some(attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? {
             if permit.staff().cloned().map(Author::Staff).as_ref() != Some(&attempt.clerk) {
                 return Err(Problem::new(Rule::NotPermitted).with("action", "exchange"));
             }
+            self.see_workstation(permit, workstation, &tokens);
             let pin = self.token_pin(&attempt).await?;
             let (hand, application) =
                 (Hand { actor: permit.actor().clone(), pin }, attempt.application.clone());
@@ -76,6 +76,7 @@ impl App {
                 return Ok(Some(command));
             }
         }
+        self.see_workstation(permit, workstation, &tokens);
         // The line begins the next one, or sets this one aside: its command comes with the next exchange.
         self.drive_line(permit, workstation, &tokens).await.map(|()| None)
     }

@@ -1,6 +1,8 @@
 //! Step 5, before and after: tokens as a vendor delivers them, where they lie, and what becomes of each. Only listed tokens
 //! are personalised; a token moves in the transaction of what moves its certificate.
 
+use std::collections::BTreeSet;
+
 use ca_core::{
     Action, Actor, AttemptId, AuditEntry, CertificateState, Consequence, Location, Refusal, StockWord, Token,
     TokenCommand, TokenDeliveryId, TokenState, UNATTESTED,
@@ -240,7 +242,8 @@ fn chosen(tx: &mut Tx<'_>, serials: &[String], from: Option<&Location>) -> Resul
         return Ok(tx.tokens(&filter)?);
     }
     let mut tokens = Vec::with_capacity(serials.len());
-    for serial in serials {
+    // One that is named twice is moved once.
+    for serial in serials.iter().collect::<BTreeSet<_>>() {
         let token = tx.token(serial)?;
         let token = token.ok_or_else(|| Problem::new(Rule::TokenNotListed).with("token", serial))?;
         if let Some(from) = from.filter(|from| token.location != **from) {

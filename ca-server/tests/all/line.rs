@@ -32,6 +32,7 @@ fn line(database: Database) {
     let applications: Vec<String> = (0..3).map(|_| ca.paid_application()).collect();
     one_after_the_other(&ca, &applications);
     set_aside(&mut ca);
+    another_clerk(&ca);
     stopped(&ca);
     gone_with_the_clerk(&mut ca);
     ca.stop_others();
@@ -156,6 +157,27 @@ fn set_aside(ca: &mut Ca) {
     start(ca, &applications[..1]);
     ca.blank_token();
     wait(60, "once more", || seen(ca)["made"] == 1);
+}
+
+/// An application of the line was claimed at another workstation meanwhile: the line sets it aside, and leaves that attempt
+/// alone.
+fn another_clerk(ca: &Ca) {
+    wait(5, "the end of the line", || seen(ca)["ended_at"].is_string());
+    let applications: Vec<String> = (0..2).map(|_| ca.paid_application()).collect();
+    start(ca, &applications);
+    ca.list_token("ELSEWHERE", &["--counter", "municipal"]);
+    let path = format!("/api/v1/applications/{}/personalisation", applications[0]);
+    let claimed = ca.post("clerk", &path, &json!({ "workstation": "counter-2", "token": "ELSEWHERE" }));
+    assert!(claimed["id"].is_string(), "{claimed}");
+    ca.blank_token();
+    wait(60, "the second one", || seen(ca)["made"] == 1);
+    let items = seen(ca)["items"].clone();
+    assert_eq!((&items[0]["state"], &items[1]["state"]), (&json!("aside"), &json!("made")), "{items}");
+    let known = ca.application(&applications[0]);
+    assert_eq!(known["state"], "personalising", "the other clerk's attempt goes on: {known}");
+    assert_eq!(ca.get("clerk", "/api/v1/tokens/ELSEWHERE")["state"], "claimed");
+    let gone = ca.post("clerk", &format!("{path}/abandonment"), &json!({ "reasons": "测试" }));
+    assert!(gone["title"].is_null(), "{gone}");
 }
 
 /// What a line has not begun is free for another.

@@ -154,7 +154,7 @@ impl Tx<'_> {
         let waiting = line_item::table
             .filter(line_item::line.eq(line.as_str()))
             .filter(line_item::state.eq("waiting").or(line_item::state.eq("working")));
-        let aside = (line_item::state.eq("aside"), line_item::note.eq("stopped"));
+        let aside = (line_item::state.eq("aside"), line_item::note.eq("已停止。 Stopped."));
         run!(self, connection => diesel::update(waiting).set(aside).execute(connection))?;
         let row = issuing_line::table.find(line.as_str()).filter(issuing_line::ended_at.is_null());
         let ended = issuing_line::ended_at.eq(Some(at.millis()));

@@ -57,3 +57,12 @@ INSERT INTO token (serial, model, batch, delivery, place_kind, place, state, att
         WHERE later.token = attempt.token AND later.state = 'delivered'
             AND (later.created_at, later.id) > (attempt.created_at, attempt.id)
     );
+
+-- And those that an attempt has in work.
+INSERT INTO token (serial, model, batch, delivery, place_kind, place, state, attempt, certificate, moved_at)
+    SELECT token, 'unknown', 'unknown', NULL, 'box', 'unknown',
+        CASE state WHEN 'proved' THEN 'personalised' ELSE 'claimed' END,
+        id, CASE state WHEN 'proved' THEN serial ELSE NULL END, created_at
+    FROM attempt
+    WHERE token IS NOT NULL AND token <> 'origin:unattested' AND state <> 'delivered' AND state <> 'abandoned'
+        AND NOT EXISTS (SELECT 1 FROM token AS known WHERE known.serial = attempt.token);
