@@ -53,8 +53,8 @@ impl Entry {
                 "Type the PIN of now, then the new one twice. No PIN is shown, and each is tried once.",
             ),
             Self::Renew => voice.pick(
-                "先显示续期内容与费用；已缴清的，随即在 U-key 上生成新密钥并写入新证书，请勿拔出。",
-                "What the renewal costs is shown first; if it is paid, the token makes a new key and gets the new certificate. Leave it plugged in.",
+                "先显示续期内容与费用；已缴清的，随即在 U-key 上生成新密钥并写入新证书。中途拔出也不要紧，再选一次即接着完成。",
+                "What the renewal costs is shown first; if it is paid, the token makes a new key and gets the new certificate. Pulled out, it goes on when you choose this again.",
             ),
             Self::Test => voice.pick(
                 "用 U-key 签名一次并登录门户，逐步说明哪里不对。",
