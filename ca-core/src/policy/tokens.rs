@@ -32,7 +32,9 @@ impl InitialPin {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    /// Reads a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
         [Self::Fixed, Self::Chosen, Self::Slip].into_iter().find(|one| one.name() == name)
     }
 }

@@ -3,7 +3,7 @@
 
 use ca_core::{
     Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, AttemptCommand, AttemptId,
-    AttemptState, AuditEntry, Author, CertificateCommand, StaffId,
+    AttemptState, AuditEntry, Author, CertificateCommand, StaffId, policy::InitialPin,
 };
 use ca_store::{AttemptRecord, CertificateStatus, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
@@ -47,6 +47,7 @@ impl App {
         check_workstation(&claim.workstation)?;
         let clerk = permit.staff().cloned().ok_or_else(|| Problem::new(Rule::NoCertificate))?;
         let id = AttemptId::new(now, wire::random()?);
+        let first_pin = self.first_pin(&claim.token)?;
         self.store
             .write(WriteSite::ClaimApplication, move |tx| {
                 if let Some(held) = tx.live_attempt_of(&application)? {
@@ -61,7 +62,7 @@ impl App {
                     }
                     return Ok(held.id);
                 }
-                take(tx, permit.actor(), clerk, &application, &claim, id, now)
+                take(tx, permit.actor(), clerk, &application, Begin { claim, id, first_pin }, now)
             })
             .await
     }
@@ -82,14 +83,21 @@ impl App {
     }
 }
 
+/// How an attempt begins.
+pub(super) struct Begin {
+    pub(super) claim: Claim,
+    pub(super) id: AttemptId,
+    /// By today's rule for the token's model, for the whole attempt.
+    pub(super) first_pin: InitialPin,
+}
+
 /// The attempt begins, on a token that is listed, blank and here; of an unlock on the holder's own.
 pub(super) fn take(
     tx: &mut Tx<'_>,
     actor: &Actor,
     clerk: StaffId,
     application: &ApplicationId,
-    claim: &Claim,
-    id: AttemptId,
+    Begin { claim, id, first_pin }: Begin,
     now: Time,
 ) -> Result<AttemptId, Problem> {
     if tx.live_attempt_of_workstation(&claim.workstation)?.is_some() {
@@ -113,6 +121,7 @@ pub(super) fn take(
         workstation: claim.workstation.clone(),
         clerk: Author::Staff(clerk),
         wanted_token: Some(claim.token.clone()),
+        first_pin: (!unlocks).then_some(first_pin),
         state: AttemptState::Claimed,
         created_at: now,
         lease_until: now.plus_secs(LEASE_SECS),

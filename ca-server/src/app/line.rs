@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     App, Claim,
-    claim::{give_up, take},
+    claim::{Begin, give_up, take},
     personalise::{check_workstation, is_absence, is_failure},
 };
 use crate::{
@@ -163,11 +163,13 @@ impl App {
         attempt: AttemptId,
     ) -> Result<(), Problem> {
         let (actor, line, item) = (actor.clone(), line.clone(), item.clone());
+        let first_pin = self.first_pin(&token)?;
         self.store
             .write(WriteSite::ClaimApplication, move |tx| {
                 let claim = Claim { workstation: line.workstation.clone(), token: token.clone() };
                 let (clerk, application) = (line.clerk.clone(), &item.application);
-                take(tx, &actor, clerk, application, &claim, attempt, wire::now())?;
+                let begin = Begin { claim, id: attempt, first_pin };
+                take(tx, &actor, clerk, application, begin, wire::now())?;
                 let next = item.state.clone().transition(LineItemCommand::Take { token })?;
                 Ok(tx.move_line_item(&line.id, &item, &next)?)
             })

@@ -152,6 +152,7 @@ impl App {
                     workstation: holders_place(&of),
                     clerk: application.entered_by,
                     wanted_token,
+                    first_pin: None,
                     state: AttemptState::Initialised { token },
                     created_at: now,
                     lease_until: now.plus_secs(LEASE_SECS),

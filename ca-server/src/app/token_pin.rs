@@ -1,7 +1,9 @@
 //! PINs of holders' tokens: the security officer's, which only the HSM can compute, and the holder's first one by the rules
 //! of `policies/tokens.toml`.
 
-use ca_core::{Action, ApplicationId, ApplicationState, AttemptId, AuditEntry, policy::InitialPin};
+use ca_core::{
+    Action, ApplicationId, ApplicationKind, ApplicationState, AttemptId, AuditEntry, policy::InitialPin,
+};
 use ca_store::{AttemptRecord, WriteSite};
 
 use super::{App, personalise::Hand, unlock};
@@ -21,17 +23,21 @@ const SLIP_DIGITS: usize = 8;
 const SLIP_TRIES: u8 = 16;
 
 impl App {
-    /// The PIN that a token gets at the counter, by its model's rule; an unlocked one gets its holder's.
+    /// Where the first PIN of a token comes from, by today's rule for its model.
+    pub(super) fn first_pin(&self, token: &str) -> Result<InitialPin, Problem> {
+        let token = self.store.read(|reader| reader.token(token))?;
+        let model = token.as_ref().map_or("", |token| token.model.as_str());
+        Ok(self.policies.tokens().initial(model))
+    }
+
+    /// The PIN that a token gets at the counter, by the rule with which its attempt began; an unlocked one gets its
+    /// holder's.
     pub(super) async fn token_pin(&self, attempt: &AttemptRecord) -> Result<UserPin, Problem> {
-        let (initial, code) = self.store.read(|reader| {
-            let token = reader.token(attempt.wanted_token.as_deref().unwrap_or_default())?;
-            let model = token.as_ref().map_or("", |token| token.model.as_str());
-            let unlocks = unlock::unlocks(reader, attempt)?.is_some();
-            let initial = if unlocks { InitialPin::Chosen } else { self.policies.tokens().initial(model) };
-            let application = reader.application(&attempt.application)?;
-            let application = application.ok_or_else(|| Problem::not_found("application"))?;
-            Ok::<_, Problem>((initial, application.unit_code.to_string()))
-        })?;
+        let application = self.store.read(|reader| reader.application(&attempt.application))?;
+        let application = application.ok_or_else(|| Problem::not_found("application"))?;
+        let unlocks = matches!(application.kind, ApplicationKind::Unlock { .. });
+        let initial =
+            if unlocks { InitialPin::Chosen } else { attempt.first_pin.unwrap_or(InitialPin::Fixed) };
         let rules = self.policies.tokens();
         Ok(match initial {
             InitialPin::Fixed => UserPin { user_pin: Some(rules.initial_pin().to_owned()), holder_pin: None },
@@ -40,6 +46,7 @@ impl App {
             }
             InitialPin::Chosen => {
                 let ((least, most), denied) = (rules.pin_chars(), rules.denied_pins().to_vec());
+                let code = application.unit_code.to_string();
                 let rule = PinRule { least, most, denied, code };
                 UserPin { user_pin: None, holder_pin: Some(Box::new(rule)) }
             }
@@ -76,8 +83,7 @@ impl App {
         })?;
         let waits =
             matches!(known.state, ApplicationState::Issued { .. } | ApplicationState::Delivered { .. });
-        let model = token.as_ref().map_or("", |token| token.model.as_str());
-        if !waits || self.policies.tokens().initial(model) != InitialPin::Slip {
+        if !waits || attempt.first_pin != Some(InitialPin::Slip) {
             return Err(Problem::new(Rule::PinSlipNone).with("state", known.state.name()));
         }
         let (id, actor, serial) =

@@ -211,6 +211,7 @@ fn seed_one(
         workstation: format!("bench-{}", order.attempt),
         clerk: Author::Staff(staff.clone()),
         wanted_token: Some(order.token.clone()),
+        first_pin: None,
         state: AttemptState::Initialised { token: order.token.clone() },
         created_at: now,
         lease_until: now.plus_secs(3600),

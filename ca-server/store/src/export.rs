@@ -105,7 +105,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "attempt",
         "id",
         "id application workstation clerk wanted_token state token serial:hex reason created_at lease_until note \
-         held_application held_workstation",
+         held_application held_workstation first_pin",
     ),
     ("issuing_line", "id", "id workstation clerk started_at ended_at"),
     ("line_item", "line, position", "line position application state token note"),

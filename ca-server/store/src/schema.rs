@@ -143,6 +143,7 @@ diesel::table! {
         note -> Text,
         held_application -> Nullable<Text>,
         held_workstation -> Nullable<Text>,
+        first_pin -> Nullable<Text>,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Attempts at personalising a token (steps 5 to 8). Columns after `state` hold what the state knows.
 
-use ca_core::{ApplicationId, AttemptId, AttemptState, Author};
+use ca_core::{ApplicationId, AttemptId, AttemptState, Author, policy::InitialPin};
 use ca_verifier::Time;
 use diesel::{dsl::exists, prelude::*, select};
 
@@ -25,6 +25,8 @@ pub struct AttemptRecord {
     pub clerk: Author,
     /// The token that the clerk asked for, by its serial number.
     pub wanted_token: Option<String>,
+    /// Where the token's first PIN comes from, as the policy had it when the attempt began; `None` where none is set.
+    pub first_pin: Option<InitialPin>,
     /// How far it has come.
     pub state: AttemptState,
     /// When it was claimed.
@@ -43,6 +45,7 @@ struct Row {
     workstation: String,
     clerk: String,
     wanted_token: Option<String>,
+    first_pin: Option<String>,
     #[diesel(embed)]
     state: StateColumns,
     created_at: i64,
@@ -121,6 +124,7 @@ impl Tx<'_> {
             workstation: new.workstation.clone(),
             clerk: new.clerk.to_string(),
             wanted_token: new.wanted_token.clone(),
+            first_pin: new.first_pin.map(|first| first.name().to_owned()),
             state: StateColumns::from(&new.state),
             created_at: new.created_at.millis(),
             lease_until: new.lease_until.millis(),
@@ -193,6 +197,10 @@ impl TryFrom<Row> for AttemptRecord {
             workstation: row.workstation,
             clerk: intact(Author::parse(&row.clerk), "attempt", &row.id)?,
             wanted_token: row.wanted_token,
+            first_pin: row
+                .first_pin
+                .map(|name| intact(InitialPin::from_name(&name).ok_or(()), "attempt", &row.id))
+                .transpose()?,
             created_at: Time::from_millis(row.created_at),
             lease_until: Time::from_millis(row.lease_until),
             note: row.note,

@@ -191,6 +191,7 @@ pub(crate) fn attempt(number: u32) -> AttemptRecord {
         workstation: format!("counter-{number}"),
         clerk: Author::Staff(clerk()),
         wanted_token: Some(format!("T{number}")),
+        first_pin: Some(ca_core::policy::InitialPin::Fixed),
         state: AttemptState::Claimed,
         created_at: NOW,
         lease_until: NOW.plus_secs(600),

@@ -1,5 +1,6 @@
 DROP TABLE line_item;
 DROP TABLE issuing_line;
+ALTER TABLE attempt DROP COLUMN first_pin;
 ALTER TABLE attempt DROP CONSTRAINT attempt_check;
 ALTER TABLE attempt DROP CONSTRAINT attempt_check2;
 UPDATE attempt SET held_workstation = workstation WHERE state = 'proved';

@@ -13,6 +13,10 @@ ALTER TABLE attempt ADD CONSTRAINT attempt_check CHECK (
 ALTER TABLE attempt ADD CONSTRAINT attempt_check2
     CHECK (held_workstation IS NOT NULL OR state = 'abandoned' OR state = 'delivered' OR state = 'proved');
 
+-- Where its token's first PIN comes from, by the rule of the day on which it began.
+ALTER TABLE attempt ADD COLUMN first_pin TEXT COLLATE "C"
+    CHECK (first_pin IS NULL OR first_pin = 'fixed' OR first_pin = 'chosen' OR first_pin = 'slip');
+
 -- Applications that one workstation makes one after the other, token after token.
 CREATE TABLE issuing_line (
     id TEXT COLLATE "C" NOT NULL CONSTRAINT issuing_line_id PRIMARY KEY,

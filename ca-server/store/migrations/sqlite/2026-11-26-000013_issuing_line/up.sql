@@ -14,6 +14,8 @@ CREATE TABLE attempt_new (
     note TEXT NOT NULL,
     held_application TEXT CONSTRAINT attempt_held_application UNIQUE,
     held_workstation TEXT CONSTRAINT attempt_held_workstation UNIQUE,
+    -- Where its token's first PIN comes from, by the rule of the day on which it began.
+    first_pin TEXT CHECK (first_pin IS NULL OR first_pin = 'fixed' OR first_pin = 'chosen' OR first_pin = 'slip'),
     CHECK (
         CASE state
             WHEN 'proved' THEN held_application = application AND held_workstation IS NULL
@@ -40,7 +42,7 @@ CREATE TABLE attempt_new (
     )
 ) STRICT;
 INSERT INTO attempt_new SELECT id, application, workstation, clerk, wanted_token, state, token, serial, reason, created_at,
-    lease_until, note, held_application, iif(state = 'proved', NULL, held_workstation) FROM attempt;
+    lease_until, note, held_application, iif(state = 'proved', NULL, held_workstation), NULL FROM attempt;
 DROP TABLE attempt;
 ALTER TABLE attempt_new RENAME TO attempt;
 CREATE INDEX attempt_by_wanted_token ON attempt (wanted_token);
