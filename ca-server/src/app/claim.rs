@@ -54,7 +54,9 @@ impl App {
                     let same = held.workstation == claim.workstation
                         && held.wanted_token.as_deref() == Some(&claim.token);
                     if !same {
-                        return Err(Problem::new(Rule::WorkstationBusy));
+                        let problem = Problem::new(Rule::ApplicationInWork).with("state", held.state.name());
+                        let token = held.state.token().or(held.wanted_token.as_deref()).unwrap_or("–");
+                        return Err(problem.with("workstation", held.workstation).with("token", token));
                     }
                     // One that is ready waits for its holder, and for nothing else.
                     if !matches!(held.state, AttemptState::Proved { .. }) {

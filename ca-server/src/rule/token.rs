@@ -12,6 +12,9 @@ macro_rules! with_tokens {
     TokenFailed "token.failed" 409
         "U-key 操作失败（{code}）：{detail}" "{advice_zh}"
         "The token failed ({code}): {detail}" "{advice_en}";
+    ApplicationInWork "application.in-work" 409
+        "该申请已由工作站 {workstation} 用 U-key {token} 办理（{state}）。" "请用该工作站和该 U-key 继续；要换 U-key，请先放弃这次制证（abandonment）。"
+        "Workstation {workstation} works on this application with token {token} ({state})." "Go on with that workstation and token; to use another token, give that attempt up first (abandonment).";
     WorkstationBusy "workstation.busy" 409
         "该工作站正在办理另一份申请。" "请等待其完成，或先放弃它。"
         "This workstation is working on another application." "Wait for it, or abandon it first.";

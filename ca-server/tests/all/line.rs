@@ -123,9 +123,9 @@ fn one_after_the_other(ca: &Ca, applications: &[String]) {
         let path = format!("/api/v1/applications/{application}/hand-over");
         assert!(ca.post("clerk", &path, &Value::Null)["serial"].is_string());
     }
-    let log = std::fs::read_to_string(ca.dir.join("counter.log")).unwrap();
     for place in ["1/3", "2/3", "3/3"] {
-        assert!(log.contains(&format!("【{place} 南京示例科技有限公司】")), "{log}");
+        let told = format!("【{place} 南京示例科技有限公司】");
+        wait(5, &told, || std::fs::read_to_string(ca.dir.join("counter.log")).unwrap().contains(&told));
     }
 }
 
@@ -169,6 +169,12 @@ fn another_clerk(ca: &Ca) {
     let path = format!("/api/v1/applications/{}/personalisation", applications[0]);
     let claimed = ca.post("clerk", &path, &json!({ "workstation": "counter-2", "token": "ELSEWHERE" }));
     assert!(claimed["id"].is_string(), "{claimed}");
+    let doubled = ca.claim(&applications[0], "ELSEWHERE");
+    assert_eq!(
+        (&doubled["title"], &doubled["facts"]["workstation"]),
+        (&json!("application.in-work"), &json!("counter-2")),
+        "{doubled}"
+    );
     ca.blank_token();
     wait(60, "the second one", || seen(ca)["made"] == 1);
     let items = seen(ca)["items"].clone();

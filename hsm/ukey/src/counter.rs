@@ -140,6 +140,7 @@ impl<F: FnMut(Event)> Counter<F> {
         let mut link = Link::New;
         let mut rescanned = Instant::now();
         let mut typed: Option<Typed> = None;
+        let mut made: Option<Event> = None;
         let ended = loop {
             if rescanned.elapsed() >= RESCAN_EVERY {
                 let module = self.module.clone();
@@ -177,12 +178,14 @@ impl<F: FnMut(Event)> Counter<F> {
                 (self.notify)(Event::Connected);
             }
             report = None;
+            // Only now does the server have the proof: a token that is taken out earlier would be waited for.
+            made.take().into_iter().for_each(&mut self.notify);
             if answer.status == 200 {
                 // A command that hangs must not keep the clerk here; the next start finishes it.
                 report = tokio::select! {
                     () = &mut stop => break Ok(()),
                     gone = watch(&module, &clerk) => break Err(gone),
-                    report = self.obey(answer.json(), &mut typed) => Some(report?),
+                    report = self.obey(answer.json(), &mut typed, &mut made) => Some(report?),
                 };
             }
         };
@@ -225,7 +228,12 @@ impl<F: FnMut(Event)> Counter<F> {
         Ok(seen.values().cloned().collect())
     }
 
-    async fn obey(&mut self, mut command: Value, typed: &mut Option<Typed>) -> Result<Report, Error> {
+    async fn obey(
+        &mut self,
+        mut command: Value,
+        typed: &mut Option<Typed>,
+        made: &mut Option<Event>,
+    ) -> Result<Report, Error> {
         if let Some(rule) = command.get("holder_pin").cloned() {
             let text = |name: &str| command[name].as_str().unwrap_or_default().to_owned();
             let (attempt, name, token) = (text("attempt"), text("command"), text("token"));
@@ -256,7 +264,7 @@ impl<F: FnMut(Event)> Counter<F> {
             *typed = None;
         }
         if let (Outcome::Done(_), "prove", Some(line)) = (&outcome, command.as_str(), line) {
-            (self.notify)(Event::Made { token: token.clone(), line });
+            *made = Some(Event::Made { token: token.clone(), line });
         }
         (self.notify)(match &outcome {
             Outcome::Done(_) => Event::Done { command: command.clone(), token },
