@@ -25,7 +25,7 @@ pub enum LineItemState {
     },
     /// It did not go: a person looks at it later. It is paid still, and may stand in another line.
     Aside {
-        /// The token that was tried.
+        /// The token that failed: it is not tried again in this line. One that was only pulled out may be.
         token: Option<String>,
         /// Why, in both languages.
         note: String,
@@ -46,6 +46,8 @@ pub enum LineItemCommand {
     SetAside {
         /// Why.
         note: String,
+        /// Whether it was the token that failed.
+        blame: bool,
     },
 }
 
@@ -59,8 +61,10 @@ impl LineItemState {
         match (self, command) {
             (Self::Waiting, C::Take { token }) => Ok(Self::Working { token }),
             (Self::Working { token }, C::Finish) => Ok(Self::Made { token }),
-            (Self::Waiting, C::SetAside { note }) => Ok(Self::Aside { token: None, note }),
-            (Self::Working { token }, C::SetAside { note }) => Ok(Self::Aside { token: Some(token), note }),
+            (Self::Waiting, C::SetAside { note, .. }) => Ok(Self::Aside { token: None, note }),
+            (Self::Working { token }, C::SetAside { note, blame }) => {
+                Ok(Self::Aside { token: blame.then_some(token), note })
+            }
             (state, command) => Err(Refusal::WrongState { state: state.name(), command: command.name() }),
         }
     }
@@ -129,7 +133,7 @@ mod tests {
         let commands = [
             LineItemCommand::Take { token: token() },
             LineItemCommand::Finish,
-            LineItemCommand::SetAside { note: "full".into() },
+            LineItemCommand::SetAside { note: "full".into(), blame: true },
         ];
         let mut table = String::new();
         for state in &states {

@@ -123,16 +123,16 @@ impl App {
         })?;
         let Some((line, step)) = step else { return Ok(()) };
         let (actor, attempt) = (permit.actor().clone(), AttemptId::new(wire::now(), wire::random()?));
-        let refused = match step {
+        let aside = match step {
             LineStep::Claim(item, token) => {
                 match self.claim_item(&actor, &line, &item, token, attempt).await {
                     // Somebody else was faster, or the database is busy: the next exchange looks anew.
                     Err(problem) if problem.rule.status() >= 500 || is_passing(problem.rule) => None,
-                    Err(problem) => Some((item, problem.to_string())),
+                    Err(problem) => Some((item, problem.to_string(), false)),
                     Ok(()) => None,
                 }
             }
-            LineStep::SetAside(item, note) => Some((item, note)),
+            LineStep::SetAside(item, note, blame) => Some((item, note, blame)),
             LineStep::Finish(item) => {
                 self.move_item(&actor, &line, item, LineItemCommand::Finish).await?;
                 None
@@ -144,9 +144,9 @@ impl App {
                 return Ok(());
             }
         };
-        if let Some((item, note)) = refused {
+        if let Some((item, note, blame)) = aside {
             let note = note.chars().take(NOTE_MAX).collect();
-            match self.move_item(&actor, &line, item, LineItemCommand::SetAside { note }).await {
+            match self.move_item(&actor, &line, item, LineItemCommand::SetAside { note, blame }).await {
                 Err(problem) if is_passing(problem.rule) => {}
                 done => done?,
             }
@@ -225,8 +225,8 @@ impl App {
 enum LineStep {
     /// This one begins on this token.
     Claim(LineItem, String),
-    /// This one does not go.
-    SetAside(LineItem, String),
+    /// This one does not go: why, and whether its token failed.
+    SetAside(LineItem, String, bool),
     /// This one is ready.
     Finish(LineItem),
     /// Nothing is left.
@@ -265,7 +265,7 @@ fn working(
         reader.live_attempt_of(&item.application)?.filter(|attempt| is_of(attempt, item, workstation));
     let Some(AttemptRecord { state, note, .. }) = attempt else {
         let note = "制证已放弃。 The attempt was given up.".to_owned();
-        return Ok(Some(LineStep::SetAside(item.clone(), note)));
+        return Ok(Some(LineStep::SetAside(item.clone(), note, false)));
     };
     if matches!(state, AttemptState::Proved { .. } | AttemptState::Delivered { .. }) {
         return Ok(Some(LineStep::Finish(item.clone())));
@@ -276,7 +276,7 @@ fn working(
     // The outcome of a signature comes by itself.
     let failed = failed && !matches!(state, AttemptState::Intended { .. });
     let reason = note.split_once('\n').map_or(note.as_str(), |(_, text)| text).to_owned();
-    Ok(failed.then(|| LineStep::SetAside(item.clone(), reason)))
+    Ok(failed.then(|| LineStep::SetAside(item.clone(), reason, !is_absence(&note))))
 }
 
 /// Whether the line began this attempt: a clerk may have claimed the application elsewhere, and that attempt is not ours.
@@ -286,7 +286,7 @@ fn is_of(attempt: &AttemptRecord, item: &LineItem, workstation: &str) -> bool {
         && attempt.wanted_token.as_deref() == item.state.token()
 }
 
-/// A token at the workstation that is listed, blank, here, and was not tried in this line.
+/// A token at the workstation that is listed, blank, here, and did not fail in this line.
 fn usable(
     reader: &mut Reader<'_>,
     items: &[LineItem],
@@ -294,8 +294,8 @@ fn usable(
     counter: Option<&str>,
 ) -> Result<Option<String>, Problem> {
     for seen in tokens {
-        let tried = items.iter().any(|item| item.state.token() == Some(&seen.serial));
-        let Some(token) = reader.token(&seen.serial)?.filter(|_| !tried) else { continue };
+        let failed = items.iter().any(|item| item.state.token() == Some(&seen.serial));
+        let Some(token) = reader.token(&seen.serial)?.filter(|_| !failed) else { continue };
         let here = counter.is_none_or(|counter| token.location == Location::Counter(counter.to_owned()));
         if token.state == TokenState::Blank && here {
             return Ok(Some(seen.serial.clone()));

@@ -31,6 +31,7 @@ fn at_any_moment() {
     start(&mut ca);
     begin(&ca, &applications);
     let begun = Instant::now();
+    let mut idle = begun;
     let seconds = 120 + 20 * u64::try_from(tokens).unwrap() + u64::try_from(points).unwrap();
     loop {
         assert!(begun.elapsed() < Duration::from_secs(seconds), "{} points in {seconds} s", crowd.points);
@@ -40,6 +41,16 @@ fn at_any_moment() {
             .any(|item| matches!(item.state, LineItemState::Waiting | LineItemState::Working { .. }));
         if unfinished {
             // Enough disturbed: the rest may be made in peace.
+            // Every token that is left failed in this line: the clerk ends it, and begins another one.
+            idle = if items.iter().any(|item| matches!(item.state, LineItemState::Working { .. })) {
+                Instant::now()
+            } else {
+                idle
+            };
+            if idle.elapsed() > Duration::from_secs(20) {
+                ca.call("clerk", "DELETE", PATH, None, None).unwrap();
+                idle = Instant::now();
+            }
             if ca.an_other_has_ended() {
                 ca.stop_others();
                 start(&mut ca);

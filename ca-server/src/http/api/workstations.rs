@@ -132,6 +132,7 @@ pub(super) struct LineItemView {
     application: String,
     /// `waiting`, `working`, `made` or `aside`.
     state: &'static str,
+    /// The token that it has; of one that was set aside, the token that failed.
     token: Option<String>,
     /// Why it was set aside.
     note: Option<String>,
