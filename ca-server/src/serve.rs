@@ -43,7 +43,8 @@ pub(crate) async fn open(config: Config) -> Result<App, Failure> {
     let vault = personal::open(&store, &ca.secrets()).await?;
     let root = Zeroizing::new(ca.secrets().hmac(RevocationKey::DERIVATION)?);
     let keys = (vault, RevocationKey::new(&root));
-    Ok(App::new(config, store, policies, ca, (channels, gateways), keys))
+    let epoch = store.read(|reader| reader.epoch())?;
+    Ok(App::new(config, store, policies, ca, (channels, gateways), keys, epoch))
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -107,6 +108,9 @@ fn tls_config(app: &App) -> Result<Arc<rustls::ServerConfig>, Failure> {
 
 async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
+        if let Err(problem) = app.hear_status() {
+            tracing::error!(cause = ?problem.cause(), "status: {}", problem.rule.name());
+        }
         match app.refresh_crl(&holder).await {
             Ok(_) => {}
             // The CRL that is served stays; it says itself until when it is good.

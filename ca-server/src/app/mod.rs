@@ -45,6 +45,7 @@ mod report_loss;
 pub(crate) mod root_crl;
 pub(crate) mod shift;
 pub(crate) mod status;
+mod status_feed;
 pub(crate) mod stock;
 mod token_pin;
 mod training;
@@ -90,6 +91,7 @@ pub(crate) use self::{
     reenroll::Reenrolled,
     renew::Renewal,
     report_loss::{LossReport, Reported},
+    status_feed::StatusFeed,
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,
 };
@@ -126,6 +128,8 @@ pub(crate) struct App {
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
     pub(crate) answers: AnswerCache,
+    /// What moved.
+    pub(crate) feed: StatusFeed,
     /// Read when the first receipt is asked for.
     receipt_font: OnceLock<ReceiptFont>,
     /// Turns for passwords to be hashed.
@@ -146,6 +150,7 @@ impl App {
         ca: Ca,
         (channels, gateways): (Channels, Gateways),
         (vault, revocation_key): (Arc<Vault>, RevocationKey),
+        epoch: i64,
     ) -> Self {
         Self {
             config,
@@ -158,7 +163,8 @@ impl App {
             revocation_key,
             turnstile: Turnstile::default(),
             published: ArcSwapOption::empty(),
-            answers: AnswerCache::default(),
+            answers: AnswerCache::new(epoch),
+            feed: StatusFeed::new(epoch),
             receipt_font: OnceLock::new(),
             hashing: Semaphore::new(HASHING),
             listed: Mutex::default(),

@@ -29,32 +29,44 @@ pub(crate) struct SignedAnswer {
 }
 
 /// Answers by request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct AnswerCache {
     answers: RwLock<Answers>,
 }
 
 /// All of one epoch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Answers {
     epoch: i64,
     by_request: HashMap<Vec<u8>, Arc<SignedAnswer>>,
 }
 
 impl AnswerCache {
-    /// An answer of this epoch that was signed after `since`.
-    fn get(&self, epoch: i64, request: &[u8], since: Time) -> Option<Arc<SignedAnswer>> {
+    pub(crate) fn new(epoch: i64) -> Self {
+        Self { answers: RwLock::new(Answers { epoch, by_request: HashMap::new() }) }
+    }
+
+    /// Everything that was signed before `epoch`.
+    pub(crate) fn forget(&self, epoch: i64) {
+        if let Ok(mut cached) = self.answers.write() {
+            *cached = Answers { epoch, by_request: HashMap::new() };
+        }
+    }
+
+    /// An answer that was signed after `since`.
+    fn get(&self, request: &[u8], since: Time) -> Option<Arc<SignedAnswer>> {
         let cached = self.answers.read().ok()?;
-        let answer = cached.by_request.get(request).filter(|_| cached.epoch == epoch)?;
+        let answer = cached.by_request.get(request)?;
         (answer.fresh?.0 >= since).then(|| Arc::clone(answer))
     }
 
     fn put(&self, epoch: i64, request: &[u8], answer: &Arc<SignedAnswer>) {
         let Ok(mut cached) = self.answers.write() else { return };
-        if cached.epoch < epoch || cached.by_request.len() >= CACHED_MAX {
-            *cached = Answers { epoch, by_request: HashMap::new() };
+        if cached.by_request.len() >= CACHED_MAX {
+            cached.by_request.clear();
         }
-        if cached.epoch == epoch {
+        // What was read before the last change was heard of may be what the change was about.
+        if cached.epoch <= epoch {
             cached.by_request.insert(request.to_vec(), Arc::clone(answer));
         }
     }
@@ -71,9 +83,8 @@ impl App {
 
     async fn signed_answer(self: &Arc<Self>, der: &[u8]) -> Result<Arc<SignedAnswer>, OcspError> {
         let now = wire::now();
-        let published = self.published.load_full();
         let since = now.plus_secs(-self.policies.status().ocsp_refresh_secs());
-        if let Some(answer) = published.as_ref().and_then(|crl| self.answers.get(crl.epoch, der, since)) {
+        if let Some(answer) = self.answers.get(der, since) {
             return Ok(answer);
         }
         let request = OcspRequest::read(der).map_err(|refusal| refusal.error())?;

@@ -210,6 +210,7 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         not_after -> BigInt,
         changed_at -> BigInt,
+        epoch -> BigInt,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Two statements written by hand, because diesel would prepare them anew at every run, which on the issuing path
+//! Three statements written by hand, because diesel would prepare them anew at every run, which on the issuing path
 //! costs more than running them. Neither takes text from outside: names are literals of this crate, values are bound.
 
 use diesel::{
@@ -11,6 +11,9 @@ use diesel::{
 
 /// A statement without parameters, kept prepared.
 pub(crate) struct Fixed(pub(crate) &'static str);
+
+/// Gives the status of this serial number the epoch of the transaction.
+pub(crate) struct Stamp<'a>(pub(crate) &'a [u8]);
 
 /// `UPDATE table SET … WHERE key AND from`: changes the row only if every column of the state is what was read.
 /// (diesel never keeps an UPDATE, because its changesets may leave columns out.)
@@ -46,6 +49,17 @@ impl<B: Backend> QueryFragment<B> for Fixed {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, B>) -> QueryResult<()> {
         pass.push_sql(self.0);
         Ok(())
+    }
+}
+
+impl<B> QueryFragment<B> for Stamp<'_>
+where
+    B: Backend + HasSqlType<Binary>,
+    for<'a> &'a [u8]: ToSql<Binary, B>,
+{
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, B>) -> QueryResult<()> {
+        pass.push_sql("UPDATE status SET epoch = (SELECT epoch FROM status_epoch) WHERE serial = ");
+        pass.push_bind_param::<Binary, _>(&self.0)
     }
 }
 
@@ -114,3 +128,4 @@ macro_rules! kept_by_text {
 
 kept_by_text!(Fixed);
 kept_by_text!(Shift);
+kept_by_text!(Stamp<'_>);

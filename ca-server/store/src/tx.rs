@@ -15,7 +15,8 @@ pub struct Reader<'a> {
 /// One transaction. It reads what it has written.
 pub struct Tx<'a> {
     reader: Reader<'a>,
-    status_touched: bool,
+    /// Serial numbers whose status moves with this transaction, and the epoch with them.
+    touched: Vec<Vec<u8>>,
 }
 
 impl<'a> Reader<'a> {
@@ -37,16 +38,16 @@ impl<'a> Reader<'a> {
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(connection: &'a mut AnyConnection) -> Self {
-        Self { reader: Reader::new(connection), status_touched: false }
+        Self { reader: Reader::new(connection), touched: Vec::new() }
     }
 
-    /// The epoch moves with this transaction.
-    pub(crate) fn touch_status(&mut self) {
-        self.status_touched = true;
+    /// The epoch moves with this transaction, and this status with it.
+    pub(crate) fn touch_status(&mut self, serial: &[u8]) {
+        self.touched.push(serial.to_vec());
     }
 
-    pub(crate) fn status_touched(&self) -> bool {
-        self.status_touched
+    pub(crate) fn into_touched(self) -> Vec<Vec<u8>> {
+        self.touched
     }
 
     pub(crate) fn has_failed(&self) -> bool {

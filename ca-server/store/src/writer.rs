@@ -10,14 +10,19 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use diesel::{RunQueryDsl, connection::SimpleConnection};
+use diesel::{
+    RunQueryDsl,
+    connection::SimpleConnection,
+    sql_query,
+    sql_types::{Array, Binary},
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     StoreError, Tx, WriteSite,
     connection::{AnyConnection, Target, both},
     kill_point,
-    statement::Fixed,
+    statement::{Fixed, Stamp},
 };
 
 /// Closures that wait at most; past that whoever asks waits for a place (back-pressure).
@@ -212,7 +217,7 @@ fn begin(connection: &mut AnyConnection) -> Result<(), StoreError> {
 fn run_all(connection: &mut AnyConnection, jobs: &mut [Box<dyn Job>]) -> Result<Vec<WriteSite>, StoreError> {
     let mut sites = Vec::with_capacity(jobs.len());
     let mut dirty = false;
-    let mut status_touched = false;
+    let mut touched = Vec::new();
     for job in jobs {
         if dirty {
             next(connection)?;
@@ -220,19 +225,40 @@ fn run_all(connection: &mut AnyConnection, jobs: &mut [Box<dyn Job>]) -> Result<
         }
         let mut tx = Tx::new(connection);
         if job.run(&mut tx) {
-            status_touched |= tx.status_touched();
+            touched.extend(tx.into_touched());
             sites.push(job.site());
             dirty = true;
         } else {
             connection.batch_execute("ROLLBACK TO job")?;
         }
     }
-    if status_touched {
-        // Last, so that PostgreSQL's lock on this one row is held for the time of a commit only.
-        let raised = Fixed("UPDATE status_epoch SET epoch = epoch + 1");
-        both!(connection, inner => raised.execute(inner))?;
+    if !touched.is_empty() {
+        raise_epoch(connection, &touched)?;
     }
     Ok(sites)
+}
+
+/// Last, so that PostgreSQL's lock on this one row is held for the time of a commit only; and so that epochs are committed
+/// in their order: whoever saw one has seen every change up to it.
+fn raise_epoch(connection: &mut AnyConnection, touched: &[Vec<u8>]) -> Result<(), StoreError> {
+    let raised = Fixed("UPDATE status_epoch SET epoch = epoch + 1");
+    both!(connection, inner => raised.execute(inner))?;
+    match connection {
+        // One round trip.
+        AnyConnection::Postgres(connection) => {
+            let stamp = sql_query(
+                "UPDATE status SET epoch = (SELECT epoch FROM status_epoch) WHERE serial = ANY($1)",
+            );
+            stamp.bind::<Array<Binary>, _>(touched).execute(connection)?;
+        }
+        // Prepared.
+        AnyConnection::Sqlite(connection) => {
+            for serial in touched {
+                Stamp(serial).execute(connection)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Keeps what the last closure did and opens the savepoint of the next one.

@@ -306,15 +306,17 @@ impl Tx<'_> {
         at: Time,
     ) -> Result<(), StoreError> {
         let row = (
-            status::serial.eq(number),
+            status::serial.eq(number.clone()),
             status::issuer.eq(issuer),
             status::shard.eq(shard),
             status::not_after.eq(not_after),
             status::changed_at.eq(at.millis()),
+            // Stamped at the end of the transaction.
+            status::epoch.eq(0),
             StatusColumns::from(state),
         );
         insert!(self, status::table, row)?;
-        self.touch_status();
+        self.touch_status(&number);
         Ok(())
     }
 }

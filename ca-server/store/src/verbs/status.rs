@@ -96,6 +96,22 @@ impl Reader<'_> {
         row.map(StatusRecord::try_from).transpose()
     }
 
+    /// What moved after `epoch`, oldest first; of a serial number that moved twice, where it stands now. At most `limit`,
+    /// but never a part of one epoch's: whoever took the answer continues from the last one's epoch.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn status_changes(&mut self, epoch: i64, limit: i64) -> Result<Vec<(i64, StatusRecord)>, StoreError> {
+        let after = status::table.filter(status::epoch.gt(epoch));
+        let nth = after.select(status::epoch).order(status::epoch).offset(limit - 1).limit(1);
+        let until: Option<i64> = run!(self, connection => nth.get_result(connection).optional())?;
+        let query =
+            after.filter(status::epoch.le(until.unwrap_or(i64::MAX))).order((status::epoch, status::serial));
+        let rows: Vec<(i64, Row)> = run!(self, connection =>
+            query.select((status::epoch, Row::as_select())).load(connection))?;
+        rows.into_iter().map(|(epoch, row)| Ok((epoch, row.try_into()?))).collect()
+    }
+
     /// What a CRL of this issuer and shard lists at `now`: everything that is not good and did not end more than a
     /// day ago. In the order of their end; costs as many reads as there are entries.
     ///
@@ -135,7 +151,7 @@ impl Tx<'_> {
             to,
         );
         change_one!(self, "status", shift)?;
-        self.touch_status();
+        self.touch_status(number.as_bytes());
         Ok(())
     }
 }

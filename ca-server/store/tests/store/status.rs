@@ -1,7 +1,9 @@
 //! Status, its epoch, and what a CRL lists (step 9, I6).
 
 use ca_core::{Action, CertificateState};
-use ca_store::{CertificateStatus, CrlRecord, CrlSource, Store, StoreError, testing::databases};
+use ca_store::{
+    CertificateStatus, CrlRecord, CrlSource, StatusRecord, Store, StoreError, testing::databases,
+};
 use ca_verifier::{Reason, Standing};
 
 use crate::world::*;
@@ -89,6 +91,45 @@ fn a_crl_lists_what_is_not_good() {
         assert_eq!(entries(end.plus_secs(86_401)), []);
         assert_eq!(read(store, |reader| reader.crl_entries("root", 0, NOW)), []);
         assert_eq!(read(store, |reader| reader.crl_entries("issuing", 1, NOW)), []);
+    });
+}
+
+/// Whoever follows by epochs misses nothing, however small its bites, and sees nothing twice that did not move.
+#[test]
+fn changes_are_found_by_their_epochs() {
+    on_both(|store| {
+        enroll(store);
+        let begun = read(store, |reader| reader.epoch());
+        for number in 1..=5 {
+            issue(store, number, CertificateState::NotActivated);
+        }
+        // Two in one transaction have one epoch.
+        write(store, move |tx| {
+            tx.move_status(&serial(4), CertificateState::NotActivated, CertificateState::Good, NOW)?;
+            tx.move_status(&serial(2), CertificateState::NotActivated, CertificateState::Good, NOW)
+        });
+        let changes = |after, limit| {
+            let found = read(store, |reader| reader.status_changes(after, limit));
+            let short = |(epoch, record): (i64, StatusRecord)| (epoch - begun, record.serial);
+            found.into_iter().map(short).collect::<Vec<_>>()
+        };
+        // By epoch, then by serial number.
+        let mut all = [(1, 1), (3, 3), (5, 5), (6, 2), (6, 4)].map(|(epoch, number)| (epoch, serial(number)));
+        all.sort_unstable();
+        assert_eq!(changes(begun, 100), all);
+        assert_eq!(changes(begun, 2), all[..2]);
+        assert_eq!(changes(begun + 3, 2), all[2..]);
+        assert_eq!(changes(begun + 5, 1), all[3..], "never a part of one epoch's");
+        let now = read(store, |reader| reader.epoch());
+        assert_eq!(now, begun + 6);
+        assert_eq!(changes(now, 1), []);
+        // A transaction that is undone moves nothing.
+        let undone = refused(store, move |tx| {
+            tx.move_status(&serial(1), CertificateState::NotActivated, CertificateState::Good, NOW)?;
+            tx.move_status(&serial(1), CertificateState::NotActivated, CertificateState::Good, NOW)
+        });
+        assert!(matches!(undone, StoreError::Stale { .. }), "{undone}");
+        assert_eq!(changes(now, 1), []);
     });
 }
 

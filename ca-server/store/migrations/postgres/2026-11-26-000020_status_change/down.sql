@@ -1,0 +1,2 @@
+DROP INDEX status_by_epoch;
+ALTER TABLE status DROP COLUMN epoch;
