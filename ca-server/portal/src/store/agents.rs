@@ -1,6 +1,6 @@
 //! Agents: card number, name, the hash of the query password. And the register that brings them.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{collections::BTreeSet, io::Read};
 
 use ca_verifier::UnitCode;
 use jiff::civil::Date;
@@ -86,15 +86,20 @@ impl From<Fault> for RegisterFault {
     }
 }
 
+impl From<rusqlite::Error> for RegisterFault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Portal(error.to_string())
+    }
+}
+
 struct Checked {
     card: String,
-    name: String,
     password: Option<Password>,
     reset: bool,
-    uscc: String,
     confirmed: bool,
     until: Date,
-    line: u64,
+    line: Line,
+    at: u64,
 }
 
 /// Brings a whole file or nothing. Pairs that it does not name stay as they are; passwords too, but for `reset`.
@@ -106,22 +111,53 @@ pub(crate) fn import(store: &Store, file: impl Read) -> Result<Imported, Registe
         let at = record.position().map_or(0, csv::Position::line);
         lines.push(check(record.deserialize(Some(&header))?, at)?);
     }
-    let mut agents = BTreeMap::new();
-    let pairs = lines.len();
-    let imported = store.run_here(|transaction| {
-        for line in lines {
-            let first = !agents.contains_key(&line.card);
-            if let Err(fault) = put(transaction, &line, first)? {
-                return Ok(Err(fault));
-            }
-            agents.insert(line.card, ());
+    store.run_here(|transaction| {
+        let mut seen = BTreeSet::new();
+        for line in &lines {
+            put(transaction, line, seen.insert(line.card.clone()))?;
         }
-        Ok(Ok(Imported { agents: agents.len(), pairs }))
-    });
-    // A refusal leaves nothing behind: `put` is asked before anything is written for its line, but earlier lines
-    // would stay, so the transaction is ended by an error.
-    match imported {
-        Ok(result) => result,
-        Err(fault) => Err(fault.into()),
+        Ok(Imported { agents: seen.len(), pairs: lines.len() })
+    })
+}
+
+fn check(mut line: Line, at: u64) -> Result<Checked, RegisterFault> {
+    let fault = |column, why| RegisterFault::Cell { line: at, column, why };
+    let yes = |column, text: &str| match text.to_lowercase().as_str() {
+        "yes" | "是" => Ok(true),
+        "no" | "否" | "" => Ok(false),
+        _ => Err(fault(column, "yes or no")),
+    };
+    let card = card_number(&line.card).ok_or_else(|| fault("card", "8 to 20 digits and letters"))?;
+    UnitCode::parse(&line.uscc).map_err(|_| fault("uscc", "not a unified social credit code"))?;
+    if line.name.is_empty() || line.name.chars().count() > 50 || line.name.chars().any(char::is_control) {
+        return Err(fault("name", "1 to 50 characters"));
     }
+    let until = line.qualified_until.parse().map_err(|_| fault("qualified_until", "YYYY-MM-DD"))?;
+    let (confirmed, reset) = (yes("confirmed", &line.confirmed)?, yes("reset", &line.reset)?);
+    let password = Some(std::mem::take(&mut line.password)).filter(|text| !text.is_empty()).map(Password::new);
+    Ok(Checked { card, password, reset, confirmed, until, line, at })
+}
+
+/// `first`: the agent's first line in this file; only this one is looked at for the password.
+fn put(connection: &Connection, checked: &Checked, first: bool) -> Result<(), RegisterFault> {
+    let Checked { card, line, .. } = checked;
+    let known = find(connection, card)?;
+    if first && (known.is_none() || checked.reset) {
+        let missing =
+            || RegisterFault::Cell { line: checked.at, column: "password", why: "a new agent needs one" };
+        let hash = checked.password.as_ref().ok_or_else(missing)?.hash()?;
+        connection.execute(
+            "INSERT INTO agent (card, name, password_hash, must_change) VALUES (?1, ?2, ?3, 1)
+             ON CONFLICT (card) DO UPDATE SET password_hash = excluded.password_hash, must_change = 1",
+            (card, &line.name, hash),
+        )?;
+    }
+    connection.execute("UPDATE agent SET name = ?2 WHERE card = ?1", [card, &line.name])?;
+    connection.execute(
+        "INSERT INTO pair (card, uscc, confirmed, qualified_until) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (card, uscc) DO UPDATE
+         SET confirmed = excluded.confirmed, qualified_until = excluded.qualified_until",
+        (card, &line.uscc, checked.confirmed, checked.until.to_string()),
+    )?;
+    Ok(())
 }

@@ -72,10 +72,10 @@ impl Store {
         tokio::task::spawn_blocking(move || store.run_here(work)).await?
     }
 
-    pub(crate) fn run_here<T>(
+    pub(crate) fn run_here<T, E: From<rusqlite::Error>>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
