@@ -28,6 +28,14 @@ impl Language {
         }
     }
 
+    /// For templates.
+    pub(crate) const fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Zh => zh,
+            Self::En => en,
+        }
+    }
+
     /// What a switch of the page asks for.
     pub(crate) fn asked(query: Option<&str>) -> Option<Self> {
         let asked = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("lang="));
