@@ -103,22 +103,20 @@ fn too_many(open: &HashMap<String, Challenge>, peer: Fingerprint) -> Option<Stri
 }
 
 fn joined(sounds: &[Vec<u8>]) -> Result<Vec<u8>, hound::Error> {
-    let mut whole = Cursor::new(Vec::new());
-    let mut writer: Option<hound::WavWriter<_>> = None;
+    let (mut samples, mut spec) = (Vec::new(), None);
     for sound in sounds {
         let mut reader = hound::WavReader::new(sound.as_slice())?;
-        if writer.is_none() {
-            writer = Some(hound::WavWriter::new(&mut whole, reader.spec())?);
-        }
+        spec = Some(reader.spec());
         for sample in reader.samples::<i16>() {
-            if let Some(writer) = &mut writer {
-                writer.write_sample(sample?)?;
-            }
+            samples.push(sample?);
         }
     }
-    if let Some(writer) = writer {
-        writer.finalize()?;
+    let mut whole = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut whole, spec.ok_or(hound::Error::UnfinishedSample)?)?;
+    for sample in samples {
+        writer.write_sample(sample)?;
     }
+    writer.finalize()?;
     Ok(whole.into_inner())
 }
 

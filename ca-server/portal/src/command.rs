@@ -11,7 +11,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{Config, Error, Language, Portal, config::Overrides, report,
+use crate::{
+    Config, Error, Language, Portal,
+    config::Overrides,
+    report,
     store::{Store, agents},
 };
 
@@ -136,7 +139,8 @@ fn import_agents(import: &ImportAgents, json: bool, language: Language) -> Resul
     let file = services.database;
     let store = Store::open(&file).map_err(|cause| Error::Store { file, cause })?;
     let failed = |cause| Error::Register { file: import.register.clone(), cause };
-    let register = fs::File::open(&import.register).map_err(|cause| failed(csv::Error::from(cause).into()))?;
+    let register =
+        fs::File::open(&import.register).map_err(|cause| failed(csv::Error::from(cause).into()))?;
     let done = agents::import(&store, register).map_err(failed)?;
     let text = match language {
         _ if json => serde_json::json!({ "agents": done.agents, "pairs": done.pairs }).to_string(),

@@ -28,6 +28,11 @@ impl Language {
         }
     }
 
+    /// For templates, which hand references over.
+    pub(crate) const fn s(self, text: &Text) -> &'static str {
+        self.of(*text)
+    }
+
     /// For templates.
     pub(crate) const fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         match self {

@@ -39,10 +39,8 @@ impl Password {
         if lower.contains(&card.to_lowercase()) {
             return Some(Text("密码不能包含社保卡号。请换一个。", "Leave the card number out of it."));
         }
-        (COMMON.contains(&lower.as_str()) || characters.all(|c| Some(c) == first)).then_some(Text(
-            "这个密码太常见。请换一个。",
-            "This password is a common one. Choose another.",
-        ))
+        (COMMON.contains(&lower.as_str()) || characters.all(|c| Some(c) == first))
+            .then_some(Text("这个密码太常见。请换一个。", "This password is a common one. Choose another."))
     }
 
     /// The PHC string to be stored. Costs memory and milliseconds: never on a thread that serves others.
@@ -66,8 +64,7 @@ impl Password {
 }
 
 fn hasher() -> Result<Argon2<'static>, Fault> {
-    let params =
-        Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| Fault::Hash(error.to_string()))?;
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| Fault::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 

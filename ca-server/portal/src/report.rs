@@ -383,19 +383,28 @@ pub(crate) fn error(error: &Error, language: Language) -> String {
             format!("数据库 {} 无法使用:{cause}\n请检查文件、文件夹和权限。", file.display())
         }
         (Language::En, Error::Store { file, cause }) => {
-            format!("the database {} cannot be used: {cause}\nCheck the file, its folder and permissions.", file.display())
+            format!(
+                "the database {} cannot be used: {cause}\nCheck the file, its folder and permissions.",
+                file.display()
+            )
         }
         (Language::Zh, Error::Register { file, cause }) => {
             format!("经办人名册 {} 有误，没有导入任何内容:{cause}\n请改正后重新导入。", file.display())
         }
         (Language::En, Error::Register { file, cause }) => {
-            format!("the register {} is wrong, nothing was imported: {cause}\nCorrect it and import it again.", file.display())
+            format!(
+                "the register {} is wrong, nothing was imported: {cause}\nCorrect it and import it again.",
+                file.display()
+            )
         }
         (Language::Zh, Error::NoServices(file)) => {
             format!("{} 中没有 [services]，没有数据库可导入。\n请先设置 services.database。", file.display())
         }
         (Language::En, Error::NoServices(file)) => {
-            format!("{} has no [services], so there is no database to import into.\nSet services.database first.", file.display())
+            format!(
+                "{} has no [services], so there is no database to import into.\nSet services.database first.",
+                file.display()
+            )
         }
         (Language::Zh, Error::Runtime(cause)) => format!("系统资源不足:{cause}\n请检查线程和内存限制。"),
         (Language::En, Error::Runtime(cause)) => {

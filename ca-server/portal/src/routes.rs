@@ -14,7 +14,14 @@ use ca_verifier::{Gate, Source, Time, VerifiedUnit};
 use serde_json::{Value, json};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
-use crate::{desk::{self, Desk}, fetch::Follower, language::Language, pages, server::now, unit::require_unit};
+use crate::{
+    desk::{self, Desk},
+    fetch::Follower,
+    language::Language,
+    pages,
+    server::now,
+    unit::require_unit,
+};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const STYLE: &str = include_str!("../static/portal.css");

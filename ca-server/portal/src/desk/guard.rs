@@ -72,7 +72,10 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
 }
 
 const NOT_FROM_HERE: views::Problem = views::Problem {
-    what: Text("请求不是从本站页面发出的，没有执行。", "The request did not come from a page of this site and was not carried out."),
+    what: Text(
+        "请求不是从本站页面发出的，没有执行。",
+        "The request did not come from a page of this site and was not carried out.",
+    ),
     remedy: Text("请从首页重新进入后再办理。", "Begin again from the home page."),
 };
 
@@ -81,7 +84,11 @@ pub(super) async fn remember_language(request: Request, next: Next) -> Response 
     let asked = Language::asked(request.uri().query());
     let mut response = next.run(request).await;
     if let Some(asked) = asked {
-        let value = format!("{}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=31536000", language::COOKIE, asked.tag());
+        let value = format!(
+            "{}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=31536000",
+            language::COOKIE,
+            asked.tag()
+        );
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
@@ -162,7 +169,10 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
         let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
         form.map(|Form(pairs)| Self(pairs)).map_err(|rejection| {
             let problem = views::Problem {
-                what: Text("表单过大或无法识别，没有提交。", "The form is too large or cannot be read; nothing was submitted."),
+                what: Text(
+                    "表单过大或无法识别，没有提交。",
+                    "The form is too large or cannot be read; nothing was submitted.",
+                ),
                 remedy: Text("请返回，缩短内容后重新提交。", "Go back, shorten it and submit it again."),
             };
             views::problem(language, rejection.status(), "form", problem)
@@ -173,7 +183,8 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
 /// The session's cookie.
 pub(super) fn set_session(headers: &mut HeaderMap, token: &str, age: Option<u32>) -> Result<(), Fault> {
     let age = age.map_or(String::new(), |age| format!("; Max-Age={age}"));
-    let cookie = format!("{}={token}; Path=/; Secure; HttpOnly; SameSite=Strict{age}", crate::session::COOKIE);
+    let cookie =
+        format!("{}={token}; Path=/; Secure; HttpOnly; SameSite=Strict{age}", crate::session::COOKIE);
     let value = HeaderValue::from_str(&cookie).map_err(|_| Fault::Randomness)?;
     headers.append(header::SET_COOKIE, value);
     Ok(())

@@ -44,11 +44,12 @@ const CODE: Text = Text(
     "验证码不正确或已失效。请按新的图片或语音重新输入。",
     "The check code is wrong or too old. Type the new one of the picture or the sound.",
 );
-const CARD: Text = Text("社保卡号为 8 到 20 位数字或字母。请改正。", "A card number has 8 to 20 digits and letters. Correct it.");
-const ENDED: Text = Text(
-    "您已退出，或登录已超时。请重新登录。",
-    "You are logged out, or were away too long. Log in again.",
+const CARD: Text = Text(
+    "社保卡号为 8 到 20 位数字或字母。请改正。",
+    "A card number has 8 to 20 digits and letters. Correct it.",
 );
+const ENDED: Text =
+    Text("您已退出，或登录已超时。请重新登录。", "You are logged out, or were away too long. Log in again.");
 
 /// `/`: the login of the agent, or what may be done.
 pub(super) async fn home(
@@ -66,7 +67,8 @@ pub(super) async fn home(
         Some(session) if session.must_change => Ok(Redirect::to("/password").into_response()),
         Some(session) => Ok(views::home(&Visitor { unit, session, language, peer })),
         None => {
-            let ended = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "ended"));
+            let ended =
+                request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "ended"));
             let captcha = desk.captchas.make(peer.fingerprint())?;
             let login = Login { captcha, card: String::new(), notice: ended.then_some(ENDED), error: None };
             Ok(views::login(StatusCode::OK, language, &unit, login))
@@ -82,8 +84,12 @@ pub(super) async fn captcha(
 ) -> Response {
     let Some(desk) = &site.desk else { return pages::not_found(&request) };
     let found = match file.rsplit_once('.') {
-        Some((name, "png")) => desk.captchas.picture(name, peer.fingerprint()).map(|octets| ("image/png", octets)),
-        Some((name, "wav")) => desk.captchas.sound(name, peer.fingerprint()).map(|octets| ("audio/wav", octets)),
+        Some((name, "png")) => {
+            desk.captchas.picture(name, peer.fingerprint()).map(|octets| ("image/png", octets))
+        }
+        Some((name, "wav")) => {
+            desk.captchas.sound(name, peer.fingerprint()).map(|octets| ("audio/wav", octets))
+        }
         _ => None,
     };
     found.map_or_else(
@@ -129,7 +135,8 @@ pub(super) async fn log_in(
         }
         Proof::Right(agent, Pair::Good) => {
             log("accepted", "good");
-            let token = desk.sessions.begin(peer.fingerprint(), card.clone(), agent.name, agent.must_change)?;
+            let token =
+                desk.sessions.begin(peer.fingerprint(), card.clone(), agent.name, agent.must_change)?;
             let mut response = Redirect::to("/").into_response();
             set_session(response.headers_mut(), &token, None)?;
             Ok(response)

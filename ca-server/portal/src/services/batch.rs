@@ -41,7 +41,8 @@ pub(crate) fn template() -> Vec<Vec<String>> {
 pub(crate) fn read(octets: &[u8], today: Date) -> Result<Vec<Line>, Text> {
     let rows = sheet::read(octets)?;
     let mut rows = rows.into_iter();
-    let empty = Text("文件中没有人员。请从第 2 行起填写。", "The file has no persons. Fill it in from line 2.");
+    let empty =
+        Text("文件中没有人员。请从第 2 行起填写。", "The file has no persons. Fill it in from line 2.");
     let (_, header) = rows.next().ok_or(empty)?;
     let columns = columns(&header)?;
     let mut lines: Vec<Line> = rows.map(|(number, cells)| line(number, &columns, cells, today)).collect();
@@ -76,7 +77,10 @@ fn line(number: u32, columns: &[&'static Field], cells: Vec<sheet::Cell>, today:
         match (columns.get(at), cell) {
             (None, Ok(text)) if text.is_empty() => {}
             (None, _) => {
-                let more = Text("这一行比表头多。请检查逗号。", "This line has more cells than the header. Look for a comma.");
+                let more = Text(
+                    "这一行比表头多。请检查逗号。",
+                    "This line has more cells than the header. Look for a comma.",
+                );
                 errors.insert("", more);
             }
             (Some(_), Ok(text)) if text.is_empty() => {}
@@ -101,9 +105,10 @@ fn line(number: u32, columns: &[&'static Field], cells: Vec<sheet::Cell>, today:
 
 /// A choice is written as people see it, in either language, or as its code.
 fn of_choice(field: &Field, text: String) -> String {
-    let found = field.choices().iter().find(|choice| {
-        choice.0 == text || choice.1.0 == text || choice.1.1.eq_ignore_ascii_case(&text)
-    });
+    let found = field
+        .choices()
+        .iter()
+        .find(|choice| choice.0 == text || choice.1.0 == text || choice.1.1.eq_ignore_ascii_case(&text));
     found.map_or(text, |choice| choice.0.to_owned())
 }
 
@@ -119,7 +124,10 @@ fn refuse_doubles(lines: &mut [Line]) {
     }
     for line in lines {
         if key(line).and_then(|key| counts.get(&key).copied()).is_some_and(|count| count > 1) {
-            let twice = Text("文件中有重复的证件号码。请只留一行。", "This number stands in the file more than once. Leave one line.");
+            let twice = Text(
+                "文件中有重复的证件号码。请只留一行。",
+                "This number stands in the file more than once. Leave one line.",
+            );
             line.checked = Err(Errors::from([("id_number", twice)]));
         }
     }

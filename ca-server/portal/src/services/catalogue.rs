@@ -43,7 +43,10 @@ const EMPLOYMENT: &[Choice] = &[
 pub(crate) static PERSON: Service = Service {
     name: "person",
     title: Text("人员建档", "Person file"),
-    about: Text("为首次参加本市社会保险的人员建立档案。", "A file for a person who is new to the city's insurance."),
+    about: Text(
+        "为首次参加本市社会保险的人员建立档案。",
+        "A file for a person who is new to the city's insurance.",
+    ),
     fields: &[
         need(
             "id_kind", // AAC058
@@ -57,7 +60,11 @@ pub(crate) static PERSON: Service = Service {
         ),
         ID_NUMBER,
         NAME,
-        need("sex", Text("性别", "Sex"), Kind::One(&[Choice("male", Text("男", "Male")), Choice("female", Text("女", "Female"))])), // AAC004
+        need(
+            "sex",
+            Text("性别", "Sex"),
+            Kind::One(&[Choice("male", Text("男", "Male")), Choice("female", Text("女", "Female"))]),
+        ), // AAC004
         need("born", Text("出生日期", "Date of birth"), Kind::Date), // AAC006
         need("ethnicity", Text("民族", "Ethnicity"), Kind::One(ETHNICITIES)), // AAC005
         need(
@@ -97,7 +104,7 @@ pub(crate) static PERSON: Service = Service {
             ]),
         ),
         may("work_since", Text("参加工作日期", "At work since"), Kind::Date), // AAC007
-        may("residence", Text("常住地址", "Residence"), Kind::Text(100)), // AAE006
+        may("residence", Text("常住地址", "Residence"), Kind::Text(100)),     // AAE006
         REMARK,
     ],
     across: person,
@@ -107,7 +114,10 @@ pub(crate) static PERSON: Service = Service {
 static HIRE: Service = Service {
     name: "hire",
     title: Text("录用备案登记", "Hire filing"),
-    about: Text("录用之日起 30 日内办理；参保之前先办理。", "Within 30 days of the hire, and before insurance is joined."),
+    about: Text(
+        "录用之日起 30 日内办理；参保之前先办理。",
+        "Within 30 days of the hire, and before insurance is joined.",
+    ),
     fields: &[
         PERSON_NO,
         NAME,
@@ -128,7 +138,10 @@ static HIRE: Service = Service {
         ),
         may("probation", Text("试用期至", "Probation until"), Kind::Date),
         need("post", Text("岗位（工种）", "Post"), Kind::Text(50)), // ACA111
-        hint(need("wage", Text("月工资（元）", "Monthly wage (yuan)"), Kind::Money), Text("如 5600.00", "As 5600.00")), // BCC720
+        hint(
+            need("wage", Text("月工资（元）", "Monthly wage (yuan)"), Kind::Money),
+            Text("如 5600.00", "As 5600.00"),
+        ), // BCC720
         need("employment", Text("就业形式", "Employment"), Kind::One(EMPLOYMENT)),
         hint(
             may("works_at", Text("用工单位", "Works at"), Kind::Text(100)), // ABC954
@@ -143,7 +156,10 @@ static HIRE: Service = Service {
 static END: Service = Service {
     name: "end",
     title: Text("终解备案登记", "End-of-contract filing"),
-    about: Text("终止或解除之日起 15 日内办理；原因决定能否领取失业保险金。", "Within 15 days of the end. The reason decides about unemployment benefit."),
+    about: Text(
+        "终止或解除之日起 15 日内办理；原因决定能否领取失业保险金。",
+        "Within 15 days of the end. The reason decides about unemployment benefit.",
+    ),
     fields: &[
         PERSON_NO,
         NAME,
@@ -169,7 +185,11 @@ static END: Service = Service {
                 Choice("unit-ended", Text("单位破产、关闭、撤销", "The unit ended")),
             ]),
         ),
-        need("proof_no", Text("证明书（决定书）编号", "Number of the certificate or decision"), Kind::Text(40)),
+        need(
+            "proof_no",
+            Text("证明书（决定书）编号", "Number of the certificate or decision"),
+            Kind::Text(40),
+        ),
         hint(
             may("resigned", Text("本人辞职申请日期", "Date of the resignation letter"), Kind::Date),
             Text("个人辞职必填", "Needed for a resignation"),
@@ -183,14 +203,20 @@ static END: Service = Service {
 static JOIN: Service = Service {
     name: "join",
     title: Text("单位员工参保", "Join insurance"),
-    about: Text("先办理录用备案。缴费基数由经办机构按年度上下限核定。", "File the hire first. The agency sets the base within the year's limits."),
+    about: Text(
+        "先办理录用备案。缴费基数由经办机构按年度上下限核定。",
+        "File the hire first. The agency sets the base within the year's limits.",
+    ),
     fields: &[
         PERSON_NO,
         NAME,
         ID_NUMBER,
         INSURANCE,
         need("from", Text("参保日期", "Insured from"), Kind::Date), // AAC030
-        hint(need("wage", Text("缴费工资（元）", "Wage that counts (yuan)"), Kind::Money), Text("如 5600.00", "As 5600.00")), // AAC040
+        hint(
+            need("wage", Text("缴费工资（元）", "Wage that counts (yuan)"), Kind::Money),
+            Text("如 5600.00", "As 5600.00"),
+        ), // AAC040
         need("employment", Text("用工形式", "Employment"), Kind::One(EMPLOYMENT)),
         REMARK,
     ],
@@ -249,43 +275,68 @@ fn person(values: &Values) -> Option<(&'static str, Text)> {
         if number.get(6..14) != Some(born.as_str()) {
             return Some((
                 "born",
-                Text("出生日期与身份证号码不符。请核对两者。", "This is not the date in the identity card number. Compare the two."),
+                Text(
+                    "出生日期与身份证号码不符。请核对两者。",
+                    "This is not the date in the identity card number. Compare the two.",
+                ),
             ));
         }
         let odd = number.get(16..17)?.parse::<u8>().ok()? % 2 == 1;
         if odd != (values.get("sex") == Some("male")) {
-            return Some(("sex", Text("性别与身份证号码不符。请核对两者。", "The identity card number says otherwise. Compare the two.")));
+            return Some((
+                "sex",
+                Text(
+                    "性别与身份证号码不符。请核对两者。",
+                    "The identity card number says otherwise. Compare the two.",
+                ),
+            ));
         }
     }
     let early = values.get("work_since").is_some_and(|since| Some(since) <= values.get("born"));
-    early.then_some(("work_since", Text("参加工作日期早于出生日期。请改正。", "This is before the birth. Correct it.")))
+    early.then_some((
+        "work_since",
+        Text("参加工作日期早于出生日期。请改正。", "This is before the birth. Correct it."),
+    ))
 }
 
 fn hire(values: &Values) -> Option<(&'static str, Text)> {
     let (begins, ends) = (values.get("begins"), values.get("ends"));
     match (values.get("contract"), ends) {
         (Some("fixed"), None) => {
-            return Some(("ends", Text("固定期限合同须填写终止日期。", "A fixed term needs its end. Fill it in.")));
+            return Some((
+                "ends",
+                Text("固定期限合同须填写终止日期。", "A fixed term needs its end. Fill it in."),
+            ));
         }
         (Some("open"), Some(_)) => {
-            return Some(("ends", Text("无固定期限合同没有终止日期。请清空。", "An open-ended contract has no end. Empty it.")));
+            return Some((
+                "ends",
+                Text("无固定期限合同没有终止日期。请清空。", "An open-ended contract has no end. Empty it."),
+            ));
         }
         _ => {}
     }
     if ends.is_some() && ends < begins {
-        return Some(("ends", Text("终止日期早于开始日期。请改正。", "This is before the beginning. Correct it.")));
+        return Some((
+            "ends",
+            Text("终止日期早于开始日期。请改正。", "This is before the beginning. Correct it."),
+        ));
     }
     let probation = values.get("probation");
     if probation.is_some() && (probation < begins || ends.is_some() && probation > ends) {
-        return Some(("probation", Text("试用期须在合同期内。请改正。", "Probation lies within the contract. Correct it.")));
+        return Some((
+            "probation",
+            Text("试用期须在合同期内。请改正。", "Probation lies within the contract. Correct it."),
+        ));
     }
     match (values.get("employment"), values.get("works_at")) {
         (Some("dispatch"), None) => {
             Some(("works_at", Text("劳务派遣须填写用工单位。", "Say where the dispatched person works.")))
         }
-        (Some("full-time" | "part-time"), Some(_)) => {
-            Some(("works_at", Text("只有劳务派遣才填写用工单位。请清空。", "For dispatched persons only. Empty it.")))
-        }
+        (Some("full-time" | "part-time"), Some(_)) => Some((
+            "works_at",
+            Text("只有劳务派遣才填写用工单位。请清空。", "For dispatched persons only. Empty it."),
+        )),
         _ => None,
     }
 }
@@ -293,9 +344,10 @@ fn hire(values: &Values) -> Option<(&'static str, Text)> {
 fn end(values: &Values) -> Option<(&'static str, Text)> {
     let resigned = values.get("resigned");
     match (values.get("reason"), resigned) {
-        (Some("resignation"), None) => {
-            Some(("resigned", Text("个人辞职须填写辞职申请日期。", "A resignation needs the date of its letter.")))
-        }
+        (Some("resignation"), None) => Some((
+            "resigned",
+            Text("个人辞职须填写辞职申请日期。", "A resignation needs the date of its letter."),
+        )),
         (Some("resignation"), Some(_)) if resigned > values.get("ended") => {
             Some(("resigned", Text("辞职申请晚于解除日期。请改正。", "This is after the end. Correct it.")))
         }
@@ -305,5 +357,8 @@ fn end(values: &Values) -> Option<(&'static str, Text)> {
 
 fn stop(values: &Values) -> Option<(&'static str, Text)> {
     let unsaid = values.get("reason") == Some("other") && values.get("remark").is_none();
-    unsaid.then_some(("remark", Text("原因为“其他”时，请在备注中说明。", "Say in the remark which other reason.")))
+    unsaid.then_some((
+        "remark",
+        Text("原因为“其他”时，请在备注中说明。", "Say in the remark which other reason."),
+    ))
 }

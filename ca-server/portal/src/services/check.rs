@@ -70,22 +70,34 @@ fn one(field: &Field, value: &str, own_document: bool, today: Date) -> Result<St
     if let Some(error) = unseen(value) {
         return Err(error);
     }
-    let digits = |least, most| (least..=most).contains(&value.len()) && value.bytes().all(|c| c.is_ascii_digit());
+    let digits =
+        |least, most| (least..=most).contains(&value.len()) && value.bytes().all(|c| c.is_ascii_digit());
     let (good, error) = match field.kind {
         Kind::Text(most) => (value.chars().count() <= most, Text("太长。请缩短。", "Too long. Shorten it.")),
         Kind::Name => (
             value.chars().count() <= 50 && !value.chars().any(|c| c.is_ascii_digit()),
-            Text("姓名不能有数字，最多 50 字。请改正。", "A name has no digits and at most 50 characters. Correct it."),
+            Text(
+                "姓名不能有数字，最多 50 字。请改正。",
+                "A name has no digits and at most 50 characters. Correct it.",
+            ),
         ),
         Kind::IdNumber => return id_number(&value.to_ascii_uppercase(), own_document),
-        Kind::PersonNumber => (digits(6, 20), Text("应为 6 到 20 位数字。请核对回执。", "6 to 20 digits. See the receipt.")),
+        Kind::PersonNumber => {
+            (digits(6, 20), Text("应为 6 到 20 位数字。请核对回执。", "6 to 20 digits. See the receipt."))
+        }
         Kind::Area => (digits(6, 6), Text("应为 6 位数字。请改正。", "Six digits. Correct it.")),
         Kind::Mobile => (
             digits(11, 11) && value.starts_with('1'),
             Text("应为 1 开头的 11 位数字。请改正。", "11 digits that begin with 1. Correct it."),
         ),
         Kind::Date => return date(value, today),
-        Kind::Money => (is_money(value), Text("应为大于 0 的金额，最多两位小数，如 5600.00。", "An amount above 0 with at most two decimals, as 5600.00.")),
+        Kind::Money => (
+            is_money(value),
+            Text(
+                "应为大于 0 的金额，最多两位小数，如 5600.00。",
+                "An amount above 0 with at most two decimals, as 5600.00.",
+            ),
+        ),
         Kind::One(choices) => (
             choices.iter().any(|choice| choice.0 == value),
             Text("不是列表中的值。请从列表中选择。", "Not a value of the list. Choose one of the list."),
@@ -110,7 +122,10 @@ fn unseen(value: &str) -> Option<Text> {
             || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
     };
-    value.chars().any(hidden).then_some(Text("含有看不见的字符。请重新输入。", "It has characters that cannot be seen. Type it again."))
+    value.chars().any(hidden).then_some(Text(
+        "含有看不见的字符。请重新输入。",
+        "It has characters that cannot be seen. Type it again.",
+    ))
 }
 
 fn id_number(value: &str, own_document: bool) -> Result<String, Text> {
@@ -120,7 +135,10 @@ fn id_number(value: &str, own_document: bool) -> Result<String, Text> {
     }
     // Eighteen digits are an identity card number whatever the form says: a passport has fewer.
     if (value.len() == 18 || !own_document) && !is_id_card(value) {
-        return Err(Text("身份证号码有误（18 位，日期和校验位须正确）。请核对证件。", "Not an identity card number: 18 characters, a date and a check digit. Compare it with the card."));
+        return Err(Text(
+            "身份证号码有误（18 位，日期和校验位须正确）。请核对证件。",
+            "Not an identity card number: 18 characters, a date and a check digit. Compare it with the card.",
+        ));
     }
     Ok(value.to_owned())
 }
@@ -138,14 +156,20 @@ pub(crate) fn is_id_card(value: &str) -> bool {
 
 fn date(value: &str, today: Date) -> Result<String, Text> {
     let date = Date::strptime("%Y-%m-%d", value.replace('/', "-"));
-    let date = date.map_err(|_| Text("不是日期。请写成 2026-01-31。", "Not a date. Write it as 2026-01-31."))?;
+    let date =
+        date.map_err(|_| Text("不是日期。请写成 2026-01-31。", "Not a date. Write it as 2026-01-31."))?;
     // A contract may run for decades; a year of 3026 is a slip of the finger.
     let near = (1900..=today.year().saturating_add(60)).contains(&date.year());
-    if near { Ok(date.to_string()) } else { Err(Text("年份不合理。请核对。", "This year cannot be. Compare it.")) }
+    if near {
+        Ok(date.to_string())
+    } else {
+        Err(Text("年份不合理。请核对。", "This year cannot be. Compare it."))
+    }
 }
 
 fn is_money(value: &str) -> bool {
     let (yuan, fen) = value.split_once('.').unwrap_or((value, "0"));
-    let digits = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
+    let digits =
+        |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
     digits(yuan, 8) && digits(fen, 2) && value.bytes().any(|c| matches!(c, b'1'..=b'9'))
 }

@@ -53,7 +53,8 @@ fn csv(octets: &[u8]) -> Result<Rows, Text> {
         .decode_without_bom_handling_and_without_replacement(octets)
         .or_else(|| GB18030.decode_without_bom_handling_and_without_replacement(octets))
         .ok_or(UNREADABLE)?;
-    let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut reader =
+        ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut rows = Rows::new();
     for record in reader.records() {
         let record = record.map_err(|_| UNREADABLE)?;
@@ -134,7 +135,6 @@ fn of_value(value: &Data) -> Cell {
         Data::DurationIso(_) | Data::Error(_) => {
             return Err(Text("单元格有错误。请改正。", "The cell holds an error. Correct it."));
         }
-        _ => return Err(UNREADABLE),
     })
 }
 

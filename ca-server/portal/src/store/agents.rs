@@ -25,7 +25,8 @@ pub(crate) fn find(connection: &Connection, card: &str) -> Result<Option<Agent>,
 }
 
 pub(crate) fn set_password(connection: &Connection, card: &str, hash: &str) -> Result<(), Fault> {
-    connection.execute("UPDATE agent SET password_hash = ?2, must_change = 0 WHERE card = ?1", [card, hash])?;
+    connection
+        .execute("UPDATE agent SET password_hash = ?2, must_change = 0 WHERE card = ?1", [card, hash])?;
     Ok(())
 }
 
@@ -134,7 +135,8 @@ fn check(mut line: Line, at: u64) -> Result<Checked, RegisterFault> {
     }
     let until = line.qualified_until.parse().map_err(|_| fault("qualified_until", "YYYY-MM-DD"))?;
     let (confirmed, reset) = (yes("confirmed", &line.confirmed)?, yes("reset", &line.reset)?);
-    let password = Some(std::mem::take(&mut line.password)).filter(|text| !text.is_empty()).map(Password::new);
+    let password =
+        Some(std::mem::take(&mut line.password)).filter(|text| !text.is_empty()).map(Password::new);
     Ok(Checked { card, password, reset, confirmed, until, line, at })
 }
 

@@ -43,7 +43,8 @@ pub enum StoreFault {
 impl Store {
     /// Opens the database, and makes it when there is none. Personal data stands in it: mode 0600.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreFault> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let mut permissions = file.metadata()?.permissions();
         permissions.set_mode(0o600);
         file.set_permissions(permissions)?;

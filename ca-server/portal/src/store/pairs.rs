@@ -19,9 +19,11 @@ pub(crate) enum Pair {
 /// How the pair stands on the day `today`. What cannot be read is not good.
 pub(crate) fn pairs(connection: &Connection, card: &str, uscc: &str, today: Date) -> Result<Pair, Fault> {
     let found: Option<(bool, String)> = connection
-        .query_row("SELECT confirmed, qualified_until FROM pair WHERE card = ?1 AND uscc = ?2", [card, uscc], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            "SELECT confirmed, qualified_until FROM pair WHERE card = ?1 AND uscc = ?2",
+            [card, uscc],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?;
     Ok(match found {
         Some((true, until)) if until.parse::<Date>().is_ok_and(|until| today <= until) => Pair::Good,

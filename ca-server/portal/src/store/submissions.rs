@@ -79,11 +79,16 @@ pub(crate) enum Kept {
 }
 
 /// Keeps a draft.
-pub(crate) fn keep(connection: &Connection, author: &Author, draft: &Draft, now_ms: i64, day: &str) -> Result<Kept, Fault> {
+pub(crate) fn keep(
+    connection: &Connection,
+    author: &Author,
+    draft: &Draft,
+    now_ms: i64,
+    day: &str,
+) -> Result<Kept, Fault> {
     let again = "SELECT receipt FROM submission WHERE form = ?1 AND line = ?2 AND uscc = ?3";
-    let again: Option<String> = connection
-        .query_row(again, (&draft.form, draft.line, &author.uscc), |row| row.get(0))
-        .optional()?;
+    let again: Option<String> =
+        connection.query_row(again, (&draft.form, draft.line, &author.uscc), |row| row.get(0)).optional()?;
     if let Some(receipt) = again {
         return Ok(Kept::Receipt(receipt));
     }
@@ -125,12 +130,17 @@ pub(crate) fn find(connection: &Connection, uscc: &str, receipt: &str) -> Result
 }
 
 /// A unit's own, newest first, those before `before`.
-pub(crate) fn list(connection: &Connection, uscc: &str, before: i64, most: u32) -> Result<Vec<Submission>, Fault> {
+pub(crate) fn list(
+    connection: &Connection,
+    uscc: &str,
+    before: i64,
+    most: u32,
+) -> Result<Vec<Submission>, Fault> {
     let sql = format!(
         "SELECT {COLUMNS} FROM submission s LEFT JOIN submission r ON r.of_receipt = s.receipt
          WHERE s.uscc = ?1 AND s.id < ?2 ORDER BY s.id DESC LIMIT ?3"
     );
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map((uscc, before, most), read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -161,7 +171,13 @@ mod tests {
 
     fn author(uscc: &str) -> Author {
         let text = |text: &str| text.to_owned();
-        Author { uscc: text(uscc), unit_name: text("u"), serial: text("1"), card: text("c"), agent_name: text("a") }
+        Author {
+            uscc: text(uscc),
+            unit_name: text("u"),
+            serial: text("1"),
+            card: text("c"),
+            agent_name: text("a"),
+        }
     }
 
     fn draft(act: Act, form: &str) -> Draft {
@@ -172,7 +188,9 @@ mod tests {
     fn kept_once_never_changed_replaced_once() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("schema.sql")).unwrap();
-        let keep = |uscc: &str, act, form| super::keep(&db, &author(uscc), &draft(act, form), 1, "20261126").unwrap();
+        let keep = |uscc: &str, act, form| {
+            super::keep(&db, &author(uscc), &draft(act, form), 1, "20261126").unwrap()
+        };
         let Kept::Receipt(first) = keep("u", Act::New, "f1") else { panic!() };
         assert_eq!(keep("u", Act::New, "f1"), Kept::Receipt(first.clone()), "the same form twice");
         assert_eq!(keep("v", Act::Correction(first.clone()), "f2"), Kept::Stale, "another unit's");

@@ -88,7 +88,10 @@ mod tests {
         assert!(count(&db, "good", "u", 0).unwrap());
         forgive(&db, "good", "u").unwrap();
         assert!(count(&db, "e", "u", 0).unwrap());
-        assert!(!count(&db, "f", "u", 0).unwrap(), "one's own password does not open the guessing of others'");
+        assert!(
+            !count(&db, "f", "u", 0).unwrap(),
+            "one's own password does not open the guessing of others'"
+        );
         assert!(count(&db, "f", "u", LOCK_MS).unwrap());
         for day in 1..5 {
             assert!(count(&db, "slow", &format!("v{day}"), day * LOCK_MS * 9).unwrap());
