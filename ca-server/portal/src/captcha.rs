@@ -45,7 +45,10 @@ impl Captchas {
     pub(crate) fn make(&self, peer: Fingerprint) -> Result<String, Fault> {
         let mut captcha = Captcha::new();
         captcha.set_chars(&DIGITS).add_chars(LENGTH).apply_filter(Noise::new(0.2));
-        captcha.apply_filter(Wave::new(2.0, 12.0).vertical()).view(260, 90).apply_filter(Dots::new(6));
+        captcha
+            .apply_filter(Wave::new(2.0, 12.0).vertical())
+            .view(260, 90)
+            .apply_filter(Dots::new(4).max_radius(5));
         let challenge = Challenge {
             peer,
             answer: captcha.chars_as_string(),

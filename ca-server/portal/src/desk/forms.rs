@@ -66,7 +66,7 @@ pub(super) async fn submit(
     let Some(service) = catalogue::service(&name) else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     let form = match sent.check(&visitor).and_then(|()| sent.form()) {
         Ok(form) => form,
-        Err(refused) => return Ok(refused),
+        Err(refused) => return Ok(*refused),
     };
     let of = Some(sent.get("of")).filter(|of| !of.is_empty()).map(str::to_owned);
     match check::check(service, Values::of_form(service, &sent.0), today()) {
@@ -75,22 +75,33 @@ pub(super) async fn submit(
             Ok(views::form(StatusCode::UNPROCESSABLE_ENTITY, &visitor, service, filled))
         }
         Ok(values) => {
+            let given = match &of {
+                Some(of) => person_number(&site, &visitor, of.clone()).await?,
+                None => None,
+            };
+            let content = content(service, values, given)?;
             let act = of.map_or(Act::New, Act::Correction);
-            keep(
-                &site,
-                &visitor,
-                Draft { service: service.name, act, content: content(service, values)?, form, line: 0 },
-            )
-            .await
+            keep(&site, &visitor, Draft { service: service.name, act, content, form, line: 0 }).await
         }
     }
 }
 
-/// What is kept of a form. A person file's number is given here: 10 digits that nobody else has.
-pub(super) fn content(service: &Service, mut values: Values) -> Result<String, Fault> {
+/// What the corrected submission gave the person: a correction changes a file, and not whose it is.
+async fn person_number(site: &Site, visitor: &Visitor, of: String) -> Result<Option<String>, Fault> {
+    let Some(desk) = &site.desk else { return Ok(None) };
+    let uscc = visitor.uscc();
+    let Some(old) = desk.store.run(move |db| submissions::find(db, &uscc, &of)).await? else {
+        return Ok(None);
+    };
+    let values: Values = serde_json::from_str(&old.content)?;
+    Ok(values.get("person_no").map(str::to_owned))
+}
+
+/// What is kept of a form. A new person file gets its number here: ten random digits.
+pub(super) fn content(service: &Service, mut values: Values, given: Option<String>) -> Result<String, Fault> {
     if service.name == PERSON.name {
-        let number = u64::from_be_bytes(secret::random()?) % 9_000_000_000 + 1_000_000_000;
-        values.set("person_no", number.to_string());
+        let new = u64::from_be_bytes(secret::random()?) % 9_000_000_000 + 1_000_000_000;
+        values.set("person_no", given.unwrap_or_else(|| new.to_string()));
     }
     Ok(serde_json::to_string(&values)?)
 }
@@ -99,7 +110,7 @@ pub(super) fn content(service: &Service, mut values: Values) -> Result<String, F
 pub(super) async fn keep(site: &Site, visitor: &Visitor, draft: Draft) -> Result<Response, Fault> {
     let Some(desk) = &site.desk else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     if let Err(refused) = visitor.still_good(site) {
-        return Ok(refused);
+        return Ok(*refused);
     }
     let (author, day) = (visitor.author(), today().strftime("%Y%m%d").to_string());
     let kept = desk.store.run(move |db| submissions::keep(db, &author, &draft, now_ms(), &day)).await?;

@@ -26,6 +26,9 @@ use crate::{
     unit::Peer,
 };
 
+/// The page that a refused request is answered with.
+pub(super) type Refused = Box<Response>;
+
 /// Whoever is logged in: unit, agent, and the language they read.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
@@ -51,8 +54,8 @@ impl Visitor {
     }
 
     /// Time has passed since the request began: the status once more, right before something is kept.
-    pub(super) fn still_good(&self, site: &Site) -> Result<(), Response> {
-        let refused = |refusal| pages::refused(&Request::default(), &refusal);
+    pub(super) fn still_good(&self, site: &Site) -> Result<(), Refused> {
+        let refused = |refusal| Box::new(pages::refused(&Request::default(), &refusal));
         self.peer.check(&site.gate).map(|_| ()).map_err(refused)
     }
 }
@@ -139,26 +142,26 @@ impl Sent {
     }
 
     /// The form's own token, by which the same form sent twice is known.
-    pub(super) fn form(&self) -> Result<String, Response> {
+    pub(super) fn form(&self) -> Result<String, Refused> {
         form_token(self.get("form"))
     }
 
     /// Whether the form is of this session.
-    pub(super) fn check(&self, visitor: &Visitor) -> Result<(), Response> {
+    pub(super) fn check(&self, visitor: &Visitor) -> Result<(), Refused> {
         csrf(visitor, self.get("csrf"))
     }
 }
 
-pub(super) fn form_token(text: &str) -> Result<String, Response> {
+pub(super) fn form_token(text: &str) -> Result<String, Refused> {
     let whole = text.len() == 64 && text.bytes().all(|c| c.is_ascii_hexdigit());
-    if whole { Ok(text.to_owned()) } else { Err(StatusCode::BAD_REQUEST.into_response()) }
+    if whole { Ok(text.to_owned()) } else { Err(Box::new(StatusCode::BAD_REQUEST.into_response())) }
 }
 
-pub(super) fn csrf(visitor: &Visitor, found: &str) -> Result<(), Response> {
+pub(super) fn csrf(visitor: &Visitor, found: &str) -> Result<(), Refused> {
     if secret::same(&visitor.session.csrf, found) {
         return Ok(());
     }
-    Err(views::problem(visitor.language, StatusCode::FORBIDDEN, "form-token", NOT_FROM_HERE))
+    Err(Box::new(views::problem(visitor.language, StatusCode::FORBIDDEN, "form-token", NOT_FROM_HERE)))
 }
 
 impl<S: Send + Sync> FromRequest<S> for Sent {

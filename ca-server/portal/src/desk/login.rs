@@ -181,7 +181,7 @@ pub(super) async fn logout(
     sent: Sent,
 ) -> Result<Response, Fault> {
     if let Err(refused) = sent.check(&visitor) {
-        return Ok(refused);
+        return Ok(*refused);
     }
     if let Some(desk) = &site.desk {
         desk.sessions.end(&headers);
@@ -202,7 +202,7 @@ pub(super) async fn change_password(
 ) -> Result<Response, Fault> {
     let Some(desk) = &site.desk else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     if let Err(refused) = sent.check(&visitor) {
-        return Ok(refused);
+        return Ok(*refused);
     }
     let password = |name| Password::new(sent.get(name).to_owned());
     let (old, new) = (password("old"), password("new"));

@@ -69,7 +69,7 @@ pub(super) async fn withdraw(
     let Some(desk) = &site.desk else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     let form = match sent.check(&visitor).and_then(|()| sent.form()) {
         Ok(form) => form,
-        Err(refused) => return Ok(refused),
+        Err(refused) => return Ok(*refused),
     };
     let (uscc, old) = (visitor.uscc(), receipt.clone());
     let old = desk.store.run(move |db| submissions::find(db, &uscc, &old)).await?;

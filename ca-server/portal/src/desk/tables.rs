@@ -78,7 +78,7 @@ pub(super) async fn submit(
     };
     let form = match guard::csrf(&visitor, &parts.csrf).and_then(|()| guard::form_token(&parts.form)) {
         Ok(form) => form,
-        Err(refused) => return Ok(refused),
+        Err(refused) => return Ok(*refused),
     };
     let file = parts.file;
     let lines = match tokio::task::spawn_blocking(move || batch::read(&file, today())).await? {
@@ -88,7 +88,7 @@ pub(super) async fn submit(
     let all_good = lines.iter().all(|line| line.checked.is_ok());
     let keeps = all_good || parts.good_only;
     if let Err(refused) = visitor.still_good(&site) {
-        return Ok(refused);
+        return Ok(*refused);
     }
     let mut results = Vec::new();
     let mut drafts = Vec::new();
@@ -97,7 +97,7 @@ pub(super) async fn submit(
             Err(errors) => results.push(LineResult { number: line.number, receipt: None, errors }),
             Ok(values) => {
                 results.push(LineResult { number: line.number, receipt: None, errors: Default::default() });
-                let content = forms::content(&PERSON, values)?;
+                let content = forms::content(&PERSON, values, None)?;
                 drafts.push(Draft {
                     service: PERSON.name,
                     act: Act::New,

@@ -175,6 +175,25 @@ async fn corrections_and_withdrawals_are_new_submissions() {
 }
 
 #[tokio::test]
+async fn a_corrected_person_file_keeps_its_number() {
+    let (_site, agent) = logged_in().await;
+    let number = |page: &str| {
+        let rest = page.split("<dt>个人编号</dt><dd>").nth(1).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    let first = receipt(&submit(&agent, "person", PERSON).await);
+    let page = format!("/submissions/{first}/correction");
+    let changed = with(PERSON, &[("address", "南京市玄武区")]);
+    let second = receipt(&agent.fill(&page, "/services/person", &changed).await);
+    let [first, second] = [
+        agent.get(&format!("/submissions/{first}")).await,
+        agent.get(&format!("/submissions/{second}")).await,
+    ];
+    assert_eq!(number(&first.body), number(&second.body));
+    assert!(second.body.contains("玄武区") && !first.body.contains("玄武区"));
+}
+
+#[tokio::test]
 async fn a_form_sent_twice_is_one_submission() {
     let (_site, agent) = logged_in().await;
     let page = agent.get("/services/hire").await.body;
