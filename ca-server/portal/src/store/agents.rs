@@ -96,6 +96,8 @@ impl From<rusqlite::Error> for RegisterFault {
 struct Checked {
     card: String,
     password: Option<Password>,
+    /// Of the agent's first line in the file, when the password is to be set.
+    hash: Option<String>,
     reset: bool,
     confirmed: bool,
     until: Date,
@@ -112,10 +114,19 @@ pub(crate) fn import(store: &Store, file: impl Read) -> Result<Imported, Registe
         let at = record.position().map_or(0, csv::Position::line);
         lines.push(check(record.deserialize(Some(&header))?, at)?);
     }
+    // Hashes take their time: they are made before the transaction, which would keep the portal waiting.
+    let mut seen = BTreeSet::new();
+    for line in &mut lines {
+        let known = store.run_here(|transaction| find(transaction, &line.card))?.is_some();
+        if seen.insert(line.card.clone()) && (line.reset || !known) {
+            let missing =
+                RegisterFault::Cell { line: line.at, column: "password", why: "a new agent needs one" };
+            line.hash = Some(line.password.take().ok_or(missing)?.hash()?);
+        }
+    }
     store.run_here(|transaction| {
-        let mut seen = BTreeSet::new();
         for line in &lines {
-            put(transaction, line, seen.insert(line.card.clone()))?;
+            put(transaction, line)?;
         }
         Ok(Imported { agents: seen.len(), pairs: lines.len() })
     })
@@ -137,17 +148,12 @@ fn check(mut line: Line, at: u64) -> Result<Checked, RegisterFault> {
     let (confirmed, reset) = (yes("confirmed", &line.confirmed)?, yes("reset", &line.reset)?);
     let password =
         Some(std::mem::take(&mut line.password)).filter(|text| !text.is_empty()).map(Password::new);
-    Ok(Checked { card, password, reset, confirmed, until, line, at })
+    Ok(Checked { card, password, hash: None, reset, confirmed, until, line, at })
 }
 
-/// `first`: the agent's first line in this file; only this one is looked at for the password.
-fn put(connection: &Connection, checked: &Checked, first: bool) -> Result<(), RegisterFault> {
+fn put(connection: &Connection, checked: &Checked) -> Result<(), RegisterFault> {
     let Checked { card, line, .. } = checked;
-    let known = find(connection, card)?;
-    if first && (known.is_none() || checked.reset) {
-        let missing =
-            || RegisterFault::Cell { line: checked.at, column: "password", why: "a new agent needs one" };
-        let hash = checked.password.as_ref().ok_or_else(missing)?.hash()?;
+    if let Some(hash) = &checked.hash {
         connection.execute(
             "INSERT INTO agent (card, name, password_hash, must_change) VALUES (?1, ?2, ?3, 1)
              ON CONFLICT (card) DO UPDATE SET password_hash = excluded.password_hash, must_change = 1",
