@@ -5,6 +5,8 @@ CA_SERVER="$BIN/ca-server" UKEY="$BIN/ukey" PORTAL="$BIN/portal"
 CONFIG="$DIR/ca-server.toml"
 MODULE="${PKCS11_MODULE:-/usr/lib/softhsm/libsofthsm2.so}"
 TOKENS="$DIR/ukey"
+# The demonstration's unit (testdata/units.toml), and its agent's card at the portal.
+USCC=91320104000000019U PORTAL_CARD=A12345678
 PIDS=()
 
 step() { printf '[%02d] %-28s %s\n     %s\n' "$1" "$2" "$3" "$4"; }
@@ -80,10 +82,17 @@ key = "portal.key"
 anchors = ["root.pem"]
 intermediates = ["issuing.pem"]
 
+[services]
+database = "portal.db"
+
 [[crl]]
 url = "http://$CA_HTTP/crl/issuing/0.crl"
 issuer = "issuing.pem"
 TOML
+    # Whom the portal knows: an agent of the demonstration's unit, with a first password.
+    [ -s "$DIR/portal-agents.csv" ] || (umask 077; printf '%s\n' 'card,name,password,uscc,confirmed,qualified_until' \
+        "$PORTAL_CARD,张三,$(secret),$USCC,yes,2099-12-31" >"$DIR/portal-agents.csv")
+    "$PORTAL" import-agents --config "$DIR/portal.toml" "$DIR/portal-agents.csv" >/dev/null
     "$PORTAL" serve --config "$DIR/portal.toml" >"$DIR/portal.log" 2>&1 &
     PIDS+=($!)
     wait_for 20 "portal" curl -fsS --cacert "$DIR/root.pem" "https://$PORTAL_HTTPS/healthz"
@@ -114,7 +123,6 @@ cps() { sed -n 's/^cps *= *"\(.*\)"/\1/p' "$POLICIES/applications.toml"; }
 
 enroll() {
     "$CA_SERVER" import --config "$CONFIG" "$TESTDATA/units.toml" >"$DIR/import.log"
-    USCC=91320104000000019U
     AGENT=$(grep -oE '[0-9a-f]{32}$' "$DIR/import.log" | tail -1)
     step 3 "enroll 登记、培训、确认" "unit $USCC" "check digit verified; agent $AGENT trained and confirmed for the unit"
 }

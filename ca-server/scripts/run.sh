@@ -32,6 +32,9 @@ portal.pem     门户的服务器证书 | the portal's server certificate
 ports.env      各服务的地址 | addresses
 token.env      U-key 的位置、标签和口令文件 | where the token is, its labels and PIN file
 staff/         工作人员的证书和口令文件（各有自己的 U-key）| staff: certificates and PIN files, each with an own token
+portal-agents.csv  经办人在门户的社保卡号和初始查询密码，首次登录须修改 | the agent's card number and first query
+               password at the portal, to be replaced at the first login: card $PORTAL_CARD
+portal.db      门户的数据库 | the portal's database
 outbox/        发给经办人的消息（含激活码）| messages to agents, with activation codes
 ceremony-report.json  密钥仪式报告 | report of the key ceremony
 TXT
@@ -44,7 +47,7 @@ SERIAL=$(openssl x509 -in "$DIR/unit.pem" -noout -serial | cut -d= -f2 | tr A-F 
 cat <<TXT
 
 签印已启动 | Qianyin is running                                     (Ctrl-C 停止 | stops)
-  门户 portal    https://$PORTAL_HTTPS    (root: $DIR/root.pem)
+  门户 portal    https://$PORTAL_HTTPS    (root: $DIR/root.pem; 经办人 agent: $DIR/portal-agents.csv)
   接口 API       https://$CA_HTTPS/api/openapi.json
   状态 status    http://$CA_HTTP/ocsp   http://$CA_HTTP/crl/issuing/0.crl
   文件 files     $DIR/README.txt

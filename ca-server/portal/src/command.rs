@@ -1,4 +1,4 @@
-//! The command line: `portal serve --config portal.toml`.
+//! The command line: `portal serve`, `portal import-agents`.
 
 use std::{
     fs,
@@ -11,7 +11,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{Config, Error, Language, Portal, config::Overrides, report};
+use crate::{
+    Config, Error, Language, Portal,
+    config::Overrides,
+    report,
+    store::{Store, agents},
+};
 
 /// 签印参考门户：双向 TLS、实时证书状态、说明原因的页面。
 /// Reference portal: mutual TLS, live certificate status, pages that say why.
@@ -32,6 +37,18 @@ struct Cli {
 enum Command {
     /// 启动门户，Ctrl-C 停止。 Serve until Ctrl-C or SIGTERM.
     Serve(Serve),
+    /// 导入经办人名册(CSV)。 Bring agents and their units from a CSV file.
+    ImportAgents(ImportAgents),
+}
+
+#[derive(Debug, Args)]
+struct ImportAgents {
+    /// 配置文件(TOML)。 The configuration file.
+    #[arg(long, env = "PORTAL_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+    /// 列 card,name,password,uscc,confirmed,qualified_until[,reset]。 With these columns.
+    #[arg(value_name = "FILE")]
+    register: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -60,8 +77,11 @@ pub fn run() -> ExitCode {
     };
     let language = cli.lang.unwrap_or_else(language_of_environment);
     start_log();
-    let Command::Serve(serve) = &cli.command;
-    match serve_until_stopped(serve, cli.json) {
+    let done = match &cli.command {
+        Command::Serve(serve) => serve_until_stopped(serve, cli.json),
+        Command::ImportAgents(import) => import_agents(import, cli.json, language),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let text = report::error(&error, language);
@@ -111,6 +131,25 @@ fn serve_until_stopped(serve: &Serve, json: bool) -> Result<(), Error> {
         portal.run(stop).await;
         Ok(())
     })
+}
+
+fn import_agents(import: &ImportAgents, json: bool, language: Language) -> Result<(), Error> {
+    let services = Config::read(&import.config)?.services;
+    let services = services.ok_or_else(|| Error::NoServices(import.config.clone()))?;
+    let file = services.database;
+    let store = Store::open(&file).map_err(|cause| Error::Store { file, cause })?;
+    let failed = |cause| Error::Register { file: import.register.clone(), cause };
+    let register =
+        fs::File::open(&import.register).map_err(|cause| failed(csv::Error::from(cause).into()))?;
+    let done = agents::import(&store, register).map_err(failed)?;
+    let text = match language {
+        _ if json => serde_json::json!({ "agents": done.agents, "pairs": done.pairs }).to_string(),
+        Language::Zh => format!("已导入 {} 名经办人、{} 个单位关系。", done.agents, done.pairs),
+        Language::En => format!("{} agents and {} pairs imported.", done.agents, done.pairs),
+    };
+    // The import is done, whoever reads this or not.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    Ok(())
 }
 
 /// Tells whoever started the portal where it listens.

@@ -19,6 +19,8 @@ const POLL_MS: (u64, u64) = (100, 3_600_000);
 const CONNECTIONS: (u64, u64) = (1, 1_000_000);
 const TIMEOUT_MS: (u64, u64) = (100, 600_000);
 const STATUS_AGE_SECS: (u64, u64) = (5, 86_400 * 366);
+const IDLE_SECS: (u64, u64) = (1, 3600);
+const SESSION_SECS: (u64, u64) = (1, 86_400);
 
 /// The file as written.
 #[derive(Debug, Deserialize)]
@@ -52,6 +54,29 @@ struct File {
     idle_timeout_ms: u64,
     /// Refuse when no source has confirmed the status for so long, though nextUpdate has not come.
     status_age_max_secs: Option<u64>,
+    /// The second step of the login and the services. Without it the portal says who has logged in, and no more.
+    services: Option<ServicesTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServicesTable {
+    /// The portal's own SQLite file; made when there is none.
+    database: PathBuf,
+    /// A session without requests ends after so long.
+    #[serde(default = "default_idle_secs")]
+    idle_secs: u64,
+    /// Every session ends after so long.
+    #[serde(default = "default_session_secs")]
+    session_secs: u64,
+}
+
+const fn default_idle_secs() -> u64 {
+    900
+}
+
+const fn default_session_secs() -> u64 {
+    8 * 3600
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +113,15 @@ pub struct Config {
     pub(crate) sources: Vec<CrlSource>,
     pub(crate) poll: Duration,
     pub(crate) limits: Limits,
+    pub(crate) services: Option<ServicesConfig>,
+}
+
+/// The second step of the login and the services.
+#[derive(Clone, Debug)]
+pub(crate) struct ServicesConfig {
+    pub(crate) database: PathBuf,
+    pub(crate) idle: Duration,
+    pub(crate) life: Duration,
 }
 
 /// What strangers may take.
@@ -164,6 +198,7 @@ impl Reader<'_> {
             tls,
             gate,
             sources: self.sources(&file.crl)?,
+            services: file.services.as_ref().map(|table| self.services(table)).transpose()?,
             poll: Duration::from_millis(self.within("poll_ms", file.poll_ms, POLL_MS)?),
             limits: Limits {
                 connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
@@ -171,6 +206,16 @@ impl Reader<'_> {
                 idle: self.milliseconds("idle_timeout_ms", file.idle_timeout_ms)?,
             },
         })
+    }
+
+    fn services(&self, table: &ServicesTable) -> Result<ServicesConfig, Error> {
+        let database = self.resolve(&table.database);
+        if !database.parent().is_some_and(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
+            return Err(self.fault("services.database", ConfigFault::NoFolder(database)));
+        }
+        let idle = self.within("services.idle_secs", table.idle_secs, IDLE_SECS)?;
+        let life = self.within("services.session_secs", table.session_secs, SESSION_SECS)?;
+        Ok(ServicesConfig { database, idle: Duration::from_secs(idle), life: Duration::from_secs(life) })
     }
 
     fn sources(&self, tables: &[CrlTable]) -> Result<Vec<CrlSource>, Error> {

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+pub use crate::store::{StoreFault, agents::RegisterFault};
+
 /// Why the portal does not start or stops.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +34,25 @@ pub enum Error {
         /// The system's answer.
         cause: io::Error,
     },
+    /// The portal's own database.
+    #[error("{}: {cause}", file.display())]
+    Store {
+        /// Its path.
+        file: PathBuf,
+        /// What is wrong.
+        cause: StoreFault,
+    },
+    /// The register of agents.
+    #[error("{}: {cause}", file.display())]
+    Register {
+        /// Its path.
+        file: PathBuf,
+        /// What is wrong.
+        cause: RegisterFault,
+    },
+    /// An import for a portal without services.
+    #[error("{}: no [services]", .0.display())]
+    NoServices(PathBuf),
     /// The system refuses threads, timers or signals.
     #[error("runtime: {0}")]
     Runtime(io::Error),
@@ -67,6 +88,9 @@ pub enum ConfigFault {
     /// Not `http://host[:port]/path`.
     #[error("{0:?} is not http://HOST[:PORT]/PATH")]
     Url(String),
+    /// A file whose folder does not exist.
+    #[error("{}: no such folder", .0.display())]
+    NoFolder(PathBuf),
     /// A number outside its range.
     #[error("{found} is not in {least}..={most}")]
     Range {

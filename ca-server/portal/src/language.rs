@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::session;
+
 /// A language of pages and messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
@@ -11,11 +13,44 @@ pub enum Language {
     En,
 }
 
+/// A text in both languages: Chinese, English.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Text(pub(crate) &'static str, pub(crate) &'static str);
+
+/// Remembers `?lang=`.
+pub(crate) const COOKIE: &str = "__Host-lang";
+
 impl Language {
-    /// For a request: `?lang=` first, then Accept-Language (RFC 9110 §12.5.4), then Chinese.
-    pub(crate) fn of_request(query: Option<&str>, headers: &HeaderMap) -> Self {
+    pub(crate) const fn of(self, text: Text) -> &'static str {
+        match self {
+            Self::Zh => text.0,
+            Self::En => text.1,
+        }
+    }
+
+    /// For templates, which hand references over.
+    pub(crate) const fn s(self, text: &Text) -> &'static str {
+        self.of(*text)
+    }
+
+    /// For templates.
+    pub(crate) const fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Zh => zh,
+            Self::En => en,
+        }
+    }
+
+    /// What a switch of the page asks for.
+    pub(crate) fn asked(query: Option<&str>) -> Option<Self> {
         let asked = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("lang="));
-        if let Some(language) = asked.and_then(Self::of_tag) {
+        asked.and_then(Self::of_tag)
+    }
+
+    /// For a request: `?lang=` first, then what was asked for before, then Accept-Language (RFC 9110 §12.5.4), then Chinese.
+    pub(crate) fn of_request(query: Option<&str>, headers: &HeaderMap) -> Self {
+        let remembered = || session::cookie(headers, COOKIE).and_then(Self::of_tag);
+        if let Some(language) = Self::asked(query).or_else(remembered) {
             return language;
         }
         let accepted =

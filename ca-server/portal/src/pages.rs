@@ -12,6 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
 
 use crate::{
+    fault::Fault,
     language::Language,
     report::{self, AcceptedWords, Report},
 };
@@ -101,6 +102,15 @@ pub(crate) fn refused(request: &Request, refusal: &Refusal) -> Response {
     response
 }
 
+/// 500: nothing was changed. The cause is in the log only.
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        tracing::error!(cause = %self, "a request failed");
+        let page = RefusedPage { status: 500, code: "fault", report: report::fault(), detail: String::new() };
+        html(StatusCode::INTERNAL_SERVER_ERROR, page.render())
+    }
+}
+
 /// 404
 pub(crate) fn not_found(request: &Request) -> Response {
     if wants_json(request) {
@@ -113,7 +123,7 @@ pub(crate) fn not_found(request: &Request) -> Response {
     html(StatusCode::NOT_FOUND, page.render())
 }
 
-fn html(status: StatusCode, rendered: Result<String, askama::Error>) -> Response {
+pub(crate) fn html(status: StatusCode, rendered: Result<String, askama::Error>) -> Response {
     match rendered {
         Ok(text) => (status, Html(text)).into_response(),
         Err(error) => {
@@ -123,7 +133,7 @@ fn html(status: StatusCode, rendered: Result<String, askama::Error>) -> Response
     }
 }
 
-fn wants_json(request: &Request) -> bool {
+pub(crate) fn wants_json(request: &Request) -> bool {
     let accepted =
         request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut ranges = accepted.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
@@ -131,7 +141,7 @@ fn wants_json(request: &Request) -> bool {
 }
 
 /// The date in China, where the units are.
-fn date(at: Time) -> String {
+pub(crate) fn date(at: Time) -> String {
     let zone = TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::UTC);
     Timestamp::from_second(at.secs())
         .map_or_else(|_| at.to_string(), |at| at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string())

@@ -317,6 +317,26 @@ const fn malformed() -> Report {
     )
 }
 
+/// 500
+pub(crate) const fn fault() -> Report {
+    report(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        Words {
+            title: "本站发生故障",
+            what: "这次操作没有完成。",
+            remedy: &["请先查看“办理记录”，再重试。", "持续出现时，请联系本站管理员。"],
+        },
+        Words {
+            title: "This site has a fault",
+            what: "What you asked for was not done.",
+            remedy: &[
+                "Look at the list of submissions, then try again.",
+                "If it goes on, tell this site's operator.",
+            ],
+        },
+    )
+}
+
 /// 404
 pub(crate) const fn not_found() -> Report {
     report(
@@ -359,6 +379,33 @@ pub(crate) fn error(error: &Error, language: Language) -> String {
         (Language::En, Error::ReadyFile { file, cause }) => {
             format!("cannot write {}: {cause}\nCheck the folder and its permissions.", file.display())
         }
+        (Language::Zh, Error::Store { file, cause }) => {
+            format!("数据库 {} 无法使用:{cause}\n请检查文件、文件夹和权限。", file.display())
+        }
+        (Language::En, Error::Store { file, cause }) => {
+            format!(
+                "the database {} cannot be used: {cause}\nCheck the file, its folder and permissions.",
+                file.display()
+            )
+        }
+        (Language::Zh, Error::Register { file, cause }) => {
+            format!("经办人名册 {} 有误，没有导入任何内容:{cause}\n请改正后重新导入。", file.display())
+        }
+        (Language::En, Error::Register { file, cause }) => {
+            format!(
+                "the register {} is wrong, nothing was imported: {cause}\nCorrect it and import it again.",
+                file.display()
+            )
+        }
+        (Language::Zh, Error::NoServices(file)) => {
+            format!("{} 中没有 [services]，没有数据库可导入。\n请先设置 services.database。", file.display())
+        }
+        (Language::En, Error::NoServices(file)) => {
+            format!(
+                "{} has no [services], so there is no database to import into.\nSet services.database first.",
+                file.display()
+            )
+        }
         (Language::Zh, Error::Runtime(cause)) => format!("系统资源不足:{cause}\n请检查线程和内存限制。"),
         (Language::En, Error::Runtime(cause)) => {
             format!("the system refuses resources: {cause}\nCheck the limits on threads and memory.")
@@ -375,6 +422,7 @@ fn config_fault_zh(fault: &ConfigFault) -> String {
         ConfigFault::ManyCertificates(file) => format!("{} 中只能有一张证书", file.display()),
         ConfigFault::Address(text) => format!("{text:?} 不是“地址：端口”"),
         ConfigFault::Url(text) => format!("{text:?} 不是 http://主机[:端口]/路径"),
+        ConfigFault::NoFolder(file) => format!("{} 所在的文件夹不存在", file.display()),
         ConfigFault::Range { found, least, most } => format!("{found} 不在 {least} 到 {most} 之间"),
         ConfigFault::Empty => "不能为空".to_owned(),
         ConfigFault::Verifier(error) => format!("证书或密钥不可用:{error}"),

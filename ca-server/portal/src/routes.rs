@@ -14,25 +14,37 @@ use ca_verifier::{Gate, Source, Time, VerifiedUnit};
 use serde_json::{Value, json};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
-use crate::{fetch::Follower, language::Language, pages, server::now, unit::require_unit};
+use crate::{
+    desk::{self, Desk},
+    fetch::Follower,
+    language::Language,
+    pages,
+    server::now,
+    unit::require_unit,
+};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const STYLE: &str = include_str!("../static/portal.css");
 
 /// Nothing from elsewhere, no script, no frame.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; \
+                                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// What handlers share.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) gate: Arc<Gate>,
     pub(crate) followers: Vec<Arc<Follower>>,
+    /// The second step and the services, when they are configured.
+    pub(crate) desk: Option<Desk>,
 }
 
 pub(crate) fn router(site: Arc<Site>) -> Router {
-    let for_units =
-        Router::new().route("/", get(home)).route_layer(from_fn_with_state(Arc::clone(&site), require_unit));
+    let for_units = match &site.desk {
+        Some(_) => desk::router(&site),
+        None => Router::new().route("/", get(home)),
+    };
+    let for_units = for_units.route_layer(from_fn_with_state(Arc::clone(&site), require_unit));
     let mut router = Router::new()
         .merge(for_units)
         .route("/healthz", get(health))

@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use crate::{
     Config, Error,
     config::Limits,
+    desk::Desk,
     fetch::Follower,
     routes::{self, Site},
     unit::Peer,
@@ -50,7 +51,7 @@ impl Portal {
     /// start: its certificates are refused until it does.
     ///
     /// # Errors
-    /// [`Error::Listen`].
+    /// [`Error::Listen`], [`Error::Store`].
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let listen = |cause| Error::Listen { address: config.listen.to_string(), cause };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
@@ -69,7 +70,8 @@ impl Portal {
         if timeout(FIRST_POLL_TIMEOUT, first).await.is_err() {
             tracing::warn!(target: "status", "not every CRL source has answered yet");
         }
-        let site = Site { gate: Arc::clone(&gate), followers: followers.clone() };
+        let desk = config.services.map(Desk::open).transpose()?;
+        let site = Site { gate: Arc::clone(&gate), followers: followers.clone(), desk };
         Ok(Self {
             listener,
             address,

@@ -7,10 +7,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use ca_verifier::{Gate, Refusal, Time, UnitCertificate, VerifiedPath};
+use ca_verifier::{Gate, Refusal, Time, UnitCertificate, VerifiedPath, VerifiedUnit};
 use rustls_pki_types::CertificateDer;
 
-use crate::{language::Language, pages, routes::Site, server::now};
+use crate::{captcha::Fingerprint, language::Language, pages, routes::Site, secret, server::now};
 
 /// The other end of a connection.
 #[derive(Clone, Debug)]
@@ -21,15 +21,31 @@ struct Admission {
     path: Result<VerifiedPath, Refusal>,
     /// Serial number and USCC as the certificate claims them, for the log of refusals only.
     claimed: Option<(String, String)>,
+    /// Of the leaf: what a session is bound to.
+    fingerprint: Fingerprint,
 }
 
 impl Peer {
     pub(crate) fn admit(gate: &Gate, certificates: Option<&[CertificateDer<'_>]>, at: Time) -> Self {
-        let claimed = certificates.and_then(<[_]>::first).and_then(|leaf| UnitCertificate::read(leaf).ok());
+        let leaf = certificates.and_then(<[_]>::first);
+        let claimed = leaf.and_then(|leaf| UnitCertificate::read(leaf).ok());
         Self(Arc::new(Admission {
             path: gate.admit(certificates, at),
             claimed: claimed.map(|unit| (unit.serial().to_string(), unit.code().to_string())),
+            fingerprint: secret::sha256(leaf.map_or(&[], |leaf| leaf.as_ref())),
         }))
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
+    }
+
+    /// Who it is, by the status of this moment.
+    pub(crate) fn check(&self, gate: &Gate) -> Result<VerifiedUnit, Refusal> {
+        match &self.0.path {
+            Ok(path) => gate.check(path, now()),
+            Err(refusal) => Err(refusal.clone()),
+        }
     }
 
     fn log(&self, outcome: Result<(), &Refusal>) {
@@ -57,11 +73,7 @@ pub(crate) async fn require_unit(
     let Some(peer) = request.extensions().get::<Peer>().cloned() else {
         return pages::refused(&request, &Refusal::NoCertificate);
     };
-    let checked = match &peer.0.path {
-        Ok(path) => site.gate.check(path, now()),
-        Err(refusal) => Err(refusal.clone()),
-    };
-    match checked {
+    match peer.check(&site.gate) {
         Ok(unit) => {
             peer.log(Ok(()));
             let language = Language::of_request(request.uri().query(), request.headers());

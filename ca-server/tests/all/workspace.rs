@@ -27,6 +27,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("cryptoki", &["hsm"]),
     ("cryptoki-sys", &["p11-fault"]),
     ("diesel", &["ca-store"]),
+    ("rusqlite", &["portal"]),
     ("tokio", &["ca-server", "ca-store", "portal", "test-gateway", "ukey"]),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, StatusCode,
     body::{Bytes, Incoming},
@@ -22,14 +22,16 @@ use tokio_rustls::TlsConnector;
 pub(crate) struct Browser(Arc<ClientConfig>);
 
 pub(crate) struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     pub(crate) kind: Option<HandshakeKind>,
 }
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// Text; for other octets see `octets`.
     pub(crate) body: String,
+    pub(crate) octets: Bytes,
 }
 
 impl Browser {
@@ -86,15 +88,26 @@ impl Connection {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Answer, hyper::Error> {
-        let mut request = Request::get(path).header("host", "127.0.0.1");
+        self.send("GET", path, headers, Bytes::new()).await
+    }
+
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, hyper::Error> {
+        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         self.sender.ready().await?;
         let response: Response<Incoming> =
-            self.sender.send_request(request.body(Empty::new()).unwrap()).await?;
+            self.sender.send_request(request.body(Full::new(body)).unwrap()).await?;
         let (parts, body) = response.into_parts();
-        let body = String::from_utf8(body.collect().await?.to_bytes().to_vec()).unwrap();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        let octets = body.collect().await?.to_bytes();
+        let body = String::from_utf8_lossy(&octets).into_owned();
+        Ok(Answer { status: parts.status, headers: parts.headers, body, octets })
     }
 }
