@@ -48,6 +48,7 @@ pub(crate) mod status;
 pub(crate) mod stock;
 mod token_pin;
 mod training;
+pub(crate) mod unit_change;
 pub(crate) mod unit_event;
 mod unlock;
 

@@ -30,7 +30,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "unit_event",
         "id",
-        "id unit kind name code successor before basis sha256:hex effective_at recorded_by recorded_at state",
+        "id unit kind name code successor agent_from agent_to before basis sha256:hex effective_at recorded_by \
+         recorded_at state",
     ),
     (
         "agent",
@@ -128,7 +129,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "serial",
         "serial:hex der:hex sha256:hex issuer profile unit application not_before not_after shard issued_at",
     ),
-    ("status", "serial", "serial:hex issuer shard state activated reason revoked_at not_after changed_at"),
+    ("status", "serial", "serial:hex issuer shard state activated reason revoked_at not_after changed_at invalid_since"),
     ("status_epoch", "id", "id epoch"),
     ("crl_number", "issuer, shard", "issuer shard number"),
     ("crl", "issuer, shard, number", "issuer shard number this_update next_update epoch der:hex"),
@@ -158,7 +159,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "notice",
         "id",
-        "id recipient template application created_at routed_at training certificate:hex step invoice hold",
+        "id recipient template application created_at routed_at training certificate:hex step invoice hold \
+         unit_event",
     ),
     (
         "hold",

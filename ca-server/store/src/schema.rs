@@ -210,6 +210,7 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         not_after -> BigInt,
         changed_at -> BigInt,
+        invalid_since -> Nullable<BigInt>,
     }
 }
 
@@ -285,6 +286,7 @@ diesel::table! {
         step -> Nullable<Integer>,
         invoice -> Nullable<Text>,
         hold -> Nullable<Text>,
+        unit_event -> Nullable<Text>,
     }
 }
 
@@ -381,6 +383,8 @@ diesel::table! {
         name -> Nullable<Text>,
         code -> Nullable<Text>,
         successor -> Nullable<Text>,
+        agent_from -> Nullable<Text>,
+        agent_to -> Nullable<Text>,
         before -> Nullable<Text>,
         basis -> Text,
         sha256 -> Binary,
