@@ -286,7 +286,12 @@ mod tests {
     use x509_parser::revocation_list::CertificateRevocationList;
 
     fn entry(octet: u8, standing: CrlStanding) -> CrlEntry {
-        CrlEntry { serial: Serial::from_random(1, &[octet; 17]).unwrap(), since: NOW, standing, invalid_since: None }
+        CrlEntry {
+            serial: Serial::from_random(1, &[octet; 17]).unwrap(),
+            since: NOW,
+            standing,
+            invalid_since: None,
+        }
     }
 
     fn plan<I>(issuer: &Issuer, entries: I) -> CrlPlan<'_, I> {

@@ -129,7 +129,11 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "serial",
         "serial:hex der:hex sha256:hex issuer profile unit application not_before not_after shard issued_at",
     ),
-    ("status", "serial", "serial:hex issuer shard state activated reason revoked_at not_after changed_at invalid_since"),
+    (
+        "status",
+        "serial",
+        "serial:hex issuer shard state activated reason revoked_at not_after changed_at invalid_since",
+    ),
     ("status_epoch", "id", "id epoch"),
     ("crl_number", "issuer, shard", "issuer shard number"),
     ("crl", "issuer, shard, number", "issuer shard number this_update next_update epoch der:hex"),

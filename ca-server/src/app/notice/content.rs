@@ -16,6 +16,8 @@ use crate::{
     wire,
 };
 
+const DAY_SECS: i64 = 86_400;
+
 impl App {
     /// What the notice tells, as it stands now.
     pub(super) async fn content(
@@ -125,8 +127,6 @@ impl App {
         Ok(Content::UnitChanged { unit, since, happened, certificates })
     }
 }
-
-const DAY_SECS: i64 = 86_400;
 
 /// Number and amount, never what stands on it.
 fn invoice(reader: &mut Reader<'_>, notice: &NoticeRecord, id: &InvoiceId) -> Result<Content, Problem> {
@@ -238,6 +238,8 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
             })
         }
         NoticeAbout::Hold(id) => hold(reader, notice, unit, id),
-        NoticeAbout::Certificate(_) | NoticeAbout::Invoice(_) | NoticeAbout::UnitEvent(_) => Err(mismatch(notice).into()),
+        NoticeAbout::Certificate(_) | NoticeAbout::Invoice(_) | NoticeAbout::UnitEvent(_) => {
+            Err(mismatch(notice).into())
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The outbox: which message is to go to whom. What the message says, an activation code above all, is never here,
 //! nor an address. How a notice goes out is in `delivery`.
 
-use ca_core::{ApplicationId, HoldId, InvoiceId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitEventId, UnitId};
+use ca_core::{
+    ApplicationId, HoldId, InvoiceId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitEventId, UnitId,
+};
 use ca_verifier::{Serial, Time};
 use diesel::{
     dsl::{exists, min, not, sql},
