@@ -271,3 +271,40 @@ fn forged(ca: &Ca) {
     });
     assert!(without.contains("没有与之相符"), "{without}");
 }
+
+/// The day comes by itself, and the server dies as it does. A renewal that ordered itself makes way, and is not ordered
+/// beside the change.
+#[test]
+fn a_renewal_makes_way_when_the_day_comes() {
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.serve(&[]);
+    ca.start_counter(&[]);
+    let (application, serial, token) = ca.issue();
+    assert!(ca.activate(&application, &token).status.success());
+    ca.change_policy("applications.toml", "days-before = 90", "days-before = 400");
+    ca.serve(&[]);
+    let renewals = |ca: &Ca| ca.get("clerk", "/api/v1/renewals?days=366")["renewals"].clone();
+    wait(20, "the order", || renewals(&ca)[0]["state"] == "approved");
+    let renewal = renewals(&ca)[0]["application"].as_str().unwrap().to_owned();
+    let recorded = event(&ca, json!({ "kind": "rename", "name": NAME, "effective_on": "2099-01-01" }));
+    assert_eq!(recorded["certificates"][0]["serial"], serial, "{recorded}");
+    assert_eq!(ca.application(&renewal)["state"], "approved", "nothing happens before its day");
+    for moment in ["before", "after"] {
+        ca.stop_server();
+        ca.sql("UPDATE unit_event SET effective_at = 1000");
+        ca.serve(&[("QIANYIN_CRASH", &format!("unit-event:{moment}"))]);
+        wait(20, moment, || ca.server_is_gone());
+    }
+    ca.serve(&[]);
+    assert_eq!(entered(&ca, &recorded)["state"], "submitted");
+    assert_eq!(ca.application(&renewal)["state"], "expired");
+    let order = ca.get("clerk", &format!("/api/v1/applications/{renewal}/order"));
+    assert_eq!(order["state"], "cancelled", "{order}");
+    assert!(message(&ca, 1).contains("换发后再办理续期"));
+    ca.serve(&[]);
+    let listed = renewals(&ca);
+    assert_eq!(listed[0]["application"], entered(&ca, &recorded)["id"], "{listed}");
+    ca.stop_others();
+    ca.stop_server();
+    ca.assert_audit_is_clean();
+}
