@@ -176,14 +176,14 @@ impl ApplicationState {
     }
 
     /// The next state. `entered_by` is everybody who entered or corrected it: none of them decides it (I10), and the policy
-    /// decides nothing that a person had a hand in.
+    /// decides nothing that a person had a hand in. Whoever recorded an event has entered what it entered.
     ///
     /// # Errors
     /// A [`Refusal`] that names the rule; the application stays as it was.
     pub fn transition(self, entered_by: &[Author], command: ApplicationCommand) -> Result<Self, Refusal> {
         use ApplicationCommand as C;
         use ApplicationState as S;
-        let entered = |by: &StaffId| entered_by.contains(&Author::Staff(by.clone()));
+        let entered = |by: &StaffId| entered_by.iter().any(|author| author.person() == Some(by));
         match (self, command) {
             (S::Submitted, C::Approve { by: Author::Staff(by) } | C::Reject { by, .. }) if entered(&by) => {
                 Err(Refusal::SamePerson)
@@ -191,6 +191,7 @@ impl ApplicationState {
             (S::Submitted, C::Approve { by: Author::Policy }) if *entered_by != [Author::Policy] => {
                 Err(Refusal::PersonWanted)
             }
+            (S::Submitted, C::Approve { by: Author::Event { .. } }) => Err(Refusal::PersonWanted),
             (S::Submitted, C::Approve { by }) => Ok(S::Approved { by }),
             (S::Submitted, C::Reject { by, reasons }) => Ok(S::Rejected { by, reasons }),
             (S::Submitted | S::Rejected { .. }, C::Correct) => Ok(S::Submitted),
@@ -340,6 +341,26 @@ mod tests {
         }
         let by_officer = ApplicationCommand::Approve { by: author(1) };
         assert!(submitted.transition(&[Author::Policy], by_officer).is_ok());
+    }
+
+    #[test]
+    fn an_event_decides_nothing_nor_does_who_recorded_it() {
+        let event = crate::UnitEventId::new(Time::from_secs(0), [6; 10]);
+        let author_event = Author::Event { event, recorded_by: staff(1) };
+        assert_eq!(Author::parse(&author_event.to_string()), Ok(author_event.clone()));
+        for text in ["unit-event:", "unit-event:x:y", "unit-event:00000000000006060606060606060606"] {
+            assert!(Author::parse(text).is_err(), "{text}");
+        }
+        for entered_by in [vec![author_event.clone()], vec![author_event.clone(), author(3)]] {
+            let decide =
+                |by| ApplicationState::Submitted.transition(&entered_by, ApplicationCommand::Approve { by });
+            assert_eq!(decide(author(1)), Err(Refusal::SamePerson));
+            assert_eq!(decide(Author::Policy), Err(Refusal::PersonWanted));
+            assert_eq!(decide(author_event.clone()), Err(Refusal::PersonWanted));
+            assert_eq!(decide(author(2)), Ok(ApplicationState::Approved { by: author(2) }));
+            let reject = ApplicationCommand::Reject { by: staff(1), reasons: String::new() };
+            assert_eq!(ApplicationState::Submitted.transition(&entered_by, reject), Err(Refusal::SamePerson));
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Entries are written as they come from the iterator, about 53 octets each, so that memory holds the CRL and nothing
 //! beside it. What deliberately does not live here: numbers and epochs (`ca-store`), reading CRLs (`ca-verifier`).
 
+use std::borrow::Cow;
+
 use ca_verifier::{Reason, Serial, Time, oid};
 
 use crate::encode::{self, concat, explicit, octets, sequence};
@@ -12,6 +14,7 @@ use crate::{Issuer, SignError, SignatureAlgorithm};
 const CRL_NUMBER: &[u64] = &[2, 5, 29, 20];
 const ISSUING_DISTRIBUTION_POINT: &[u64] = &[2, 5, 29, 28];
 const REASON_CODE: &[u64] = &[2, 5, 29, 21];
+const INVALIDITY_DATE: &[u64] = &[2, 5, 29, 24];
 const CERTIFICATE_HOLD: u8 = 6;
 const VERSION_2: &[u8] = &[2, 1, 1];
 
@@ -35,6 +38,8 @@ pub struct CrlEntry {
     pub since: Time,
     /// Why.
     pub standing: CrlStanding,
+    /// invalidityDate (§5.3.2): since when it should have been revoked, where that is known.
+    pub invalid_since: Option<Time>,
 }
 
 /// Which certificates a CRL speaks for.
@@ -204,7 +209,8 @@ fn write_entries(entries: impl Iterator<Item = CrlEntry>) -> Result<(Vec<u8>, u6
         }
         before = Some(entry.serial);
         let serial = encode::tlv(0x02, entry.serial.as_bytes());
-        out.extend(sequence(&[&serial, &encode::time(entry.since), reasons.extensions(entry.standing)]));
+        let why = reasons.extensions(entry.standing, entry.invalid_since);
+        out.extend(sequence(&[&serial, &encode::time(entry.since), &why]));
         count += 1;
     }
     Ok((out, count))
@@ -219,7 +225,7 @@ struct Reasons {
 
 impl Reasons {
     fn new() -> Self {
-        let code = |code| extension(&encode::oid(REASON_CODE), false, &encode::enumerated(code));
+        let code = reason_code;
         let marker = extension(&encode::oid_content(&oid::NOT_ACTIVATED), false, &[5, 0]);
         let revoked = Reason::ALL.map(|reason| match reason {
             // RFC 5280 §5.3.1: unspecified is told by absence.
@@ -233,15 +239,29 @@ impl Reasons {
         }
     }
 
-    fn extensions(&self, standing: CrlStanding) -> &[u8] {
-        match standing {
-            CrlStanding::NotActivated => &self.not_activated,
-            CrlStanding::Held => &self.held,
-            CrlStanding::Revoked(reason) => {
-                self.revoked.iter().find(|(known, _)| *known == reason).map_or(&[], |(_, der)| der.as_slice())
+    fn extensions(&self, standing: CrlStanding, invalid_since: Option<Time>) -> Cow<'_, [u8]> {
+        match (standing, invalid_since) {
+            (CrlStanding::NotActivated, _) => Cow::Borrowed(&self.not_activated),
+            (CrlStanding::Held, _) => Cow::Borrowed(&self.held),
+            (CrlStanding::Revoked(reason), None) => {
+                let written = self.revoked.iter().find(|(known, _)| *known == reason);
+                Cow::Borrowed(written.map_or(&[], |(_, der)| der.as_slice()))
+            }
+            (CrlStanding::Revoked(reason), Some(since)) => {
+                let code = match reason {
+                    Reason::Unspecified => Vec::new(),
+                    other => reason_code(other.code()),
+                };
+                let date = encode::generalized_time(since);
+                let date = extension(&encode::oid(INVALIDITY_DATE), false, &date);
+                Cow::Owned(sequence(&[&code, &date]))
             }
         }
     }
+}
+
+fn reason_code(code: u8) -> Vec<u8> {
+    extension(&encode::oid(REASON_CODE), false, &encode::enumerated(code))
 }
 
 fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
@@ -266,7 +286,12 @@ mod tests {
     use x509_parser::revocation_list::CertificateRevocationList;
 
     fn entry(octet: u8, standing: CrlStanding) -> CrlEntry {
-        CrlEntry { serial: Serial::from_random(1, &[octet; 17]).unwrap(), since: NOW, standing }
+        CrlEntry {
+            serial: Serial::from_random(1, &[octet; 17]).unwrap(),
+            since: NOW,
+            standing,
+            invalid_since: None,
+        }
     }
 
     fn plan<I>(issuer: &Issuer, entries: I) -> CrlPlan<'_, I> {
@@ -309,6 +334,29 @@ mod tests {
         let epoch =
             crl.extensions().iter().find(|extension| extension.oid.as_bytes() == oid::STATUS_EPOCH).unwrap();
         assert_eq!((epoch.critical, epoch.value), (false, &[2, 1, 7][..]));
+    }
+
+    #[test]
+    fn since_when_it_should_have_been_revoked() {
+        let hierarchy = hierarchy();
+        let since = Some(NOW.plus_secs(-86_400));
+        let entries = [Reason::AffiliationChanged, Reason::Unspecified];
+        let entries = (1..).zip(entries).map(|(octet, reason)| CrlEntry {
+            invalid_since: since,
+            ..entry(octet, CrlStanding::Revoked(reason))
+        });
+        let signed = plan(&hierarchy.issuing, entries).prepare().unwrap();
+        let signed = signed.sign(|tbs| hierarchy.sign(tbs)).unwrap();
+        let (_, crl) = CertificateRevocationList::from_der(signed.der()).unwrap();
+        let read: Vec<_> = crl
+            .iter_revoked_certificates()
+            .map(|entry| {
+                let date = entry.invalidity_date().unwrap().1.timestamp();
+                (entry.reason_code().map(|(_, code)| code.0), date, entry.extensions().len())
+            })
+            .collect();
+        let date = NOW.secs() - 86_400;
+        assert_eq!(read, [(Some(3), date, 2), (None, date, 1)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 
 use ca_verifier::{Serial, Time};
 
-use crate::{ApplicationId, Error, HoldId, InvoiceId, Refusal, TrainingId};
+use crate::{ApplicationId, Error, HoldId, InvoiceId, Refusal, TrainingId, UnitEventId};
 
 const DAY_SECS: i64 = 86_400;
 
@@ -72,6 +72,8 @@ names! {
         HoldEnding = "hold-ending",
         /// It ended by itself, and how.
         HoldEnded = "hold-ended",
+        /// Something happened to the unit: which certificates it touches, and what to do.
+        UnitChanged = "unit-changed",
         /// Somebody who has the key revoked the certificate.
         KeyRevoked = "key-revoked",
         /// The token waits at the counter.
@@ -151,6 +153,8 @@ pub enum NoticeAbout {
     Invoice(InvoiceId),
     /// A hold on a certificate.
     Hold(HoldId),
+    /// What happened to a unit.
+    UnitEvent(UnitEventId),
 }
 
 /// Where one delivery of a notice stands.

@@ -5,7 +5,7 @@ use ca_verifier::{Time, UnitCode};
 use crate::policy::Deadline;
 use crate::{
     AgentId, ApplicationId, ApplicationKind, ApplicationState, CardId, Ciphertext, Error, Sealed, SessionId,
-    StaffId, TrainingId, TrainingState, UnitId,
+    StaffId, TrainingId, TrainingState, UnitEventId, UnitId,
 };
 
 const NAME_CHARS_MAX: usize = 100;
@@ -372,19 +372,28 @@ impl Application {
     }
 }
 
-/// Who enters or approves an application for a certificate: a person or, for renewals of what persons approved before,
-/// the program by the policy.
+/// Who enters or approves an application for a certificate: a person; for renewals of what persons approved before, the
+/// program by the policy; or an event of the unit, which a person recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Author {
     /// A member of staff.
     Staff(StaffId),
     /// Nobody: `policies/applications.toml` says so.
     Policy,
+    /// What happened to the unit. It approves nothing, nor does the person behind it.
+    Event {
+        /// Which event.
+        event: UnitEventId,
+        /// Who recorded it.
+        recorded_by: StaffId,
+    },
 }
 
 impl Author {
     /// What stands in the database where no person does; the log's name of the program with the same meaning.
     const POLICY: &str = "system:renewals";
+    /// Before the event and the person, with a colon between.
+    const EVENT: &str = "unit-event:";
 
     /// Reads what [`Author`] prints.
     ///
@@ -393,7 +402,31 @@ impl Author {
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text {
             Self::POLICY => Ok(Self::Policy),
-            _ => StaffId::parse(text).map(Self::Staff),
+            _ => match text.strip_prefix(Self::EVENT).and_then(|parts| parts.split_once(':')) {
+                Some((event, person)) => Ok(Self::Event {
+                    event: UnitEventId::parse(event)?,
+                    recorded_by: StaffId::parse(person)?,
+                }),
+                None => StaffId::parse(text).map(Self::Staff),
+            },
+        }
+    }
+
+    /// The person who had a hand in it.
+    #[must_use]
+    pub fn person(&self) -> Option<&StaffId> {
+        match self {
+            Self::Staff(person) | Self::Event { recorded_by: person, .. } => Some(person),
+            Self::Policy => None,
+        }
+    }
+
+    /// The event that entered it.
+    #[must_use]
+    pub fn event(&self) -> Option<&UnitEventId> {
+        match self {
+            Self::Event { event, .. } => Some(event),
+            Self::Staff(_) | Self::Policy => None,
         }
     }
 }
@@ -403,6 +436,7 @@ impl std::fmt::Display for Author {
         match self {
             Self::Staff(id) => write!(f, "{id}"),
             Self::Policy => f.write_str(Self::POLICY),
+            Self::Event { event, recorded_by } => write!(f, "{}{event}:{recorded_by}", Self::EVENT),
         }
     }
 }

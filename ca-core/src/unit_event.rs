@@ -1,10 +1,10 @@
-//! What happens to a unit from a day on: a new name, a unified code instead of the old one, a merger, its end.
+//! What happens to a unit from a day on: a new name, a unified code instead of the old one, another agent, a merger, its end.
 //!
 //! An event is recorded when its paper is seen and applied when its day has come; until then it can be cancelled.
 
-use ca_verifier::{Time, Uscc};
+use ca_verifier::{Reason, Serial, Time, Uscc};
 
-use crate::{Error, Name, Refusal, UnitEventId, UnitId};
+use crate::{AgentId, ApplicationKind, Error, Name, Refusal, UnitEventId, UnitId};
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,13 @@ pub enum UnitEventKind {
     NewCode {
         /// The new one.
         code: Uscc,
+    },
+    /// Another agent in the place of one.
+    Agent {
+        /// Who acted for the unit.
+        from: AgentId,
+        /// Who does from now on: qualified and confirmed for the unit already.
+        to: AgentId,
     },
     /// It goes into another unit, and nothing more is made for it.
     Merger {
@@ -35,17 +42,21 @@ impl UnitEventKind {
         match self {
             Self::Rename { .. } => "rename",
             Self::NewCode { .. } => "new-code",
+            Self::Agent { .. } => "agent",
             Self::Merger { .. } => "merger",
             Self::Dissolution => "dissolution",
         }
     }
 
-    /// What is to be done about each certificate that it touches: the kind of application to be made.
+    /// What is to be applied for about a certificate that it touches. No certificate names an agent.
     #[must_use]
-    pub fn remedy(&self) -> &'static str {
+    pub fn remedy(&self, of: Serial) -> Option<ApplicationKind> {
         match self {
-            Self::Rename { .. } | Self::NewCode { .. } => "change",
-            Self::Merger { .. } | Self::Dissolution => "revoke",
+            Self::Rename { .. } | Self::NewCode { .. } => Some(ApplicationKind::Change { of }),
+            Self::Merger { .. } | Self::Dissolution => {
+                Some(ApplicationKind::Revoke { of, reason: Reason::CessationOfOperation })
+            }
+            Self::Agent { .. } => None,
         }
     }
 

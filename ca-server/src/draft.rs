@@ -92,5 +92,6 @@ fn entry(source: CrlSource) -> Option<CrlEntry> {
         Standing::Held => CrlStanding::Held,
         Standing::Revoked(reason) => CrlStanding::Revoked(reason),
     };
-    Some(CrlEntry { serial: source.serial, since: source.since, standing })
+    let CrlSource { serial, since, invalid_since, .. } = source;
+    Some(CrlEntry { serial, since, standing, invalid_since })
 }

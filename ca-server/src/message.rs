@@ -67,6 +67,13 @@ pub(crate) enum Content {
         certificate: Ends,
         revoked: bool,
     },
+    /// The unit by its name of now, since when, what, and which certificates that touches.
+    UnitChanged {
+        unit: String,
+        since: String,
+        happened: Happened,
+        certificates: Vec<Affected>,
+    },
     /// The application that the certificate came of.
     KeyRevoked {
         id: String,
@@ -108,6 +115,24 @@ pub(crate) struct Ends {
     pub(crate) end: String,
 }
 
+/// What happened to a unit.
+pub(crate) enum Happened {
+    Renamed { name: String },
+    NewCode { code: String },
+    OtherAgent,
+    Ended,
+}
+
+/// A certificate that what happened touches.
+pub(crate) struct Affected {
+    pub(crate) serial: String,
+    pub(crate) end: String,
+    /// What was entered by itself about it; nothing where a person must see to it.
+    pub(crate) application: Option<String>,
+    /// Its renewal is near.
+    pub(crate) late: bool,
+}
+
 /// How and when a hold ends by itself.
 pub(crate) struct Due {
     pub(crate) revokes: bool,
@@ -131,6 +156,8 @@ pub(crate) enum Advice {
     Execute,
     /// Its renewal is looked at.
     Wait,
+    /// It is changed first, by this application.
+    Change { id: String },
     /// Somebody must come; what stands in the way, in both languages.
     Come { zh: String, en: String },
 }
@@ -209,6 +236,17 @@ mod tests {
         let since = || "2026-11-26 10:00".to_owned();
         let held = |lost, due| Content::CertificateHeld { certificate: ends(), since: since(), lost, due };
         let expiry = |renewal| Content::Expiry { certificate: ends(), days: 30, renewal };
+        let changed = |happened, late| {
+            let affected = |application| Affected {
+                serial: "01ab".to_owned(),
+                end: "2026-12-25 11:59".to_owned(),
+                application,
+                late,
+            };
+            let (unit, since) = ("南京签印认证有限公司".to_owned(), "2026-11-26 00:00".to_owned());
+            let certificates = vec![affected(Some(id())), affected(None)];
+            Content::UnitChanged { unit, since, happened, certificates }
+        };
         let contents = [
             Content::TrainingAccepted { id: id() },
             Content::TrainingRejected { id: id(), reasons: reasons() },
@@ -239,6 +277,11 @@ mod tests {
             expiry(Advice::Pay { order: id(), fee: "¥150.00".to_owned() }),
             expiry(Advice::Execute),
             expiry(Advice::Wait),
+            expiry(Advice::Change { id: id() }),
+            changed(Happened::Renamed { name: "南京签印认证有限公司".to_owned() }, true),
+            changed(Happened::NewCode { code: "91320104000000019U".to_owned() }, false),
+            changed(Happened::OtherAgent, false),
+            changed(Happened::Ended, false),
             expiry(Advice::Come { zh: "经办人未经培训。".to_owned(), en: "No training.".to_owned() }),
             expiry(Advice::Come { zh: String::new(), en: String::new() }),
             Content::InvoiceIssued { invoice: invoiced() },

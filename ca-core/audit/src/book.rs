@@ -27,6 +27,7 @@ pub(crate) struct Book {
     pub(crate) units: BTreeMap<String, String>,
     /// Codes that units had before.
     pub(crate) former_codes: BTreeSet<(String, String)>,
+    pub(crate) unit_events: BTreeMap<String, row::UnitEvent>,
     pub(crate) applications: BTreeMap<String, row::Application>,
     pub(crate) orders: BTreeMap<String, row::FeeOrder>,
     /// By application.
@@ -165,9 +166,13 @@ impl Reading {
                 self.unique(Rule::Export, "unit", &id, |book| book.units.insert(row.id, row.code).is_none());
             }
             Row::UnitEvent(row) => {
-                if let ("new-code", Some(before)) = (row.kind.as_str(), row.before) {
-                    self.book.former_codes.insert((row.unit, before));
+                if let ("new-code", Some(before)) = (row.kind.as_str(), &row.before) {
+                    self.book.former_codes.insert((row.unit.clone(), before.clone()));
                 }
+                let id = row.id.clone();
+                self.unique(Rule::TwoPersons, "unit_event", &id, |book| {
+                    book.unit_events.insert(row.id.clone(), row).is_none()
+                });
             }
             Row::Application(row) => {
                 let id = row.id.clone();

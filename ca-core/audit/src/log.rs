@@ -97,6 +97,10 @@ impl Log {
             | Action::RequestReopen
             | Action::DecideReopen
             | Action::DecideAdjustment => Some(entry.actor.into_boxed_str()),
+            // Persons enter millions, and no rule asks which.
+            Action::SubmitApplication if entry.actor.starts_with("system:") => {
+                Some(entry.actor.into_boxed_str())
+            }
             _ => None,
         };
         let fact = match action {

@@ -50,8 +50,11 @@ pub(crate) struct Unit {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct UnitEvent {
+    pub(crate) id: String,
     pub(crate) unit: String,
     pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) recorded_by: String,
     #[serde(deserialize_with = "nullable")]
     pub(crate) before: Option<String>,
 }

@@ -162,6 +162,10 @@ violations! {
     NotARenewal "not-a-renewal"
         "由程序录入，但不是同一单位、同样内容的证书续期" "was entered by the program, and is no renewal of a certificate of the same unit with the same name and code";
 
+    /// I10: an event enters only what its own unit's certificate needs, once it is applied.
+    NotOfEvent "not-of-event"
+        "注明由单位事件录入，但没有与之相符、已生效的事件" "is said to be entered by an event of the unit, and no event that was applied fits";
+
     /// The root in the database is not the auditor's.
     OtherRoot "other-root"
         "与审计员的根证书不同" "is not the auditor's root";

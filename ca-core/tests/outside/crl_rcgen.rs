@@ -40,6 +40,7 @@ fn ours(hierarchy: &Hierarchy, url: &str) -> Vec<u8> {
             serial: serial(index),
             since,
             standing: *standing,
+            invalid_since: None,
         }),
     };
     plan.prepare().unwrap().sign(|tbs| hierarchy.issuing_key.sign(tbs)).unwrap().into_der()

@@ -50,7 +50,12 @@ fn strict_path_with_crls_until_revoked() {
     let root_crl = folder.write("root-crl.pem", "X509 CRL", &root_crl);
     let verify = |standing: Option<CrlStanding>, shard: u16| {
         let entries: Vec<CrlEntry> = standing
-            .map(|standing| CrlEntry { serial: plan.serial, since: hierarchy.now, standing })
+            .map(|standing| CrlEntry {
+                serial: plan.serial,
+                since: hierarchy.now,
+                standing,
+                invalid_since: None,
+            })
             .into_iter()
             .collect();
         let der = crl(&hierarchy, (&hierarchy.issuing, &hierarchy.issuing_key, Some(shard)), &entries);

@@ -64,7 +64,7 @@ fn new() -> String {
     ApplicationKind::New.name().to_owned()
 }
 
-const PROFILE: &str = "unit-sign";
+pub(super) const PROFILE: &str = "unit-sign";
 const DAY_SECS: i64 = 86_400;
 const CONTACT_MAX: usize = 100;
 /// Applications that expire in one transaction.

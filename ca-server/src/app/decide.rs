@@ -17,8 +17,9 @@ use super::{
     bill, free_text, gate,
     hold::{Placing, place},
     notice::{notice_id, notify},
-    status::change_status,
+    status::{change_status, change_status_since},
     stock,
+    unit_change::invalid_since,
 };
 use crate::{
     permit::{ApproveApplication, Permit, RejectApplication},
@@ -104,7 +105,10 @@ fn carry_on(
     match application.kind {
         ApplicationKind::Revoke { of, reason } => {
             let command = CertificateCommand::Revoke { reason, at: now };
-            change_status(tx, actor, Action::RevokeCertificate, of, command, now)?;
+            let mut authors = application.entered_before.clone();
+            authors.push(application.entered_by.clone());
+            let since = invalid_since(tx, &authors, of)?;
+            change_status_since(tx, actor, (Action::RevokeCertificate, of, command), since, now)?;
         }
         ApplicationKind::Hold { of } => {
             place(tx, actor, of, placing, now)?;

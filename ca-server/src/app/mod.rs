@@ -49,6 +49,7 @@ mod status_feed;
 pub(crate) mod stock;
 mod token_pin;
 mod training;
+pub(crate) mod unit_change;
 pub(crate) mod unit_event;
 mod unlock;
 

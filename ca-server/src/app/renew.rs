@@ -19,8 +19,9 @@ use super::{
     bill, chargeback,
     gate::must_be_good,
     personalise::{Hand, holders_place},
-    status::change_status,
+    status::{change_status, change_status_since},
     stock,
+    unit_change::invalid_since,
 };
 use crate::{
     problem::{Failure, Problem},
@@ -194,7 +195,12 @@ impl App {
                 let kind = tx.application_kind(&held.application)?;
                 let reason = kind.ok_or_else(|| Problem::not_found("application"))?.succession();
                 let supersede = CertificateCommand::Revoke { reason, at: now };
-                change_status(tx, &actor, Action::RevokeCertificate, of, supersede, now)?;
+                let (authors, _) = tx
+                    .application_state(&held.application)?
+                    .ok_or_else(|| Problem::not_found("application"))?;
+                let since = invalid_since(tx, &authors, of)?;
+                let supersede = (Action::RevokeCertificate, of, supersede);
+                change_status_since(tx, &actor, supersede, since, now)?;
                 Ok(serial)
             })
             .await

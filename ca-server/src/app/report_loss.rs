@@ -17,7 +17,7 @@ use super::{
     App, free_text,
     hold::{Placing, place, place_instead},
     status::standing,
-    unit_event::touched,
+    unit_change::touched,
 };
 use crate::{
     permit::{Permit, ReportLoss},

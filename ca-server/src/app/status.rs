@@ -94,7 +94,7 @@ pub(super) fn put_on_hold(
     serial: Serial,
     now: Time,
 ) -> Result<CertificateState, Problem> {
-    advance(tx, actor, Action::HoldCertificate, serial, CertificateCommand::Hold, now)
+    advance(tx, actor, (Action::HoldCertificate, serial, CertificateCommand::Hold), None, now)
 }
 
 /// Moves a certificate by one command, with its entry in the log, inside the caller's transaction. What was on hold is so no
@@ -107,10 +107,21 @@ pub(super) fn change_status(
     command: CertificateCommand,
     now: Time,
 ) -> Result<CertificateState, Problem> {
+    change_status_since(tx, actor, (action, serial, command), None, now)
+}
+
+/// The same, where it is known since when a certificate that is revoked now should have been.
+pub(super) fn change_status_since(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    (action, serial, command): (Action, Serial, CertificateCommand),
+    invalid_since: Option<Time>,
+    now: Time,
+) -> Result<CertificateState, Problem> {
     if command == CertificateCommand::Hold {
         return Err(Failure::inconsistent("a hold without its reason").into());
     }
-    let next = advance(tx, actor, action, serial, command, now)?;
+    let next = advance(tx, actor, (action, serial, command), invalid_since, now)?;
     let how = match command {
         CertificateCommand::Release => HoldOutcome::Released,
         _ => HoldOutcome::Revoked,
@@ -122,9 +133,8 @@ pub(super) fn change_status(
 fn advance(
     tx: &mut Tx<'_>,
     actor: &Actor,
-    action: Action,
-    serial: Serial,
-    command: CertificateCommand,
+    (action, serial, command): (Action, Serial, CertificateCommand),
+    invalid_since: Option<Time>,
     now: Time,
 ) -> Result<CertificateState, Problem> {
     let state = standing(tx, serial)?;
@@ -134,6 +144,10 @@ fn advance(
     let mut entry = AuditEntry::done(now, actor, action, "certificate", serial).with("from", state.name());
     if let CertificateState::Revoked { reason, .. } = next {
         entry = entry.with("reason", reason.name());
+        if let Some(since) = invalid_since {
+            tx.mark_invalid_since(&serial, since)?;
+            entry = entry.with("invalid-since", since);
+        }
     }
     tx.append_audit(&entry.with("to", next.name()))?;
     Ok(next)

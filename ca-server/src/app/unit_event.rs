@@ -1,19 +1,20 @@
-//! Step 1, later: what happens to a unit. Recorded with its paper and its day, applied when the day has come, and told
-//! together with the certificates that it touches.
+//! Step 1, later: what happens to a unit. Recorded with its paper and its day, applied when the day has come. What that
+//! enters about the certificates that it touches is in `unit_change`.
 
 use ca_core::{
-    Action, Actor, AuditEntry, CertificateState, Unit, UnitEvent, UnitEventId, UnitEventKind, UnitEventState,
-    UnitId,
+    Action, Actor, AgentId, AuditEntry, Unit, UnitEvent, UnitEventId, UnitEventKind, UnitEventState,
+    billing::Tariff,
 };
-use ca_store::{CertificateStatus, Reader, Tx, WriteSite};
-use ca_verifier::{Serial, Time, UnitCode, Uscc};
+use ca_store::{Reader, Tx, WriteSite};
+use ca_verifier::{Time, UnitCode, Uscc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
     App, Made, Once,
-    enroll::{registered_unit, suspicion, unit_name},
+    enroll::{living_agent, locked_agent, registered_unit, suspicion, unit_name},
     free_text, gate, once,
+    unit_change::{enter, tell},
 };
 use crate::{
     permit::{Permit, RecordUnitEvent},
@@ -22,6 +23,8 @@ use crate::{
     wire,
 };
 
+/// The program in the log, where it acts by an event.
+pub(super) const EVENTS: &str = "unit-events";
 const BASIS_MAX: usize = 200;
 /// Events that are applied in one turn.
 const TURN: i64 = 100;
@@ -30,7 +33,7 @@ const TURN: i64 = 100;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUnitEvent {
-    /// `rename`, `new-code`, `merger` or `dissolution`.
+    /// `rename`, `new-code`, `agent`, `merger` or `dissolution`.
     pub(crate) kind: String,
     /// The new legal name, for `rename`.
     #[serde(default)]
@@ -38,6 +41,12 @@ pub(crate) struct NewUnitEvent {
     /// The new unified social credit code, for `new-code`.
     #[serde(default)]
     pub(crate) uscc: Option<String>,
+    /// The agent who acted for the unit, by our identifier, for `agent`.
+    #[serde(default)]
+    pub(crate) from_agent: Option<String>,
+    /// The one who does from then on, for `agent`: qualified, and confirmed for the unit.
+    #[serde(default)]
+    pub(crate) to_agent: Option<String>,
     /// The code of the unit that it goes into, for `merger`.
     #[serde(default)]
     pub(crate) successor: Option<String>,
@@ -47,13 +56,6 @@ pub(crate) struct NewUnitEvent {
     pub(crate) basis: String,
     /// SHA-256 of the paper's scan, hexadecimal.
     pub(crate) sha256: String,
-}
-
-/// A certificate that an event touches.
-pub(crate) struct Touched {
-    pub(crate) serial: Serial,
-    pub(crate) state: CertificateState,
-    pub(crate) not_after: Time,
 }
 
 impl App {
@@ -70,6 +72,7 @@ impl App {
         let sha256 = gate::sha256("sha256", &new.sha256)?;
         let basis = free_text("basis", new.basis.clone(), BASIS_MAX)?;
         let id = UnitEventId::new(now, wire::random()?);
+        let tariff = self.tariff(now)?;
         self.store
             .write(WriteSite::UnitEvent, move |tx| {
                 if let Some(before) = once(tx, permit.actor(), &key, id.as_str(), now)? {
@@ -98,7 +101,7 @@ impl App {
                 let entry = entry.with("event", &id).with("kind", event.kind.name());
                 tx.append_audit(&entry.with("effective", effective_at))?;
                 if effective_at <= now {
-                    apply(tx, permit.actor(), &event, now)?;
+                    apply(tx, permit.actor(), &event, &tariff, now)?;
                 }
                 Ok(Made::Now(id))
             })
@@ -131,10 +134,10 @@ impl App {
         let due = self.store.read(|reader| reader.due_unit_events(now, TURN))?;
         let mut applied = 0;
         for event in due {
-            let id = event.id.clone();
+            let (id, tariff) = (event.id.clone(), self.tariff(now)?);
             let work = self.store.write(WriteSite::UnitEvent, move |tx| {
                 tx.lock_unit(&event.unit)?;
-                apply(tx, &Actor::System("unit-events"), &event, now)
+                apply(tx, &Actor::System(EVENTS), &event, &tariff, now)
             });
             match work.await {
                 Ok(()) => applied += 1,
@@ -146,9 +149,24 @@ impl App {
 }
 
 fn kind(reader: &mut Reader<'_>, unit: &Unit, new: &NewUnitEvent) -> Result<UnitEventKind, Problem> {
-    match (new.kind.as_str(), &new.name, &new.uscc, &new.successor) {
-        ("rename", Some(name), None, None) => Ok(UnitEventKind::Rename { name: unit_name(name)? }),
-        ("new-code", None, Some(uscc), None) => {
+    let agents = (&new.from_agent, &new.to_agent);
+    match (new.kind.as_str(), &new.name, &new.uscc, &new.successor, agents) {
+        ("rename", Some(name), None, None, (None, None)) => {
+            let name = unit_name(name)?;
+            if name == unit.name {
+                return Err(Problem::new(Rule::Duplicate).with("object", "unit-name"));
+            }
+            Ok(UnitEventKind::Rename { name })
+        }
+        ("agent", None, None, None, (Some(from), Some(to))) => {
+            let (from, to) = (AgentId::parse(from)?, AgentId::parse(to)?);
+            if from == to || !reader.pair_confirmed(&from, &unit.id)? {
+                return Err(Problem::field("from_agent", "another agent, who acts for the unit, is needed"));
+            }
+            can_act(reader, unit, &to)?;
+            Ok(UnitEventKind::Agent { from, to })
+        }
+        ("new-code", None, Some(uscc), None, (None, None)) => {
             let code = Uscc::parse(uscc)?;
             // The organisation code stays within the unified one (GB 32100-2015 §4.5).
             if let UnitCode::Org(own) = unit.code
@@ -161,22 +179,59 @@ fn kind(reader: &mut Reader<'_>, unit: &Unit, new: &NewUnitEvent) -> Result<Unit
                 None => Ok(UnitEventKind::NewCode { code }),
             }
         }
-        ("merger", None, None, Some(successor)) => {
+        ("merger", None, None, Some(successor), (None, None)) => {
             let successor = registered_unit(reader, &UnitCode::parse(successor)?)?;
             if successor.id == unit.id || successor.ended_at.is_some() {
                 return Err(Problem::field("successor", "another unit that has not ended is needed"));
             }
             Ok(UnitEventKind::Merger { successor: successor.id })
         }
-        ("dissolution", None, None, None) => Ok(UnitEventKind::Dissolution),
+        ("dissolution", None, None, None, (None, None)) => Ok(UnitEventKind::Dissolution),
         _ => Err(Problem::field(
             "kind",
-            "rename with name, new-code with uscc, merger with successor, or dissolution alone is needed",
+            "rename with name, new-code with uscc, agent with from_agent and to_agent, merger with successor, or \
+             dissolution alone is needed",
         )),
     }
 }
 
-fn apply(tx: &mut Tx<'_>, actor: &Actor, event: &UnitEvent, now: Time) -> Result<(), Problem> {
+/// Nobody takes over who could not apply.
+fn can_act(reader: &mut Reader<'_>, unit: &Unit, agent: &AgentId) -> Result<(), Problem> {
+    if living_agent(reader, agent)?.qualified_at.is_none() {
+        return Err(Problem::new(Rule::AgentNotQualified));
+    }
+    match reader.pair_confirmed(agent, &unit.id)? {
+        true => Ok(()),
+        false => Err(Problem::new(Rule::AgentNotConfirmed)),
+    }
+}
+
+/// The pair with the one ends; what waits for the one waits for the other.
+fn replace_agent(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    unit: &Unit,
+    (from, to): (&AgentId, &AgentId),
+    now: Time,
+) -> Result<(), Problem> {
+    locked_agent(tx, to)?;
+    can_act(tx, unit, to)?;
+    if tx.pair_confirmed(from, &unit.id)? {
+        tx.end_pair(from, &unit.id, now, &actor.to_string())?;
+        let entry = AuditEntry::done(now, actor, Action::ReleaseAgent, "agent", from);
+        tx.append_audit(&entry.with("unit", &unit.id).with("successor", to))?;
+    }
+    tx.pass_applications(&unit.id, from, to)?;
+    Ok(())
+}
+
+fn apply(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    event: &UnitEvent,
+    tariff: &Tariff,
+    now: Time,
+) -> Result<(), Problem> {
     let unit = tx.unit(&event.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
     let before: Option<String> = match &event.kind {
         UnitEventKind::Rename { name } => {
@@ -187,6 +242,10 @@ fn apply(tx: &mut Tx<'_>, actor: &Actor, event: &UnitEvent, now: Time) -> Result
             tx.recode_unit(&unit.id, (*code).into())?;
             Some(unit.code.to_string())
         }
+        UnitEventKind::Agent { from, to } => {
+            replace_agent(tx, actor, &unit, (from, to), now)?;
+            Some(from.to_string())
+        }
         UnitEventKind::Merger { .. } | UnitEventKind::Dissolution => {
             tx.end_unit(&unit.id, event.effective_at)?;
             if let Some(account) = tx.account_of_unit(&unit.id)? {
@@ -196,27 +255,12 @@ fn apply(tx: &mut Tx<'_>, actor: &Actor, event: &UnitEvent, now: Time) -> Result
         }
     };
     tx.move_unit_event(&event.id, event.state, event.state.apply()?, before.as_deref())?;
-    let touched = touched(tx, &unit.id, now)?.len();
+    let entered = enter(tx, event, tariff, now)?;
     let entry = AuditEntry::done(now, actor, Action::ApplyUnitEvent, "unit", &unit.id);
-    let entry = entry.with("event", &event.id).with("kind", event.kind.name()).with("certificates", touched);
+    let entry = entry.with("event", &event.id).with("kind", event.kind.name()).with("applications", entered);
     tx.append_audit(&match before {
         Some(before) => entry.with("before", before),
         None => entry,
     })?;
-    Ok(())
-}
-
-/// The unit's certificates that are neither revoked nor expired.
-pub(crate) fn touched(reader: &mut Reader<'_>, unit: &UnitId, now: Time) -> Result<Vec<Touched>, Problem> {
-    let mut found = Vec::new();
-    for record in reader.certificates_of_unit(unit)? {
-        let Some(status) = reader.status(&record.serial)? else { continue };
-        if let CertificateStatus::Issued(state) = status.state
-            && !matches!(state, CertificateState::Revoked { .. })
-            && now <= status.not_after
-        {
-            found.push(Touched { serial: record.serial, state, not_after: record.not_after });
-        }
-    }
-    Ok(found)
+    tell(tx, event, now)
 }

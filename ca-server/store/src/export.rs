@@ -30,7 +30,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "unit_event",
         "id",
-        "id unit kind name code successor before basis sha256:hex effective_at recorded_by recorded_at state",
+        "id unit kind name code successor agent_from agent_to before basis sha256:hex effective_at recorded_by \
+         recorded_at state",
     ),
     (
         "agent",
@@ -131,7 +132,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "status",
         "serial",
-        "serial:hex issuer shard state activated reason revoked_at not_after changed_at epoch",
+        "serial:hex issuer shard state activated reason revoked_at not_after changed_at epoch \
+         invalid_since",
     ),
     ("status_epoch", "id", "id epoch"),
     ("crl_number", "issuer, shard", "issuer shard number"),
@@ -162,7 +164,8 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "notice",
         "id",
-        "id recipient template application created_at routed_at training certificate:hex step invoice hold",
+        "id recipient template application created_at routed_at training certificate:hex step invoice hold \
+         unit_event",
     ),
     (
         "hold",

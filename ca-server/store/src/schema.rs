@@ -211,6 +211,7 @@ diesel::table! {
         not_after -> BigInt,
         changed_at -> BigInt,
         epoch -> BigInt,
+        invalid_since -> Nullable<BigInt>,
     }
 }
 
@@ -286,6 +287,7 @@ diesel::table! {
         step -> Nullable<Integer>,
         invoice -> Nullable<Text>,
         hold -> Nullable<Text>,
+        unit_event -> Nullable<Text>,
     }
 }
 
@@ -382,6 +384,8 @@ diesel::table! {
         name -> Nullable<Text>,
         code -> Nullable<Text>,
         successor -> Nullable<Text>,
+        agent_from -> Nullable<Text>,
+        agent_to -> Nullable<Text>,
         before -> Nullable<Text>,
         basis -> Text,
         sha256 -> Binary,

@@ -49,6 +49,7 @@ mod staff_crash;
 mod stock;
 mod support;
 mod training;
+mod unit_change;
 mod units;
 mod unlock;
 mod unplugged;

@@ -31,6 +31,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/units/{uscc}", Staff("read-records")),
     ("POST", "/api/v1/units/{uscc}/events", Staff("record-unit-event")),
     ("GET", "/api/v1/units/{uscc}/events", Staff("read-records")),
+    ("GET", "/api/v1/units/{uscc}/events/{id}", Staff("read-records")),
     ("DELETE", "/api/v1/units/{uscc}/events/{id}", Staff("record-unit-event")),
     ("PUT", "/api/v1/units/{uscc}/account", Staff("open-account")),
     ("PUT", "/api/v1/agents/{id}/account", Staff("open-account")),

@@ -117,7 +117,10 @@ mod tests {
         export.change("unit", "id", &unit, "code", json!("other"));
         let differs = differs(EXTENSION, right, "other");
         assert_eq!(export.violations(Rule::Profile), [("certificate", export.serial.clone(), differs)]);
-        export.add(json!({ "table": "unit_event", "unit": unit, "kind": "new-code", "before": right }));
+        export.add(json!({
+            "table": "unit_event", "id": "e", "unit": unit, "kind": "new-code", "before": right, "state": "applied",
+            "recorded_by": "staff:x",
+        }));
         assert_eq!(export.violations(Rule::Profile), [], "the unit had that code when it was issued");
         export.remove("unit", "id", &unit);
         let missing = Violation::ReferenceMissing { table: "unit", id: unit };

@@ -1,5 +1,6 @@
 //! I10: who enters or corrects an application does not decide it. What the policy entered and approved by itself is the
-//! renewal of what two persons approved before, with the unit as it was then.
+//! renewal of what two persons approved before, with the unit as it was then. What an event of a unit entered is about that
+//! unit's certificate, and whoever recorded the event has entered it.
 
 use crate::{
     Rule, Violation,
@@ -12,7 +13,9 @@ use crate::{
 pub(super) fn check(book: &Book, findings: &mut Findings) {
     for (id, application) in &book.applications {
         by_policy(book, id, application, findings);
-        let entered = application.entered_before.iter().chain([&application.entered_by]);
+        by_event(book, id, application, findings);
+        let entered =
+            authors(application).map(|author| event_of(author).map_or(author, |(_, person)| person));
         let decision = Decision {
             place: (Rule::TwoPersons, "application", id),
             actions: &[Action::ApproveApplication, Action::RejectApplication],
@@ -48,6 +51,47 @@ fn by_policy(book: &Book, id: &str, application: &Application, findings: &mut Fi
     }
 }
 
+/// Before an event and the person who recorded it, with a colon between, in the place of who entered an application.
+const EVENT: &str = "unit-event:";
+/// The name of the program, in the log, where it enters what an event asks for.
+const EVENTS: &str = "system:unit-events";
+
+fn authors(application: &Application) -> impl Iterator<Item = &str> {
+    application.entered_before.iter().chain([&application.entered_by]).map(String::as_str)
+}
+
+fn event_of(author: &str) -> Option<(&str, &str)> {
+    author.strip_prefix(EVENT)?.split_once(':')
+}
+
+fn by_event(book: &Book, id: &str, application: &Application, findings: &mut Findings) {
+    let mut entries = book.log.events(id, Action::SubmitApplication);
+    let logged = entries.any(|entry| entry.by.as_deref() == Some(EVENTS));
+    let mut authors = authors(application);
+    // An event enters an application first; persons may correct it.
+    let own = authors.next().and_then(event_of);
+    let later = authors.any(|author| author.starts_with(EVENT));
+    let of = application.certificate.as_ref().and_then(|serial| book.certificates.get(serial));
+    let of = of.and_then(|known| known.row.unit.as_deref());
+    let fits = |(event, person): (&str, &str)| {
+        book.unit_events.get(event).is_some_and(|event| {
+            let remedy = match event.kind.as_str() {
+                "rename" | "new-code" => "change",
+                "merger" | "dissolution" => "revoke",
+                _ => "",
+            };
+            event.state == "applied"
+                && event.recorded_by == format!("staff:{person}")
+                && event.unit == application.unit
+                && of == Some(event.unit.as_str())
+                && application.kind == remedy
+        })
+    };
+    if later || logged != own.is_some() || own.is_some_and(|own| !fits(own)) {
+        findings.add(Rule::TwoPersons, "application", id, Violation::NotOfEvent);
+    }
+}
+
 /// What one person asks for and another decides.
 pub(super) struct Decision<'a> {
     pub(super) place: (Rule, &'static str, &'a str),
@@ -62,7 +106,7 @@ impl Decision<'_> {
     pub(super) fn check<'a>(
         &self,
         log: &Log,
-        entered: impl Iterator<Item = &'a String>,
+        entered: impl Iterator<Item = &'a str>,
         findings: &mut Findings,
     ) {
         let (rule, table, id) = self.place;
@@ -75,7 +119,7 @@ impl Decision<'_> {
         let deciders: Vec<&str> = actors.iter().copied().chain(decided_by.as_deref()).collect();
         for person in entered {
             if deciders.contains(&format!("staff:{person}").as_str()) {
-                let person = person.clone();
+                let person = person.to_owned();
                 findings.add(rule, table, id, Violation::SamePerson { person });
             }
         }
@@ -163,6 +207,79 @@ mod tests {
             let found = export.violations(Rule::TwoPersons);
             assert!(found.contains(&("application", id.clone(), Violation::DecidedByProgram)), "{found:?}");
         }
+    }
+
+    /// What an event entered of the clean book's certificate, and an officer approved, as the server writes it.
+    fn change(export: &mut Export) -> String {
+        let (id, serial) = ("8".repeat(32), export.serial.clone());
+        let (unit, event) = (export.unit.clone(), "7".repeat(32));
+        export.add(json!({
+            "table": "unit_event", "id": event, "unit": unit, "kind": "rename", "before": "单位", "state": "applied",
+            "recorded_by": format!("staff:{CLERK}"),
+        }));
+        export.add(json!({
+            "table": "application", "id": id, "unit": unit, "unit_name": "新名", "unit_code": USCC,
+            "profile": "unit-sign", "years": 0, "kind": "change", "certificate": serial,
+            "entered_by": format!("unit-event:{event}:{CLERK}"), "entered_before": [], "state": "approved",
+            "decided_by": OFFICER, "payment": null,
+        }));
+        let entry = export.log("submit-application", &id, json!({}));
+        export.change("audit", "id", &entry.to_string(), "actor", json!(EVENTS));
+        let entry = export.log("approve-application", &id, json!({}));
+        export.change("audit", "id", &entry.to_string(), "actor", json!(format!("staff:{OFFICER}")));
+        id
+    }
+
+    #[test]
+    fn an_event_enters_what_its_unit_needs() {
+        let mut export = Export::clean();
+        let id = change(&mut export);
+        assert_eq!(export.violations(Rule::TwoPersons), []);
+        // Corrected by a person, it is the event's still.
+        let author = export.row("application", "id", &id)["entered_by"].clone();
+        export.change("application", "id", &id, "entered_before", json!([author]));
+        export.change("application", "id", &id, "entered_by", json!("other"));
+        assert_eq!(export.violations(Rule::TwoPersons), []);
+        let event = "7".repeat(32);
+        for (table, key, column, value) in [
+            ("application", &id, "kind", json!("revoke")),
+            ("application", &id, "certificate", Value::Null),
+            ("application", &id, "unit", json!("other")),
+            ("application", &id, "entered_by", json!("other")),
+            ("application", &id, "entered_before", json!(["someone"])),
+            ("application", &id, "entered_by", json!(format!("unit-event:{}:{CLERK}", "6".repeat(32)))),
+            ("application", &id, "entered_by", json!(format!("unit-event:{event}:other"))),
+            ("unit_event", &event, "state", json!("pending")),
+            ("unit_event", &event, "unit", json!("other")),
+            ("unit_event", &event, "kind", json!("agent")),
+            ("unit_event", &event, "recorded_by", json!("staff:other")),
+        ] {
+            let mut export = Export::clean();
+            change(&mut export);
+            export.change(table, "id", key, column, value);
+            let expected = [("application", id.clone(), Violation::NotOfEvent)];
+            assert_eq!(export.violations(Rule::TwoPersons), expected, "{table}.{column}");
+        }
+        let mut export = Export::clean();
+        change(&mut export);
+        export.remove("unit_event", "id", &event);
+        let expected = [("application", id, Violation::NotOfEvent)];
+        assert_eq!(export.violations(Rule::TwoPersons), expected, "there is no such event");
+    }
+
+    #[test]
+    fn who_recorded_the_event_approves_nothing_that_it_entered() {
+        let mut export = Export::clean();
+        let id = change(&mut export);
+        export.change("application", "id", &id, "decided_by", json!(CLERK));
+        export.change_entry("approve-application", &id, "actor", json!(format!("staff:{CLERK}")));
+        let same = Violation::SamePerson { person: CLERK.to_owned() };
+        assert_eq!(export.violations(Rule::TwoPersons), [("application", id.clone(), same)]);
+        let mut export = Export::clean();
+        change(&mut export);
+        export.change_entry("approve-application", &id, "actor", json!(EVENTS));
+        let found = export.violations(Rule::TwoPersons);
+        assert!(found.contains(&("application", id, Violation::DecidedByProgram)), "{found:?}");
     }
 
     #[test]

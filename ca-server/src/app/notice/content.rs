@@ -2,19 +2,21 @@
 
 use ca_core::{
     ApplicationKind, ApplicationState, Fen, HoldEnd, HoldId, HoldOutcome, HoldReason, InvoiceId, NoticeAbout,
-    NoticeKind, TrainingState, Unit, billing::InvoiceState,
+    NoticeKind, TrainingState, Unit, UnitEventId, UnitEventKind, billing::InvoiceState,
 };
-use ca_store::{NoticeRecord, Reader};
+use ca_store::{ApplicationFilter, NoticeRecord, Reader};
 use ca_verifier::Serial;
 
 use super::{invoice_of, mismatch};
 use crate::{
-    app::{App, deliver::code_renewals, renewal_order::Prospect},
-    message::{Advice, Content, Due, Ends, Invoiced},
+    app::{App, deliver::code_renewals, renewal_order::Prospect, unit_change::touched_by},
+    message::{Advice, Affected, Content, Due, Ends, Happened, Invoiced},
     problem::Problem,
     rule::Language,
     wire,
 };
+
+const DAY_SECS: i64 = 86_400;
 
 impl App {
     /// What the notice tells, as it stands now.
@@ -33,6 +35,9 @@ impl App {
         }
         if let NoticeAbout::Certificate(serial) = &notice.about {
             return self.store.read(|reader| self.expiry(reader, notice, unit, *serial));
+        }
+        if let NoticeAbout::UnitEvent(id) = &notice.about {
+            return self.store.read(|reader| self.unit_changed(reader, unit, id));
         }
         let NoticeKind::Activation = notice.kind else {
             return self.store.read(|reader| content(reader, notice, unit));
@@ -62,6 +67,9 @@ impl App {
     ) -> Result<Content, Problem> {
         let days = notice.kind.expiry_days().ok_or_else(|| mismatch(notice))?;
         let renewal = match self.prospect_of(reader, serial)? {
+            Prospect::Applied(known) if matches!(known.kind, ApplicationKind::Change { .. }) => {
+                Advice::Change { id: known.id.to_string() }
+            }
             Prospect::Applied(known) => match known.state {
                 ApplicationState::Submitted => Advice::Wait,
                 ApplicationState::Approved { .. } => {
@@ -80,6 +88,43 @@ impl App {
             Prospect::Open | Prospect::Declined => Advice::Come { zh: String::new(), en: String::new() },
         };
         Ok(Content::Expiry { certificate: ends(reader, unit, serial)?, days, renewal })
+    }
+
+    /// What happened to the unit, and how it stands with what that entered.
+    fn unit_changed(
+        &self,
+        reader: &mut Reader<'_>,
+        unit: &Unit,
+        id: &UnitEventId,
+    ) -> Result<Content, Problem> {
+        let now = wire::now();
+        let event = reader.unit_event(id)?.ok_or_else(|| Problem::not_found("event"))?;
+        let filter = ApplicationFilter {
+            unit: Some(event.unit.clone()),
+            event: Some(id.clone()),
+            limit: i64::from(u16::MAX),
+            ..ApplicationFilter::default()
+        };
+        let entered = reader.applications(&filter)?;
+        let late = now.plus_secs(i64::from(self.policies.applications().renewal().days_before) * DAY_SECS);
+        let mut certificates = Vec::new();
+        for touched in touched_by(reader, &event, now)? {
+            let own = entered.iter().find(|known| known.kind.certificate() == Some(touched.serial));
+            certificates.push(Affected {
+                serial: touched.serial.to_string(),
+                end: wire::china_time(touched.not_after),
+                application: own.map(|known| known.id.to_string()),
+                late: touched.not_after <= late,
+            });
+        }
+        let happened = match event.kind {
+            UnitEventKind::Rename { name } => Happened::Renamed { name: name.as_str().to_owned() },
+            UnitEventKind::NewCode { code } => Happened::NewCode { code: code.to_string() },
+            UnitEventKind::Agent { .. } => Happened::OtherAgent,
+            UnitEventKind::Merger { .. } | UnitEventKind::Dissolution => Happened::Ended,
+        };
+        let (unit, since) = (unit.name.as_str().to_owned(), wire::china_time(event.effective_at));
+        Ok(Content::UnitChanged { unit, since, happened, certificates })
     }
 }
 
@@ -193,6 +238,8 @@ fn content(reader: &mut Reader<'_>, notice: &NoticeRecord, unit: &Unit) -> Resul
             })
         }
         NoticeAbout::Hold(id) => hold(reader, notice, unit, id),
-        NoticeAbout::Certificate(_) | NoticeAbout::Invoice(_) => Err(mismatch(notice).into()),
+        NoticeAbout::Certificate(_) | NoticeAbout::Invoice(_) | NoticeAbout::UnitEvent(_) => {
+            Err(mismatch(notice).into())
+        }
     }
 }

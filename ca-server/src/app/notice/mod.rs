@@ -217,6 +217,7 @@ fn unit_of(reader: &mut Reader<'_>, notice: &NoticeRecord) -> Result<UnitId, Pro
         NoticeAbout::Training(id) => reader.training(id)?.map(|training| training.unit),
         NoticeAbout::Certificate(serial) => reader.certificate(serial)?.and_then(|record| record.unit),
         NoticeAbout::Invoice(id) => payer_unit(&invoice_of(reader, id)?),
+        NoticeAbout::UnitEvent(id) => reader.unit_event(id)?.map(|event| event.unit),
         NoticeAbout::Hold(id) => match reader.hold(id)? {
             Some(hold) => reader.certificate(&hold.certificate)?.and_then(|record| record.unit),
             None => None,

@@ -100,7 +100,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(units::register_unit, units::units))
         .routes(routes!(units::unit))
         .routes(routes!(units::record_event, units::events))
-        .routes(routes!(units::cancel_event))
+        .routes(routes!(units::event, units::cancel_event))
         .routes(routes!(accounts::open_unit_account))
         .routes(routes!(accounts::open_agent_account))
         .routes(routes!(accounts::log_in, accounts::log_out))

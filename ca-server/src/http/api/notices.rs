@@ -82,6 +82,7 @@ fn view(app: &App, reader: &mut Reader<'_>, notice: NoticeRecord) -> Result<Noti
         NoticeAbout::Certificate(serial) => ("certificate", serial.to_string()),
         NoticeAbout::Invoice(id) => ("invoice", id.to_string()),
         NoticeAbout::Hold(id) => ("hold", id.to_string()),
+        NoticeAbout::UnitEvent(id) => ("unit-event", id.to_string()),
     };
     Ok(NoticeView {
         id: notice.id.to_string(),

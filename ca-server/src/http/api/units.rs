@@ -8,8 +8,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use ca_core::{Action, AgentId, Unit, UnitEvent, UnitEventId, UnitEventKind, UnitId};
-use ca_store::{Reader, UnitFilter};
+use ca_core::{
+    Action, AgentId, Application, ApplicationKind, ApplicationState, Unit, UnitEvent, UnitEventId,
+    UnitEventKind, UnitId,
+};
+use ca_store::{ApplicationFilter, Reader, UnitFilter};
 use ca_verifier::{Time, UnitCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +21,7 @@ use super::{MadeView, applications::DocumentView, made};
 use crate::{
     app::{
         About, App, Made, NewUnit, NewUnitEvent,
-        unit_event::{Touched, touched},
+        unit_change::{Touched, touched, touched_by},
     },
     http::problem::{Body, IdempotencyKey, Query},
     permit::{Permit, ReadRecords, RecordUnitEvent, RegisterUnit},
@@ -181,11 +184,11 @@ pub(super) async fn unit(
 #[derive(Serialize, ToSchema)]
 pub(super) struct UnitEventView {
     id: String,
-    /// `rename`, `new-code`, `merger` or `dissolution`.
+    /// `rename`, `new-code`, `agent`, `merger` or `dissolution`.
     kind: &'static str,
-    /// The new name or code, or the identifier of the unit that this one goes into.
+    /// The new name or code, or the identifier of the new agent or of the unit that this one goes into.
     to: Option<String>,
-    /// The name or code that it had.
+    /// The name, code or agent that it had.
     before: Option<String>,
     basis: String,
     sha256: String,
@@ -201,6 +204,7 @@ impl From<UnitEvent> for UnitEventView {
         let to = match &event.kind {
             UnitEventKind::Rename { name } => Some(name.as_str().to_owned()),
             UnitEventKind::NewCode { code } => Some(code.to_string()),
+            UnitEventKind::Agent { to, .. } => Some(to.to_string()),
             UnitEventKind::Merger { successor } => Some(successor.to_string()),
             UnitEventKind::Dissolution => None,
         };
@@ -225,22 +229,65 @@ pub(super) struct TouchedView {
     serial: String,
     state: &'static str,
     not_after: String,
-    /// The kind of application to be made for it.
-    remedy: &'static str,
+    /// The kind of application to be made for it; null when there is nothing to be done.
+    remedy: Option<&'static str>,
 }
 
 /// What was recorded.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RecordedView {
     event: UnitEventView,
-    /// The unit's certificates that are neither revoked nor expired.
+    /// The unit's certificates that it touches still, neither revoked nor expired.
     certificates: Vec<TouchedView>,
+    /// What it entered by itself, for an officer to decide.
+    applications: Vec<EnteredView>,
+}
+
+/// What an event entered by itself.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EnteredView {
+    id: String,
+    kind: &'static str,
+    /// The certificate that it is about.
+    certificate: Option<String>,
+    state: &'static str,
+    /// The certificate that came of it.
+    serial: Option<String>,
+}
+
+impl From<Application> for EnteredView {
+    fn from(application: Application) -> Self {
+        let serial = match &application.state {
+            ApplicationState::Issued { serial, .. }
+            | ApplicationState::Delivered { serial }
+            | ApplicationState::Active { serial } => Some(serial.to_string()),
+            _ => None,
+        };
+        Self {
+            id: application.id.to_string(),
+            kind: application.kind.name(),
+            certificate: application.kind.certificate().map(|of| of.to_string()),
+            state: application.state.name(),
+            serial,
+        }
+    }
 }
 
 fn recorded(reader: &mut Reader<'_>, id: &UnitEventId, now: Time) -> Result<RecordedView, Problem> {
     let event = reader.unit_event(id)?.ok_or_else(|| Problem::not_found("event"))?;
-    let certificates = touched_views(reader, &event.unit, now, event.kind.remedy())?;
-    Ok(RecordedView { event: event.into(), certificates })
+    let touched = touched_by(reader, &event, now)?.into_iter();
+    let certificates = touched.map(|touched| {
+        let remedy = event.kind.remedy(touched.serial).map(ApplicationKind::name);
+        touched_view(&touched, remedy)
+    });
+    let filter = ApplicationFilter {
+        unit: Some(event.unit.clone()),
+        event: Some(id.clone()),
+        limit: i64::from(u16::MAX),
+        ..ApplicationFilter::default()
+    };
+    let applications = reader.applications(&filter)?.into_iter().map(EnteredView::from).collect();
+    Ok(RecordedView { certificates: certificates.collect(), applications, event: event.into() })
 }
 
 /// A unit's certificates that are neither revoked nor expired, with the same advice for each.
@@ -250,13 +297,17 @@ pub(super) fn touched_views(
     now: Time,
     remedy: &'static str,
 ) -> Result<Vec<TouchedView>, Problem> {
-    let view = |touched: Touched| TouchedView {
+    let all = touched(reader, unit, now)?;
+    Ok(all.iter().map(|touched| touched_view(touched, Some(remedy))).collect())
+}
+
+fn touched_view(touched: &Touched, remedy: Option<&'static str>) -> TouchedView {
+    TouchedView {
         serial: touched.serial.to_string(),
         state: touched.state.name(),
         not_after: touched.not_after.to_string(),
         remedy,
-    };
-    Ok(touched(reader, unit, now)?.into_iter().map(view).collect())
+    }
 }
 
 /// Record what happens to a unit; tells the certificates that it touches.
@@ -294,6 +345,23 @@ pub(super) async fn events(
     app.store.read(|reader| {
         let unit = reader.unit_by_code(&code)?.ok_or_else(|| Problem::not_found("unit"))?;
         Ok(Json(reader.unit_events(&unit.id)?.into_iter().map(UnitEventView::from).collect()))
+    })
+}
+
+/// An event, with the certificates that it touches still and what it entered about them.
+#[utoipa::path(get, path = "/api/v1/units/{uscc}/events/{id}",
+    params(("uscc" = String, Path), ("id" = String, Path)), responses((status = 200, body = RecordedView)))]
+pub(super) async fn event(
+    _permit: Permit<ReadRecords>,
+    State(app): State<Arc<App>>,
+    Path((uscc, id)): Path<(String, String)>,
+) -> Result<Json<RecordedView>, Problem> {
+    let (code, id) = (UnitCode::parse(&uscc)?, UnitEventId::parse(&id)?);
+    app.store.read(|reader| {
+        let unit = reader.unit_by_code(&code)?.ok_or_else(|| Problem::not_found("unit"))?;
+        let known = reader.unit_event(&id)?.filter(|event| event.unit == unit.id);
+        known.ok_or_else(|| Problem::not_found("event"))?;
+        recorded(reader, &id, wire::now()).map(Json)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use ca_core::{
     AgentId, Application, ApplicationId, ApplicationKind, ApplicationState, AttemptId, Author, Ciphertext,
-    Document, DocumentForm, Name, PaymentId, StaffId, UnitId,
+    Document, DocumentForm, Name, PaymentId, StaffId, UnitEventId, UnitId,
 };
 use ca_verifier::{Serial, Time, UnitCode};
 use diesel::{
@@ -33,11 +33,17 @@ pub struct ApplicationFilter {
     pub entered_before: Option<Time>,
     /// Only those that a person entered.
     pub by_persons: bool,
+    /// Only those that this event entered, corrected since or not.
+    pub event: Option<UnitEventId>,
     /// Only after this one: the last of the page before.
     pub after: Option<ApplicationId>,
     /// How many at most.
     pub limit: i64,
 }
+
+/// States in which somebody may still be told something of an application, such as its activation code.
+const UNFINISHED: [&str; 7] =
+    ["submitted", "rejected", "approved", "paid", "personalising", "issued", "delivered"];
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = application, treat_none_as_default_value = false)]
@@ -206,7 +212,14 @@ impl Reader<'_> {
                 query = query.filter(application::entered_at.lt(before.millis()));
             }
             if filter.by_persons {
-                query = query.filter(application::entered_by.ne(Author::Policy.to_string()));
+                query = query
+                    .filter(application::entered_by.ne(Author::Policy.to_string()))
+                    .filter(application::entered_by.not_like("unit-event:%"));
+            }
+            if let Some(event) = &filter.event {
+                let (own, corrected) = (format!("unit-event:{event}:%"), format!("[\"unit-event:{event}:%"));
+                let entered = application::entered_by.like(own);
+                query = query.filter(entered.or(application::entered_before.like(corrected)));
             }
             if let Some(after) = &filter.after {
                 query = query.filter(application::id.gt(after.as_str()));
@@ -273,6 +286,24 @@ impl Tx<'_> {
             insert!(self, application_document::table, &row)?;
         }
         Ok(())
+    }
+
+    /// What a unit's agent has applied for and is not finished is another agent's from now on; gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn pass_applications(
+        &mut self,
+        unit: &UnitId,
+        from: &AgentId,
+        to: &AgentId,
+    ) -> Result<usize, StoreError> {
+        let open = application::table
+            .filter(application::unit.eq(unit.as_str()))
+            .filter(application::agent.eq(from.as_str()))
+            .filter(application::state.eq_any(UNFINISHED));
+        let change = application::agent.eq(to.as_str());
+        run!(self, connection => diesel::update(open).set(change).execute(connection))
     }
 
     /// Moves an application, if it is still in exactly the state that was read.

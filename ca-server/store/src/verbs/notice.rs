@@ -1,7 +1,9 @@
 //! The outbox: which message is to go to whom. What the message says, an activation code above all, is never here,
 //! nor an address. How a notice goes out is in `delivery`.
 
-use ca_core::{ApplicationId, HoldId, InvoiceId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitId};
+use ca_core::{
+    ApplicationId, HoldId, InvoiceId, NoticeAbout, NoticeId, NoticeKind, TrainingId, UnitEventId, UnitId,
+};
 use ca_verifier::{Serial, Time};
 use diesel::{
     dsl::{exists, min, not, sql},
@@ -64,6 +66,7 @@ struct Row {
     step: Option<i32>,
     invoice: Option<String>,
     hold: Option<String>,
+    unit_event: Option<String>,
 }
 
 impl Reader<'_> {
@@ -205,6 +208,7 @@ impl From<&NoticeRecord> for Row {
             step: notice.kind.expiry_days().map(i32::from),
             invoice: None,
             hold: None,
+            unit_event: None,
         };
         match &notice.about {
             NoticeAbout::Application(id) => row.application = Some(id.to_string()),
@@ -212,6 +216,7 @@ impl From<&NoticeRecord> for Row {
             NoticeAbout::Certificate(serial) => row.certificate = Some(serial.as_bytes().to_vec()),
             NoticeAbout::Invoice(id) => row.invoice = Some(id.to_string()),
             NoticeAbout::Hold(id) => row.hold = Some(id.to_string()),
+            NoticeAbout::UnitEvent(id) => row.unit_event = Some(id.to_string()),
         }
         row
     }
@@ -222,21 +227,25 @@ impl TryFrom<Row> for NoticeRecord {
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let id = row.id;
-        let about = match (row.application, row.training, row.certificate, row.invoice, row.hold) {
-            (Some(application), None, None, None, None) => {
+        let known = (row.application, row.training, row.certificate, row.invoice, row.hold, row.unit_event);
+        let about = match known {
+            (Some(application), None, None, None, None, None) => {
                 NoticeAbout::Application(intact(ApplicationId::parse(&application), "notice", &id)?)
             }
-            (None, Some(training), None, None, None) => {
+            (None, Some(training), None, None, None, None) => {
                 NoticeAbout::Training(intact(TrainingId::parse(&training), "notice", &id)?)
             }
-            (None, None, Some(number), None, None) => {
+            (None, None, Some(number), None, None, None) => {
                 NoticeAbout::Certificate(serial(&number, "notice", &id)?)
             }
-            (None, None, None, Some(invoice), None) => {
+            (None, None, None, Some(invoice), None, None) => {
                 NoticeAbout::Invoice(intact(InvoiceId::parse(&invoice), "notice", &id)?)
             }
-            (None, None, None, None, Some(hold)) => {
+            (None, None, None, None, Some(hold), None) => {
                 NoticeAbout::Hold(intact(HoldId::parse(&hold), "notice", &id)?)
+            }
+            (None, None, None, None, None, Some(event)) => {
+                NoticeAbout::UnitEvent(intact(UnitEventId::parse(&event), "notice", &id)?)
             }
             _ => return Err(StoreError::Corrupt { table: "notice", id }),
         };

@@ -107,7 +107,7 @@ impl Reader<'_> {
         rows.into_iter().map(read).collect()
     }
 
-    /// Renewals that nobody paid for before their certificate ended.
+    /// Renewals that nobody paid for, and what an event entered that nobody decided, before their certificate ended.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,7 +115,7 @@ impl Reader<'_> {
         let query = application::table
             .inner_join(status::table.on(status::serial.nullable().eq(application::certificate)))
             .filter(application::state.eq_any(["submitted", "approved"]))
-            .filter(application::kind.eq("renew"))
+            .filter(application::kind.eq("renew").or(application::entered_by.like("unit-event:%")))
             .filter(status::not_after.lt(now.millis()))
             .order(application::id)
             .limit(limit)

@@ -43,6 +43,8 @@ pub struct StatusRecord {
     pub not_after: Time,
     /// When it last moved.
     pub changed_at: Time,
+    /// Since when it should have been revoked, of a revoked one where that is known.
+    pub invalid_since: Option<Time>,
 }
 
 /// One entry of a CRL to be.
@@ -54,6 +56,8 @@ pub struct CrlSource {
     pub standing: Standing,
     /// Since when.
     pub since: Time,
+    /// Since when it should have been revoked, where that is known.
+    pub invalid_since: Option<Time>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -66,6 +70,7 @@ struct Row {
     state: StatusColumns,
     not_after: i64,
     changed_at: i64,
+    invalid_since: Option<i64>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -154,6 +159,16 @@ impl Tx<'_> {
         self.touch_status(number.as_bytes());
         Ok(())
     }
+
+    /// Since when a certificate that was revoked in this transaction should have been.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] `status` when it is not revoked.
+    pub fn mark_invalid_since(&mut self, number: &Serial, since: Time) -> Result<(), StoreError> {
+        let revoked = status::table.find(number.as_bytes()).filter(status::state.eq("revoked"));
+        let change = status::invalid_since.eq(since.millis());
+        change_one!(self, "status", diesel::update(revoked).set(change))
+    }
 }
 
 impl TryFrom<Row> for StatusRecord {
@@ -169,6 +184,7 @@ impl TryFrom<Row> for StatusRecord {
             state: row.state.read(&number, changed_at)?,
             not_after: Time::from_millis(row.not_after),
             changed_at,
+            invalid_since: row.invalid_since.map(Time::from_millis),
         })
     }
 }
@@ -182,7 +198,7 @@ impl From<StatusRecord> for CrlSource {
             CertificateStatus::Issued(state) => (state.standing(), record.changed_at),
             CertificateStatus::Burned { at } => (Standing::Revoked(Reason::Unspecified), at),
         };
-        Self { serial: record.serial, standing, since }
+        Self { serial: record.serial, standing, since, invalid_since: record.invalid_since }
     }
 }
 

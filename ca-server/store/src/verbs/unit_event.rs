@@ -1,6 +1,6 @@
 //! What happens to units (step 1): recorded ahead or afterwards, applied when its day has come.
 
-use ca_core::{Name, UnitEvent, UnitEventId, UnitEventKind, UnitEventState, UnitId};
+use ca_core::{AgentId, Name, UnitEvent, UnitEventId, UnitEventKind, UnitEventState, UnitId};
 use ca_verifier::{Time, Uscc};
 use diesel::prelude::*;
 
@@ -20,6 +20,8 @@ struct Row {
     name: Option<String>,
     code: Option<String>,
     successor: Option<String>,
+    agent_from: Option<String>,
+    agent_to: Option<String>,
     before: Option<String>,
     basis: String,
     sha256: Vec<u8>,
@@ -70,13 +72,15 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Conflict`] `unit-event`; [`StoreError::NotFound`] without unit or successor.
     pub fn insert_unit_event(&mut self, new: &UnitEvent) -> Result<(), StoreError> {
-        let (mut name, mut code, mut successor) = (None, None, None);
+        let (mut name, mut code, mut successor, mut agents) = (None, None, None, None);
         match &new.kind {
             UnitEventKind::Rename { name: new } => name = Some(new.as_str().to_owned()),
             UnitEventKind::NewCode { code: new } => code = Some(new.to_string()),
+            UnitEventKind::Agent { from, to } => agents = Some((from.to_string(), to.to_string())),
             UnitEventKind::Merger { successor: other } => successor = Some(other.to_string()),
             UnitEventKind::Dissolution => {}
         }
+        let (agent_from, agent_to) = agents.unzip();
         let row = Row {
             id: new.id.to_string(),
             unit: new.unit.to_string(),
@@ -84,6 +88,8 @@ impl Tx<'_> {
             name,
             code,
             successor,
+            agent_from,
+            agent_to,
             before: new.before.clone(),
             basis: new.basis.clone(),
             sha256: new.sha256.to_vec(),
@@ -117,17 +123,22 @@ impl TryFrom<Row> for UnitEvent {
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
         let id = &row.id;
-        let kind = match (row.kind.as_str(), row.name, row.code, row.successor) {
-            ("rename", Some(name), None, None) => {
+        let agents = row.agent_from.zip(row.agent_to);
+        let kind = match (row.kind.as_str(), row.name, row.code, row.successor, agents) {
+            ("rename", Some(name), None, None, None) => {
                 UnitEventKind::Rename { name: intact(Name::parse(&name), "unit_event", id)? }
             }
-            ("new-code", None, Some(code), None) => {
+            ("new-code", None, Some(code), None, None) => {
                 UnitEventKind::NewCode { code: intact(Uscc::parse(&code), "unit_event", id)? }
             }
-            ("merger", None, None, Some(other)) => {
+            ("agent", None, None, None, Some((from, to))) => UnitEventKind::Agent {
+                from: intact(AgentId::parse(&from), "unit_event", id)?,
+                to: intact(AgentId::parse(&to), "unit_event", id)?,
+            },
+            ("merger", None, None, Some(other), None) => {
                 UnitEventKind::Merger { successor: intact(UnitId::parse(&other), "unit_event", id)? }
             }
-            ("dissolution", None, None, None) => UnitEventKind::Dissolution,
+            ("dissolution", None, None, None, None) => UnitEventKind::Dissolution,
             _ => return Err(StoreError::Corrupt { table: "unit_event", id: id.clone() }),
         };
         Ok(Self {

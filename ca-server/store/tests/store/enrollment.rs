@@ -1,8 +1,8 @@
 //! Units, their papers, events and accounts, and the search among them, on both databases.
 
 use ca_core::{
-    AccountId, ApplicationKind, ApplicationState, DocumentForm, Loss, Name, Unit, UnitEvent, UnitEventId,
-    UnitEventKind, UnitEventState, UnitId,
+    AccountId, Agent, Application, ApplicationKind, ApplicationState, Author, DocumentForm, Loss, Name, Unit,
+    UnitEvent, UnitEventId, UnitEventKind, UnitEventState, UnitId,
 };
 use ca_store::{AccountOwner, AccountRecord, ApplicationFilter, StoreError, UnitFilter};
 use ca_verifier::{Reason, UnitCode, Uscc};
@@ -100,11 +100,46 @@ fn the_search_finds_parts_of_names() {
     });
 }
 
+fn second() -> Agent {
+    person(2, "李四", "110105199001010010")
+}
+
+#[test]
+fn what_waits_for_an_agent_is_passed_on() {
+    on_both(|store| {
+        let event = UnitEventId::new(NOW, octets(9));
+        let finished = ApplicationState::Withdrawn;
+        write(store, {
+            let event = event.clone();
+            move |tx| {
+                tx.insert_unit(&unit())?;
+                tx.insert_agent(&agent())?;
+                tx.insert_agent(&second())?;
+                let entered_by = Author::Event { event, recorded_by: clerk() };
+                tx.insert_application(&Application { entered_by, ..application(1) })?;
+                tx.insert_application(&Application { state: finished, ..application(2) })
+            }
+        });
+        let of = |filter: ApplicationFilter| {
+            let found = read(store, move |reader| reader.applications(&filter));
+            found.into_iter().map(|known| known.id).collect::<Vec<_>>()
+        };
+        let all = || ApplicationFilter { limit: 9, ..ApplicationFilter::default() };
+        assert_eq!(of(ApplicationFilter { event: Some(event), ..all() }), [application(1).id]);
+        assert_eq!(of(ApplicationFilter { by_persons: true, ..all() }), [application(2).id]);
+        let pass = || write(store, |tx| tx.pass_applications(&unit().id, &agent().id, &second().id));
+        assert_eq!((pass(), pass()), (1, 0));
+        assert_eq!(of(ApplicationFilter { agent: Some(second().id), ..all() }), [application(1).id]);
+    });
+}
+
 #[test]
 fn events_come_back_and_move_once() {
     on_both(|store| {
         write(store, |tx| {
             tx.insert_unit(&unit())?;
+            tx.insert_agent(&agent())?;
+            tx.insert_agent(&second())?;
             tx.insert_unit(&other(0, "某公司"))
         });
         let kinds = [
@@ -112,6 +147,7 @@ fn events_come_back_and_move_once() {
             UnitEventKind::NewCode { code: Uscc::parse(CODES[1]).unwrap() },
             UnitEventKind::Merger { successor: other(0, "x").id },
             UnitEventKind::Dissolution,
+            UnitEventKind::Agent { from: agent().id, to: second().id },
         ];
         for (number, kind) in (1..).zip(kinds) {
             let event = UnitEvent {
@@ -133,7 +169,7 @@ fn events_come_back_and_move_once() {
             });
             assert_eq!(read(store, |reader| reader.unit_event(&id)), Some(event));
         }
-        assert_eq!(read(store, |reader| reader.unit_events(&unit().id)).len(), 4);
+        assert_eq!(read(store, |reader| reader.unit_events(&unit().id)).len(), 5);
         let due = read(store, |reader| reader.due_unit_events(NOW.plus_secs(2), 10));
         assert_eq!(due.len(), 2, "the day of the others has not come");
         let id = due[0].id.clone();

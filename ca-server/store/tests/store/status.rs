@@ -82,7 +82,12 @@ fn a_crl_lists_what_is_not_good() {
             (4, Standing::Revoked(Reason::Superseded), NOW.plus_secs(-9)),
             (5, Standing::Revoked(Reason::Unspecified), NOW),
         ]
-        .map(|(number, standing, since)| CrlSource { serial: serial(number), standing, since })
+        .map(|(number, standing, since)| CrlSource {
+            serial: serial(number),
+            standing,
+            since,
+            invalid_since: None,
+        })
         .into();
         expected.sort_unstable_by_key(|source| source.serial);
         let end = intent(1).not_after;

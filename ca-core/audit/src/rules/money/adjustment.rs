@@ -14,7 +14,7 @@ pub(super) fn check(ledger: &Ledger<'_>, findings: &mut Findings) {
             actions: &[Action::DecideAdjustment],
             decided_by: known.decided_by.as_deref(),
         };
-        decision.check(&ledger.book.log, std::iter::once(&known.requested_by), findings);
+        decision.check(&ledger.book.log, std::iter::once(known.requested_by.as_str()), findings);
         let (moved, amount) = (|route| ledger.moved(route, id), i128::from(known.amount_fen));
         let approved = matches!(known.state.as_str(), "approved" | "paid-out");
         let (approved, out) =
