@@ -212,33 +212,38 @@ fn a_pool_mends_after_its_token_was_pulled() {
 /// A network HSM that does not answer: its calls are answered for, others go on, and it is back when it answers again.
 #[test]
 fn a_call_that_hangs_holds_up_nothing() {
-    with_faults("a_call_that_hangs_holds_up_nothing", "C_Sign:2:before:hang,C_Sign:3:after:hang", |softhsm| {
-        let token = token_with_key(softhsm);
-        let patience = Patience { reinitialise_every: Duration::ZERO, answer_within: Duration::from_secs(1) };
-        let pool = SessionPool::open_with(&token, pin(), 1, patience).unwrap();
-        sign(&pool, 1).unwrap();
-        for octet in [2, 3] {
-            let error = sign(&pool, octet).unwrap_err();
-            assert!(matches!(&error, Error::OutcomeUnknown { .. }), "{error}");
-            assert!(matches!(error.cause(), Error::ModuleHangs { .. }), "{error}");
-            assert_eq!(error.class(), Class::Permanent, "never asked for again");
-        }
-        // The only session hangs, and another one that is left to itself: the next caller gets its own.
-        sign(&pool, 4).unwrap();
-        // Calls under way are waited for only so long; then everybody goes on as before.
-        assert!(matches!(softhsm.module().reinitialise(), Err(Error::ModuleHangs { .. })));
-        sign(&pool, 5).unwrap();
-        assert!(!softhsm.module().tokens().unwrap().is_empty());
-        fs::write(softhsm.dir().join("release"), "").unwrap();
-        let until = Instant::now() + Duration::from_secs(30);
-        while softhsm.module().reinitialise().is_err() {
-            assert!(Instant::now() < until, "the calls came back, but the module is not free");
-        }
-        sign(&pool, 6).unwrap();
-        for octet in 1..=6 {
-            assert_eq!(begun(softhsm, octet), 1, "{octet}");
-        }
-    });
+    with_faults(
+        "a_call_that_hangs_holds_up_nothing",
+        "C_Sign:2:before:hang,C_Sign:3:after:hang",
+        |softhsm| {
+            let token = token_with_key(softhsm);
+            let patience =
+                Patience { reinitialise_every: Duration::ZERO, answer_within: Duration::from_secs(1) };
+            let pool = SessionPool::open_with(&token, pin(), 1, patience).unwrap();
+            sign(&pool, 1).unwrap();
+            for octet in [2, 3] {
+                let error = sign(&pool, octet).unwrap_err();
+                assert!(matches!(&error, Error::OutcomeUnknown { .. }), "{error}");
+                assert!(matches!(error.cause(), Error::ModuleHangs { .. }), "{error}");
+                assert_eq!(error.class(), Class::Permanent, "never asked for again");
+            }
+            // The only session hangs, and another one that is left to itself: the next caller gets its own.
+            sign(&pool, 4).unwrap();
+            // Calls under way are waited for only so long; then everybody goes on as before.
+            assert!(matches!(softhsm.module().reinitialise(), Err(Error::ModuleHangs { .. })));
+            sign(&pool, 5).unwrap();
+            assert!(!softhsm.module().tokens().unwrap().is_empty());
+            fs::write(softhsm.dir().join("release"), "").unwrap();
+            let until = Instant::now() + Duration::from_secs(30);
+            while softhsm.module().reinitialise().is_err() {
+                assert!(Instant::now() < until, "the calls came back, but the module is not free");
+            }
+            sign(&pool, 6).unwrap();
+            for octet in 1..=6 {
+                assert_eq!(begun(softhsm, octet), 1, "{octet}");
+            }
+        },
+    );
 }
 
 /// When nothing comes back, callers are refused at once and threads are not piled up; one try now and then finds out.
@@ -276,7 +281,10 @@ fn a_login_that_hangs_is_answered_for() {
         let patience = Patience { answer_within: Duration::from_millis(300), ..Patience::default() };
         let open = || SessionPool::open_with(&token, pin(), 1, patience);
         assert!(matches!(open(), Err(Error::ModuleHangs { .. })));
-        assert!(matches!(open(), Err(Error::TokenBusy { .. })), "the PIN is on its way: it is not given twice");
+        assert!(
+            matches!(open(), Err(Error::TokenBusy { .. })),
+            "the PIN is on its way: it is not given twice"
+        );
         fs::write(softhsm.dir().join("release"), "").unwrap();
         let until = Instant::now() + Duration::from_secs(30);
         while open().is_err() {
@@ -326,7 +334,10 @@ fn a_token_exchanged_between_two_calls_is_noticed() {
                 session.sign(&key, Input::Sha256(&[9; 32]))
             });
             let error = result.unwrap_err();
-            assert!(matches!(error.cause(), Error::TokenRemoved { .. } | Error::SessionLost { .. }), "{fault}: {error}");
+            assert!(
+                matches!(error.cause(), Error::TokenRemoved { .. } | Error::SessionLost { .. }),
+                "{fault}: {error}"
+            );
             assert!(matches!(token.session(&pin()), Err(Error::TokenAbsent { .. })), "{fault}");
             assert_eq!(other.info().unwrap().pin, PinState::Ok, "{fault}: its PIN was not tried");
             assert_eq!(journal(softhsm, "made=true"), 0, "{fault}: nothing was signed");

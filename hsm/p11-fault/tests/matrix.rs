@@ -120,7 +120,12 @@ impl Matrix<'_> {
             fs::write(&control, &fault).unwrap();
         }
         let pool = loop {
-            match SessionPool::open_with(&self.token, pin(), 2, Patience { reinitialise_every: Duration::ZERO, ..Patience::default() }) {
+            match SessionPool::open_with(
+                &self.token,
+                pin(),
+                2,
+                Patience { reinitialise_every: Duration::ZERO, ..Patience::default() },
+            ) {
                 Ok(pool) => break pool,
                 Err(error) => {
                     told.push(of(&error));
