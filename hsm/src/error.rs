@@ -37,6 +37,12 @@ pub enum Error {
         /// Function and CKR_ code.
         detail: String,
     },
+    /// The module or the device gave no answer in time; the call may still be under way.
+    #[error("token {token}: the PKCS#11 module does not answer")]
+    ModuleHangs {
+        /// Which token; `-` when it is the module as a whole.
+        token: TokenSerial,
+    },
     /// No such token is plugged in.
     #[error("token {name} is not present")]
     TokenAbsent {
@@ -195,7 +201,10 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::TokenBusy { .. } | Self::SessionLost { .. } | Self::ModuleFailed { .. } => Class::Transient,
+            Self::TokenBusy { .. }
+            | Self::SessionLost { .. }
+            | Self::ModuleFailed { .. }
+            | Self::ModuleHangs { .. } => Class::Transient,
             Self::TokenAbsent { .. }
             | Self::TokenAmbiguous { .. }
             | Self::TokenRemoved { .. }

@@ -13,6 +13,8 @@
 //! | many signatures with a CA key | [`SessionPool::open`], [`SessionPool::sign`] |
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
+mod deadline;
+mod epoch;
 mod error;
 mod handle;
 mod key;
@@ -31,6 +33,6 @@ pub use key::{Input, KeyAlgorithm, KeyAttributes, KeyId, KeyRef, PublicKey};
 pub use module::{Module, ModuleInfo};
 pub use object::{CertificateObject, ObjectInfo};
 pub use pin::{Pin, SoPin};
-pub use pool::SessionPool;
+pub use pool::{Patience, SessionPool};
 pub use session::{Session, SoSession};
 pub use token::{PinState, Token, TokenInfo, TokenSerial};

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,10 +16,17 @@ use cryptoki::{
     slot::{self, Slot},
 };
 
-use crate::{Error, Token, TokenInfo, TokenSerial, error::translate};
+use crate::{
+    Error, Token, TokenInfo, TokenSerial,
+    epoch::{Entered, Epochs},
+    error::translate,
+};
 
 const TOKEN_INFO_TRIES: u32 = 5;
 const TOKEN_INFO_PAUSE: Duration = Duration::from_millis(30);
+
+/// So long calls under way are waited for before a re-initialisation is given up; other calls wait meanwhile.
+const CALLS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// C_Initialize is per process and per library, so loading is too.
 static LOADED: Mutex<BTreeMap<PathBuf, Module>> = Mutex::new(BTreeMap::new());
@@ -33,7 +40,7 @@ struct Inner {
     library: Pkcs11,
     /// Counts C_Initialize. Session numbers start again after each, so a session of an older epoch must not even be
     /// closed: it would close somebody else's.
-    epoch: RwLock<u64>,
+    epoch: Epochs,
     /// Tokens that this process is logged in to. A login covers all sessions of the process, so there is one owner.
     claimed: Mutex<BTreeSet<TokenSerial>>,
 }
@@ -67,7 +74,8 @@ impl Module {
         let failed = |error: P11Error| Error::ModuleLoad { path: path.clone(), detail: error.to_string() };
         let library = Pkcs11::new(&path).map_err(failed)?;
         initialise(&library).map_err(failed)?;
-        let inner = Inner { path: path.clone(), library, epoch: RwLock::new(0), claimed: Mutex::default() };
+        let inner =
+            Inner { path: path.clone(), library, epoch: Epochs::default(), claimed: Mutex::default() };
         let module = Self(Arc::new(inner));
         loaded.insert(path, module.clone());
         Ok(module)
@@ -131,13 +139,14 @@ impl Module {
     }
 
     /// C_Finalize and C_Initialize: the only thing that mends some modules, and the end of every session of this
-    /// process with it. Calls under way are waited for; older sessions answer [`Error::SessionLost`] afterwards.
+    /// process with it. Calls under way are waited for, for a while; older sessions answer [`Error::SessionLost`] afterwards.
     ///
     /// # Errors
-    /// [`Error::ModuleLoad`] when the module does not come back.
+    /// [`Error::ModuleHangs`] when a call does not end: nothing was done; [`Error::ModuleLoad`] when the module does not
+    /// come back.
     pub fn reinitialise(&self) -> Result<(), Error> {
-        let mut epoch = self.0.epoch.write().unwrap_or_else(PoisonError::into_inner);
-        *epoch += 1;
+        let ended = self.0.epoch.end(CALLS_END_WITHIN);
+        let _ended = ended.ok_or_else(|| Error::ModuleHangs { token: TokenSerial::new("-") })?;
         // A failed C_Finalize changes nothing for us: C_Initialize then says that it is already initialised.
         if let Err(error) = self.0.library.clone().finalize() {
             tracing::warn!(%error, "C_Finalize");
@@ -151,8 +160,8 @@ impl Module {
     }
 
     /// Holds off re-initialisation while a call runs.
-    pub(crate) fn epoch(&self) -> RwLockReadGuard<'_, u64> {
-        self.0.epoch.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn epoch(&self) -> Entered<'_> {
+        self.0.epoch.enter()
     }
 
     /// Becomes the one owner of this process's login to a token.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use hsm::{
-    Class, Error, Input, KeyAlgorithm, KeyId, Pin, PinState, PublicKey, SessionPool, Token,
+    Class, Error, Input, KeyAlgorithm, KeyId, Patience, Pin, PinState, PublicKey, SessionPool, Token,
     testing::{SoftHsm, in_softhsm},
 };
 use ring::{digest, signature};
@@ -107,7 +107,13 @@ fn a_module_initialised_anew_is_noticed_and_mended() {
 fn a_token_that_comes_back_signs_again() {
     in_softhsm("a_token_that_comes_back_signs_again", |softhsm| {
         let (token, point) = token_with_key(softhsm);
-        let pool = SessionPool::open_mending_every(&token, pin("123456"), 2, Duration::ZERO).unwrap();
+        let pool = SessionPool::open_with(
+            &token,
+            pin("123456"),
+            2,
+            Patience { reinitialise_every: Duration::ZERO, ..Patience::default() },
+        )
+        .unwrap();
         sign(&pool, b"before").unwrap();
         let away = softhsm.dir().join("away");
         fs::rename(softhsm.tokens_dir(), &away).unwrap();
@@ -129,8 +135,13 @@ fn a_token_that_comes_back_signs_again() {
 fn re_initialisation_is_rare() {
     in_softhsm("re_initialisation_is_rare", |softhsm| {
         let (token, _) = token_with_key(softhsm);
-        let pool =
-            SessionPool::open_mending_every(&token, pin("123456"), 2, Duration::from_secs(3600)).unwrap();
+        let pool = SessionPool::open_with(
+            &token,
+            pin("123456"),
+            2,
+            Patience { reinitialise_every: Duration::from_secs(3600), ..Patience::default() },
+        )
+        .unwrap();
         let away = softhsm.dir().join("away");
         fs::rename(softhsm.tokens_dir(), &away).unwrap();
         fs::create_dir(softhsm.tokens_dir()).unwrap();

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use cryptoki_sys::CK_RV;
@@ -33,22 +35,70 @@ pub(crate) enum End {
     Answer(CK_RV),
     /// Nothing: the process is killed, and nothing is unwound, flushed or closed.
     Kill,
+    /// Nothing: the module itself crashes, and the process with it.
+    Abort,
+    /// Nothing until it is released; then what the real module says.
+    Hang,
+    /// What the real module says; the token was exchanged for another one meanwhile.
+    Swap,
+    /// "Done", with one bit of the signature wrong.
+    Flip,
+    /// "Done", with half of the signature, or of the object's value.
+    Truncate,
 }
 
+/// How often a call that hangs looks whether it is released.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 impl End {
-    /// The answer, if the process lives to give one.
-    pub(crate) fn answer(self) -> CK_RV {
+    /// What happens at the moment of the fault. `Some` is the answer instead of the real one, if the process lives to give
+    /// any; with `None` the call goes on.
+    pub(crate) fn happen(self) -> Option<CK_RV> {
         match self {
-            Self::Answer(code) => code,
+            Self::Answer(code) => Some(code),
             Self::Kill => {
                 let killed =
                     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
                 // Going on would make the test lie.
                 unreachable!("SIGKILL to itself: {killed:?}")
             }
+            Self::Abort => std::process::abort(),
+            Self::Hang => {
+                while !file("P11_FAULT_RELEASE").is_some_and(|release| release.exists()) {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                None
+            }
+            Self::Swap => {
+                if let (Some(next), Some(gone)) = (file("P11_FAULT_SWAP"), file("P11_FAULT_GONE")) {
+                    let swapped = std::fs::rename(&next, gone);
+                    assert!(swapped.is_ok(), "{}: {swapped:?}", next.display());
+                }
+                None
+            }
+            Self::Flip | Self::Truncate => None,
+        }
+    }
+
+    /// Whether this can happen at this function and moment.
+    fn fits(self, function: &str, moment: Moment) -> bool {
+        let signs = ["C_Sign", "C_SignFinal"].contains(&function);
+        match self {
+            Self::Flip => signs && moment == Moment::After,
+            Self::Truncate => {
+                (signs && moment == Moment::After)
+                    || (function == "C_CreateObject" && moment == Moment::Before)
+            }
+            _ => true,
         }
     }
 }
+
+fn file(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
+}
+
+const FORM: &str = "FUNCTION:NTH:before|after:CKR|kill|abort|hang|swap|flip|truncate";
 
 static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
 static CALLS: Mutex<BTreeMap<&str, u64>> = Mutex::new(BTreeMap::new());
@@ -69,7 +119,7 @@ fn by_control(path: &str, function: &'static str) -> Option<(Moment, End)> {
     let known = control.take().filter(|known| known.text == text);
     let mut known = known.unwrap_or_else(|| {
         let faults = parse(text.trim()).unwrap_or_else(|| {
-            eprintln!("{path}: FUNCTION:NTH:before|after:CKR|kill is needed, found {text}");
+            eprintln!("{path}: {FORM} is needed, found {text}");
             std::process::abort()
         });
         Control { text, faults, calls: BTreeMap::new() }
@@ -92,7 +142,7 @@ pub(crate) fn strikes(function: &'static str) -> Option<(Moment, End)> {
         let text = std::env::var("P11_FAULT").unwrap_or_default();
         // A test whose fault is misspelt would pass for the wrong reason.
         parse(&text).unwrap_or_else(|| {
-            eprintln!("P11_FAULT: FUNCTION:NTH:before|after:CKR|kill is needed, found {text}");
+            eprintln!("P11_FAULT: {FORM} is needed, found {text}");
             std::process::abort()
         })
     });
@@ -118,9 +168,15 @@ fn parse_one(text: &str) -> Option<Fault> {
     let nth = nth.parse().ok().filter(|nth| *nth > 0)?;
     let end = match code {
         "kill" => End::Kill,
+        "abort" => End::Abort,
+        "hang" => End::Hang,
+        "swap" => End::Swap,
+        "flip" => End::Flip,
+        "truncate" => End::Truncate,
         code => End::Answer(CK_RV::from_str_radix(code.strip_prefix("0x")?, 16).ok()?),
     };
-    crate::forward::knows(function).then(|| Fault { function: function.to_owned(), nth, moment, end })
+    let possible = crate::forward::knows(function) && end.fits(function, moment);
+    possible.then(|| Fault { function: function.to_owned(), nth, moment, end })
 }
 
 #[cfg(test)]
@@ -143,6 +199,9 @@ mod tests {
             "C_Sign:1:after:30",
             "C_Sign:1:after:killed",
             "C_Dance:1:after:0x30",
+            "C_Sign:1:before:flip",
+            "C_Login:1:after:flip",
+            "C_CreateObject:1:after:truncate",
         ] {
             assert_eq!(parse(bad), None, "{bad}");
         }

@@ -6,12 +6,17 @@
 //! | `P11_FAULT_MODULE` | file of the real module |
 //! | `P11_FAULT_JOURNAL` | file that gets a line before and after each signature |
 //! | `P11_FAULT_CALLS` | file that gets a line for each call that can be disturbed: `FUNCTION NTH` |
-//! | `P11_FAULT` | faults, separated by commas: `FUNCTION:NTH:before\|after:CKR\|kill` |
+//! | `P11_FAULT` | faults, separated by commas: `FUNCTION:NTH:before\|after:WHAT` |
 //! | `P11_FAULT_CONTROL` | file with such faults instead: read at each call, counted from its last change |
 //! | `P11_FAULT_GONE` | control file: while it exists, the tokens named in it (label or serial number, one a line; all when it is empty) are unplugged |
+//! | `P11_FAULT_RELEASE` | control file: calls that hang go on once it exists |
+//! | `P11_FAULT_SWAP` | file that takes the place of `P11_FAULT_GONE` when tokens are exchanged |
+//! | `P11_FAULT_PIN_COUNTERS` | folder for PIN counters: three wrong tries in a row lock a PIN, as SoftHSM never does |
 //!
-//! `C_Sign:2:after:0x30` lets the second C_Sign of the process do its work and then answers CKR_DEVICE_ERROR;
-//! with `kill` the process dies there by SIGKILL. Calls that only ask for the length of a signature neither count nor
+//! `C_Sign:2:after:0x30` lets the second C_Sign of the process do its work and then answers CKR_DEVICE_ERROR. Instead of a
+//! CKR code: `kill` (SIGKILL), `abort` (the module crashes), `hang` (until it is released; then the call goes on), `swap`
+//! (another token is there from now on), `flip` (one bit of the signature is wrong), `truncate` (half of the signature,
+//! or of the new object's value, and "done"). Calls that only ask for the length of a signature neither count nor
 //! stand in the journal.
 #![expect(unsafe_code, reason = "a C library: its whole interface is raw pointers of PKCS#11")]
 #![expect(non_snake_case, reason = "the functions have the standard's names")]
@@ -21,6 +26,7 @@ mod forward;
 mod journal;
 mod plug;
 mod real;
+mod tries;
 
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use cryptoki_sys::{CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID, CK_TOKEN_INFO, CKR_OK};
+use cryptoki_sys::{CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID, CKR_OK};
 
 use crate::real;
 
@@ -42,22 +42,19 @@ pub(crate) fn session_is_gone(session: CK_SESSION_HANDLE) -> bool {
 
 /// The slot of a session.
 pub(crate) fn slot_of(session: CK_SESSION_HANDLE) -> Option<CK_SLOT_ID> {
+    Some(session_info(session)?.slotID)
+}
+
+pub(crate) fn session_info(session: CK_SESSION_HANDLE) -> Option<CK_SESSION_INFO> {
     let get = real::functions()?.C_GetSessionInfo?;
     let mut info = CK_SESSION_INFO::default();
     // SAFETY: `info` can be written.
     let answer = unsafe { get(session, &raw mut info) };
-    (answer == CKR_OK).then_some(info.slotID)
+    (answer == CKR_OK).then_some(info)
 }
 
 fn is_called(slot: CK_SLOT_ID, name: &str) -> bool {
-    let Some(get) = real::functions().and_then(|list| list.C_GetTokenInfo) else {
-        return false;
-    };
-    let mut info = CK_TOKEN_INFO::default();
-    // SAFETY: `info` can be written.
-    if unsafe { get(slot, &raw mut info) } != CKR_OK {
-        return false;
-    }
+    let Some(info) = real::token_info(slot) else { return false };
     let is = |field: &[u8]| String::from_utf8_lossy(field).trim_end() == name.trim();
     is(&info.label) || is(&info.serialNumber)
 }

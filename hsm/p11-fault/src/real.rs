@@ -2,7 +2,7 @@
 
 use std::{ptr, sync::OnceLock};
 
-use cryptoki_sys::{CK_FUNCTION_LIST, CK_RV, CKR_OK};
+use cryptoki_sys::{CK_FUNCTION_LIST, CK_RV, CK_SLOT_ID, CK_TOKEN_INFO, CKR_OK};
 use libloading::Library;
 
 type GetFunctionList = unsafe extern "C" fn(*mut *mut CK_FUNCTION_LIST) -> CK_RV;
@@ -12,6 +12,15 @@ static REAL: OnceLock<Option<CK_FUNCTION_LIST>> = OnceLock::new();
 /// Its functions; `None` when it cannot be loaded.
 pub(crate) fn functions() -> Option<&'static CK_FUNCTION_LIST> {
     REAL.get_or_init(load).as_ref()
+}
+
+/// What the real token in this slot says of itself.
+pub(crate) fn token_info(slot: CK_SLOT_ID) -> Option<CK_TOKEN_INFO> {
+    let get = functions()?.C_GetTokenInfo?;
+    let mut info = CK_TOKEN_INFO::default();
+    // SAFETY: `info` can be written.
+    let answer = unsafe { get(slot, &raw mut info) };
+    (answer == CKR_OK).then_some(info)
 }
 
 fn load() -> Option<CK_FUNCTION_LIST> {

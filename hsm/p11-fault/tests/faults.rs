@@ -2,10 +2,13 @@
 //! pulled token comes back.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use hsm::{
-    Error, Input, KeyAlgorithm, KeyId, Pin, SessionPool, Token,
+    Class, Error, Input, KeyAlgorithm, KeyId, Patience, Pin, PinState, SessionPool, SoPin, Token,
     testing::{SoftHsm, in_softhsm_with},
 };
 
@@ -18,6 +21,9 @@ fn with_faults(test: &str, faults: &str, body: impl FnOnce(&SoftHsm)) {
     let variables = [
         ("P11_FAULT", faults),
         ("P11_FAULT_GONE", "{dir}/gone"),
+        ("P11_FAULT_PIN_COUNTERS", "{dir}"),
+        ("P11_FAULT_RELEASE", "{dir}/release"),
+        ("P11_FAULT_SWAP", "{dir}/swap"),
         ("P11_FAULT_JOURNAL", "{dir}/journal"),
         ("P11_FAULT_MODULE", real.to_str().unwrap()),
         ("SOFTHSM2_MODULE", module.to_str().unwrap()),
@@ -201,4 +207,143 @@ fn a_pool_mends_after_its_token_was_pulled() {
         sign(&pool, 3).unwrap();
         assert_eq!([begun(softhsm, 1), begun(softhsm, 2), begun(softhsm, 3)], [1, 0, 1]);
     });
+}
+
+/// A network HSM that does not answer: its calls are answered for, others go on, and it is back when it answers again.
+#[test]
+fn a_call_that_hangs_holds_up_nothing() {
+    with_faults(
+        "a_call_that_hangs_holds_up_nothing",
+        "C_Sign:2:before:hang,C_Sign:3:after:hang",
+        |softhsm| {
+            let token = token_with_key(softhsm);
+            let patience =
+                Patience { reinitialise_every: Duration::ZERO, answer_within: Duration::from_secs(1) };
+            let pool = SessionPool::open_with(&token, pin(), 1, patience).unwrap();
+            sign(&pool, 1).unwrap();
+            for octet in [2, 3] {
+                let error = sign(&pool, octet).unwrap_err();
+                assert!(matches!(&error, Error::OutcomeUnknown { .. }), "{error}");
+                assert!(matches!(error.cause(), Error::ModuleHangs { .. }), "{error}");
+                assert_eq!(error.class(), Class::Permanent, "never asked for again");
+            }
+            // The only session hangs, and another one that is left to itself: the next caller gets its own.
+            sign(&pool, 4).unwrap();
+            // Calls under way are waited for only so long; then everybody goes on as before.
+            assert!(matches!(softhsm.module().reinitialise(), Err(Error::ModuleHangs { .. })));
+            sign(&pool, 5).unwrap();
+            assert!(!softhsm.module().tokens().unwrap().is_empty());
+            fs::write(softhsm.dir().join("release"), "").unwrap();
+            let until = Instant::now() + Duration::from_secs(30);
+            while softhsm.module().reinitialise().is_err() {
+                assert!(Instant::now() < until, "the calls came back, but the module is not free");
+            }
+            sign(&pool, 6).unwrap();
+            for octet in 1..=6 {
+                assert_eq!(begun(softhsm, octet), 1, "{octet}");
+            }
+        },
+    );
+}
+
+/// When nothing comes back, callers are refused at once and threads are not piled up; one try now and then finds out.
+#[test]
+fn a_module_that_answers_nobody_is_asked_seldom() {
+    let hangs: Vec<String> = (1..=40).map(|nth| format!("C_Sign:{nth}:before:hang")).collect();
+    with_faults("a_module_that_answers_nobody_is_asked_seldom", &hangs.join(","), |softhsm| {
+        let token = token_with_key(softhsm);
+        let patience = Patience { answer_within: Duration::from_millis(300), ..Patience::default() };
+        let pool = SessionPool::open_with(&token, pin(), 2, patience).unwrap();
+        let mut unknown = 0;
+        for octet in 1..=60 {
+            match sign(&pool, octet).unwrap_err() {
+                Error::OutcomeUnknown { .. } => unknown += 1,
+                error => assert!(matches!(error, Error::ModuleHangs { .. }), "{error}"),
+            }
+        }
+        assert!((16..40).contains(&unknown), "tried: {unknown}");
+        assert_eq!(journal(softhsm, "sign begin"), unknown, "what was refused did not reach the module");
+        fs::write(softhsm.dir().join("release"), "").unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        while let Err(error) = sign(&pool, 61) {
+            assert!(!matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+            assert!(Instant::now() < until, "not back after 30 s");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(begun(softhsm, 61), 1);
+    });
+}
+
+#[test]
+fn a_login_that_hangs_is_answered_for() {
+    with_faults("a_login_that_hangs_is_answered_for", "C_Login:3:before:hang", |softhsm| {
+        let token = token_with_key(softhsm);
+        let patience = Patience { answer_within: Duration::from_millis(300), ..Patience::default() };
+        let open = || SessionPool::open_with(&token, pin(), 1, patience);
+        assert!(matches!(open(), Err(Error::ModuleHangs { .. })));
+        assert!(
+            matches!(open(), Err(Error::TokenBusy { .. })),
+            "the PIN is on its way: it is not given twice"
+        );
+        fs::write(softhsm.dir().join("release"), "").unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        while open().is_err() {
+            assert!(Instant::now() < until, "not back after 30 s");
+        }
+    });
+}
+
+#[test]
+fn a_pin_counter_really_locks() {
+    with_faults("a_pin_counter_really_locks", "", |softhsm| {
+        let token = token_with_key(softhsm);
+        let wrong = || Pin::new("654321".to_owned()).unwrap();
+        let state = |token: &Token| token.info().unwrap().pin;
+        for expected in [PinState::CountLow, PinState::FinalTry, PinState::Locked] {
+            let error = token.session(&wrong()).err().unwrap();
+            assert!(matches!(error, Error::PinIncorrect { state, .. } if state == expected), "{error}");
+            assert_eq!(state(&token), expected);
+        }
+        assert!(matches!(token.session(&pin()), Err(Error::PinLocked { .. })), "the right one does not help");
+        assert!(matches!(SessionPool::open(&token, pin(), 1), Err(Error::PinLocked { .. })));
+        softhsm.module().reinitialise().unwrap();
+        assert_eq!(state(&token), PinState::Locked, "the token keeps it");
+        let so_pin = SoPin::new("so-pin-1".to_owned()).unwrap();
+        token.so_session(&so_pin).unwrap().init_user_pin(&pin()).unwrap();
+        assert_eq!(state(&token), PinState::Ok);
+        let session = token.session(&pin()).unwrap();
+        let error = session.change_pin(&wrong(), &pin()).unwrap_err();
+        assert!(matches!(error, Error::PinIncorrect { state: PinState::CountLow, .. }), "{error}");
+        drop(session);
+        token.session(&pin()).unwrap();
+        assert_eq!(state(&token), PinState::Ok, "the right PIN clears it");
+    });
+}
+
+/// Another token lies in the reader from one call to the next: nothing is done on it, and no PIN is given to it.
+#[test]
+fn a_token_exchanged_between_two_calls_is_noticed() {
+    for fault in ["C_Login:4:before:swap", "C_SignInit:1:before:swap", "C_Sign:1:before:swap"] {
+        with_faults("a_token_exchanged_between_two_calls_is_noticed", fault, |softhsm| {
+            let other = softhsm.init_token("other", "so-pin-2", "765432");
+            let token = token_with_key(softhsm);
+            fs::write(softhsm.dir().join("gone"), "other").unwrap();
+            fs::write(softhsm.dir().join("swap"), "unit").unwrap();
+            let result = token.session(&pin()).and_then(|session| {
+                let key = session.find_key(&id())?.unwrap();
+                session.sign(&key, Input::Sha256(&[9; 32]))
+            });
+            let error = result.unwrap_err();
+            assert!(
+                matches!(error.cause(), Error::TokenRemoved { .. } | Error::SessionLost { .. }),
+                "{fault}: {error}"
+            );
+            assert!(matches!(token.session(&pin()), Err(Error::TokenAbsent { .. })), "{fault}");
+            assert_eq!(other.info().unwrap().pin, PinState::Ok, "{fault}: its PIN was not tried");
+            assert_eq!(journal(softhsm, "made=true"), 0, "{fault}: nothing was signed");
+            fs::write(softhsm.dir().join("gone"), "other").unwrap();
+            let session = token.session(&pin()).unwrap();
+            assert!(session.find_key(&id()).unwrap().is_some());
+        });
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hsm::{
-    Class, Error, Input, KeyAlgorithm, KeyId, Pin, SessionPool, Token,
+    Class, Error, Input, KeyAlgorithm, KeyId, Patience, Pin, SessionPool, Token,
     testing::{SoftHsm, in_softhsm_with},
 };
 
@@ -120,7 +120,12 @@ impl Matrix<'_> {
             fs::write(&control, &fault).unwrap();
         }
         let pool = loop {
-            match SessionPool::open_mending_every(&self.token, pin(), 2, Duration::ZERO) {
+            match SessionPool::open_with(
+                &self.token,
+                pin(),
+                2,
+                Patience { reinitialise_every: Duration::ZERO, ..Patience::default() },
+            ) {
                 Ok(pool) => break pool,
                 Err(error) => {
                     told.push(of(&error));
