@@ -39,12 +39,15 @@ fn by_key(database: Database) {
     ca.post("officer", &format!("/api/v1/certificates/{held}/hold"), &Value::Null);
     assert_eq!(standing_of(&ca, &held).0, "held");
     cut_short(&mut ca, &after, &held, &token, 409);
+    let (application, good, token) = ca.issue();
+    assert!(ca.activate(&application, &token).status.success());
+    by_program(&ca, &good, &token);
     let hold = ca.get("auditor", &format!("/api/v1/certificates/{held}/holds"));
     assert_eq!(
         (&hold[0]["outcome"], &hold[0]["ended_by"]),
         (&json!("revoked"), &json!(format!("holder:{held}")))
     );
-    wait(20, "the messages", || ca.notices("key-revoked").len() == 3);
+    wait(20, "the messages", || ca.notices("key-revoked").len() == 4);
     turns(&ca);
     ca.stop_others();
     ca.stop_server();
@@ -52,7 +55,7 @@ fn by_key(database: Database) {
         .rows("audit")
         .into_iter()
         .filter(|entry| entry["action"] == "revoke-certificate" && entry["rule"] == Value::Null);
-    assert_eq!(ends.count(), 3, "each once");
+    assert_eq!(ends.count(), 4, "each once");
     ca.assert_audit_is_clean();
 }
 
@@ -118,6 +121,42 @@ fn as_documented(ca: &Ca, serial: &str, token: &str) {
     assert_eq!((status, &again["title"]), (409, &json!("revoked-for-ever")), "{again}");
     let output = run(&format!("https://{}", ca.https));
     assert!(!output.status.success(), "a new challenge does not change that");
+}
+
+/// `ukey revoke`: a wrong PIN is tried once and revokes nothing; then it is revoked, also as OCSP says; then it was before.
+fn by_program(ca: &Ca, serial: &str, token: &str) {
+    std::fs::write(ca.dir.join("wrong.pin"), "99887766").unwrap();
+    let (server, anchor) = (format!("https://{}", ca.https), ca.path("root.pem"));
+    let run = |pin: &str| {
+        let pin = ca.path(pin);
+        let base = ["revoke", "--server", &server, "--anchor", &anchor, "--token", token];
+        let output = ca.ukey(&[&base[..], &["--yes", "--pin-file", &pin]].concat());
+        (output.status.success(), text(&output))
+    };
+    let (done, said) = run("wrong.pin");
+    assert!(!done && said.contains("口令只试了一次") && !said.contains("99887766"), "{said}");
+    assert_eq!(standing_of(ca, serial).0, "good");
+    let (done, said) = run("unit.pin");
+    assert!(done && said.contains("南京示例科技有限公司") && said.contains("不能恢复"), "{said}");
+    assert!(said.contains("已输错过") && said.contains(&format!("{serial}  已吊销（")), "{said}");
+    assert_eq!(standing_of(ca, serial), revoked());
+    ca.write_certificate(serial);
+    let ocsp = format!("http://{}/ocsp", ca.http);
+    let asked = openssl(&[
+        "ocsp",
+        "-issuer",
+        &ca.path("issuing.pem"),
+        "-cert",
+        &ca.path("unit.pem"),
+        "-url",
+        &ocsp,
+        "-CAfile",
+        &anchor,
+    ]);
+    assert!(text(&asked).contains("unit.pem: revoked"), "{}", text(&asked));
+    // The portal and every login refuse it now; the key still says whose it is.
+    let (done, said) = run("unit.pin");
+    assert!(done && said.contains("此前已吊销"), "{said}");
 }
 
 /// Signed once, sent to a server that dies, and sent again with the same challenge.

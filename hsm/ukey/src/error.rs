@@ -123,6 +123,18 @@ pub enum Error {
         /// What is still to be paid.
         outstanding: ca_core::Fen,
     },
+    /// Nobody confirmed what cannot be undone: the person said no, or there was nobody to ask.
+    #[error("the revocation was not confirmed")]
+    NotConfirmed {
+        /// There was somebody, who said no.
+        declined: bool,
+    },
+    /// No certificate on the token could be revoked: the CA knows none of them, or their keys are gone.
+    #[error("nothing on token {token} could be revoked")]
+    NothingRevoked {
+        /// Serial number of the token.
+        token: String,
+    },
     /// One step of a trial failed; it was told already.
     #[error("the trial failed at step {0}")]
     Trial(&'static str),

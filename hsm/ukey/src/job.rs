@@ -184,13 +184,16 @@ fn prove(session: &Session, cka_id: &KeyId, challenge: &[u8; 32]) -> Result<Done
 }
 
 /// With SHA-256, in the form that X.509 writes it.
-fn sign(session: &Session, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(crate) fn sign(session: &Session, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, Error> {
     if key.algorithm() != KeyAlgorithm::EcP256 {
-        return Ok(session.sign(key, Input::Message(message))?);
+        return session.sign(key, Input::Message(message));
     }
     let raw = session.sign(key, Input::Sha256(&sha256(message)))?;
-    ca_core::ecdsa_der(&raw)
-        .map_err(|_| Failure::Command("the token's signature has not the length of P-256's"))
+    let wrong = || Error::Encoding {
+        token: session.token().clone(),
+        what: "a signature has not the length of P-256's",
+    };
+    ca_core::ecdsa_der(&raw).map_err(|_| wrong())
 }
 
 fn signature_algorithm(key: &KeyRef) -> SignatureAlgorithm {

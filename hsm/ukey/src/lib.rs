@@ -12,6 +12,7 @@ mod error;
 pub mod fetch;
 pub mod home;
 pub mod job;
+pub mod key_revocation;
 pub mod pin_rule;
 pub mod protocol;
 pub mod renewal;

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod renewal;
+mod revocation;
 mod root;
 mod standing;
 mod trial;

@@ -5,6 +5,7 @@ mod common;
 
 use std::{io::Write, process::Stdio};
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hsm::{Pin, PinState, Token, testing::in_softhsm};
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ fn help_is_complete() {
         &["pin", "change", "--help"],
         &["activate", "--help"],
         &["renew", "--help"],
+        &["revoke", "--help"],
         &["test", "--help"],
         &["root", "install", "--help"],
         &["root", "remove", "--help"],
@@ -302,4 +304,100 @@ fn the_api_is_called_with_the_token() {
         let last = server.received().pop().unwrap();
         assert_eq!((last.body, last.idempotency_key.as_deref()), (json!({ "name": "x" }), Some("k-1")));
     });
+}
+
+#[test]
+fn a_certificate_is_revoked_with_its_key() {
+    in_softhsm("a_certificate_is_revoked_with_its_key", |softhsm| {
+        let ca = Ca::new();
+        let server = Server::start(&ca, |number, _| match number {
+            0 | 2 | 4 | 6 => {
+                Reply::Json(200, json!({ "challenge": "Y2hhbGxlbmdl", "text": "sign this instead" }))
+            }
+            1 => Reply::Json(200, json!({ "revoked_at": "2026-11-26T12:00:00Z" })),
+            3 | 5 => Reply::Json(409, json!({ "title": "revoked-for-ever" })),
+            _ => Reply::Json(404, json!({ "title": "not-found" })),
+        });
+        let token = personalised(softhsm, &ca, "南京签印科技", "ec-p256");
+        let der = token.certificates().unwrap().remove(0).der;
+        let number = ukey::certificate::read(&der).unwrap().serial_hex;
+        let root = ca.root_pem(softhsm.dir());
+        let (good, wrong) = (secret(softhsm, "good", "271828"), secret(softhsm, "wrong", "314159"));
+        let base = ["revoke", "--server", &server.url, "--anchor", root.to_str().unwrap(), "--pin-file"];
+        let revoke = |more: &[&str]| {
+            let (code, out, error) = run(with_module(&[&base[..], more].concat()));
+            let hide =
+                |text: String| text.replace(&number, "NUMBER").replace(token.serial().as_str(), "TOKEN");
+            (code, without_days(&hide(out)), hide(error))
+        };
+        let mut text = String::new();
+        let mut told = |name: &str, (code, out, error): (i32, String, String)| {
+            text.push_str(&format!("[{name}] {code}\n{out}{error}"));
+        };
+
+        // Nobody confirmed, or another certificate was meant: the server hears nothing, and no PIN is tried.
+        told("nobody confirms", revoke(&[&good]));
+        told("nobody confirms, for programs", revoke(&[&good, "--json"]));
+        told("another one is meant", revoke(&[&wrong, "--yes", "--serial", "0badc0de"]));
+        assert!(server.received().is_empty());
+        told("revoked", revoke(&[&good, "--yes"]));
+        let sent = server.received();
+        assert_eq!(
+            (sent[0].path.as_str(), &sent[0].body),
+            ("/api/v1/key-revocations/challenge", &json!({ "serial": number }))
+        );
+        assert!(sent.iter().all(|received| received.certificate.is_empty()), "no certificate is offered");
+        let serial = ca_verifier::Serial::from_hex(&number).unwrap();
+        let signed = ca_core::key_revocation_text(&serial, "Y2hhbGxlbmdl");
+        let signature = BASE64.decode(sent[1].body["signature"].as_str().unwrap()).unwrap();
+        ca_core::verify_with_certificate(&der, signed.as_bytes(), &signature).unwrap();
+        told("a second time", revoke(&[&good, "--yes", "--lang", "en", "--serial", &number]));
+        told("a second time, for programs", revoke(&[&good, "--yes", "--json"]));
+        told("not the server's", revoke(&[&good, "--yes", "--lang", "en"]));
+        assert_eq!(server.received().len(), 8);
+        insta::assert_snapshot!(text);
+        assert_eq!(token.info().unwrap().pin, PinState::Ok);
+    });
+}
+
+#[test]
+fn a_wrong_pin_is_tried_once_and_revokes_nothing() {
+    in_softhsm("a_wrong_pin_is_tried_once_and_revokes_nothing", |softhsm| {
+        let ca = Ca::new();
+        let server = Server::start(&ca, |_, _| Reply::Json(200, json!({ "challenge": "Y2hhbGxlbmdl" })));
+        let token = personalised(softhsm, &ca, "unit", "rsa-2048");
+        let root = ca.root_pem(softhsm.dir());
+        let wrong = secret(softhsm, "wrong", "314159");
+        let (code, _, error) = run(with_module(&[
+            "revoke",
+            "--server",
+            &server.url,
+            "--anchor",
+            root.to_str().unwrap(),
+            "--pin-file",
+            &wrong,
+            "--yes",
+        ]));
+        assert_eq!(
+            (code, error.contains("口令只试了一次"), error.contains("314159")),
+            (1, true, false),
+            "{error}"
+        );
+        assert_eq!(server.received().len(), 1, "the challenge, and nothing that revokes");
+        token.module().reinitialise().unwrap();
+        assert_eq!(token.info().unwrap().pin, PinState::CountLow);
+        assert!(accepts(&token, "271828"));
+    });
+}
+
+/// Days left depend on the day.
+fn without_days(text: &str) -> String {
+    let hidden = |line: &str| match (line.find("剩余 "), line.rfind(" 天")) {
+        (Some(start), Some(end)) => format!("{}剩余 DAYS{}", &line[..start], &line[end..]),
+        _ => match (line.find("4096-01-01, "), line.rfind(" days left")) {
+            (Some(start), Some(end)) => format!("{}4096-01-01, DAYS{}", &line[..start], &line[end..]),
+            _ => line.to_owned(),
+        },
+    };
+    text.lines().map(|line| hidden(line) + "\n").collect()
 }

@@ -109,13 +109,13 @@ fn keys_choose_errors_come_back_to_the_menu_and_no_pin_is_shown() {
         let token = personalised(softhsm, &ca, "南京签印科技", "ec-p256");
         let mut person = Terminal::start(softhsm.dir(), "zh_CN.UTF-8", true);
         person.wait("▶ 1  查看 U-key 与证书状态");
-        person.wait("  7  退出");
+        person.wait("  8  退出");
         person.press("1");
         person.wait("不需要口令");
         person.wait("有效至 4096-01-01");
         person.wait("按任意键返回菜单");
         person.press(" ");
-        person.wait("  7  退出");
+        person.wait("  8  退出");
 
         // The old PIN is wrong: tried once, told, and the menu is there again.
         person.press(DOWN);
@@ -131,7 +131,7 @@ fn keys_choose_errors_come_back_to_the_menu_and_no_pin_is_shown() {
         person.wait("按任意键返回菜单");
         person.press("x");
         person.wait("▶ 3  修改口令");
-        person.wait("  7  退出");
+        person.wait("  8  退出");
         token.module().reinitialise().unwrap();
         assert_eq!(token.info().unwrap().pin, PinState::CountLow);
 
@@ -142,8 +142,8 @@ fn keys_choose_errors_come_back_to_the_menu_and_no_pin_is_shown() {
         person.wait("的口令已修改");
         person.wait("按任意键返回菜单");
         person.press(" ");
-        person.wait("  7  退出");
-        for (key, marked) in [(UP, "▶ 2"), (UP, "▶ 1"), (UP, "▶ 7")] {
+        person.wait("  8  退出");
+        for (key, marked) in [(UP, "▶ 2"), (UP, "▶ 1"), (UP, "▶ 8")] {
             person.press(key);
             person.wait(marked);
         }
@@ -178,7 +178,7 @@ fn what_is_typed_once_is_remembered() {
         person.wait("All hold: this token can be used.");
         person.wait("Press any key");
         person.press(" ");
-        person.wait("  7  Quit");
+        person.wait("  8  Quit");
         person.press("q");
         assert_eq!(person.ends().0, 0);
 
@@ -191,7 +191,7 @@ fn what_is_typed_once_is_remembered() {
         person.wait("✓ Login: done, as Unit");
         person.wait("Press any key");
         person.press(" ");
-        person.wait("  7  Quit");
+        person.wait("  8  Quit");
         person.press("\x1b");
         assert_eq!(person.ends().0, 0);
     });
@@ -219,9 +219,46 @@ fn a_root_is_compared_at_the_terminal() {
             person.press(" ");
         }
         assert!(kept.exists());
-        person.wait("  7  退出");
-        person.press("7");
+        person.wait("  8  退出");
+        person.press("8");
         assert_eq!(person.ends().0, 0);
+    });
+}
+
+#[test]
+fn a_certificate_is_revoked_only_after_the_word() {
+    in_softhsm("a_certificate_is_revoked_only_after_the_word", |softhsm| {
+        let ca = Ca::new();
+        let token = personalised(softhsm, &ca, "南京签印科技", "ec-p256");
+        let server = Server::start(&ca, |number, _| match number {
+            0 => Reply::Json(200, json!({ "challenge": "Y2g" })),
+            _ => Reply::Json(200, json!({ "revoked_at": "2026-11-26T12:00:00Z" })),
+        });
+        let settings = softhsm.dir().join(".config/qianyin");
+        std::fs::create_dir_all(&settings).unwrap();
+        std::fs::copy(ca.root_pem(softhsm.dir()), settings.join("root.pem")).unwrap();
+        let mut person = Terminal::start(softhsm.dir(), "zh_CN.UTF-8", true);
+        for (word, says) in
+            [("是", "没有确认，什么也没有吊销。"), ("吊销", "已吊销（2026-11-26T12:00:00Z）。")]
+        {
+            person.wait("  8  退出");
+            person.press("7");
+            person.answer("CA 服务器地址，https://…", &server.url);
+            person.wait("有效至 4096-01-01");
+            person.answer("请输入“吊销”后按回车：", word);
+            if word == "吊销" {
+                person.answer("的口令（状态：正常）：", "271828");
+            }
+            person.wait(says);
+            person.wait("按任意键返回菜单");
+            person.press(" ");
+            assert_eq!(server.received().len(), if word == "吊销" { 2 } else { 0 });
+        }
+        person.wait("  8  退出");
+        person.press("8");
+        let (code, shown) = person.ends();
+        assert_eq!((code, shown.contains("271828")), (0, false));
+        assert_eq!(token.info().unwrap().pin, PinState::Ok);
     });
 }
 

@@ -7,6 +7,7 @@ mod doctor;
 mod enrol;
 mod pin;
 mod renew;
+mod revoke;
 mod root;
 mod status;
 mod test;
@@ -64,6 +65,8 @@ enum Command {
     Activate(activate::Arguments),
     /// 在本 U-key 上续期：已审核并缴费的续期申请 / Renew on this token, once the renewal is approved and paid
     Renew(renew::Arguments),
+    /// 用 U-key 中的密钥吊销证书，不可恢复 / Revoke the certificates for ever, with their own keys
+    Revoke(revoke::Arguments),
     /// 初始化一个空白 U-key（工作人员） / Initialise a blank token (staff)
     Init(enrol::Init),
     /// 在 U-key 内生成密钥并导出证书请求（工作人员） / Make a key pair on the token and its request (staff)
@@ -129,6 +132,7 @@ pub(crate) fn run(cli: Cli, voice: &Arc<Voice>) -> Result<(), Error> {
         Command::Pin(command) => pin::run(&module, command, voice),
         Command::Activate(arguments) => activate::run(&module, arguments, voice),
         Command::Renew(arguments) => renew::run(&module, arguments, voice),
+        Command::Revoke(arguments) => revoke::run(&module, &arguments, voice),
         Command::Init(arguments) => enrol::init(&module, arguments, voice),
         Command::Request(arguments) => enrol::request(&module, &arguments, voice),
         Command::Install(arguments) => enrol::install(&module, &arguments, voice),

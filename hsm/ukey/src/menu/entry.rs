@@ -11,18 +11,20 @@ pub(super) enum Entry {
     Renew,
     Test,
     InstallRoot,
+    Revoke,
     Quit,
 }
 
 impl Entry {
     /// In the order in which they are shown; the last one leaves.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Status,
         Self::Activate,
         Self::ChangePin,
         Self::Renew,
         Self::Test,
         Self::InstallRoot,
+        Self::Revoke,
         Self::Quit,
     ];
 
@@ -34,6 +36,7 @@ impl Entry {
             Self::Renew => voice.pick("续期", "Renew"),
             Self::Test => voice.pick("试用：签名并登录门户", "Test: sign and log in to the portal"),
             Self::InstallRoot => voice.pick("安装 CA 根证书", "Install the CA's root certificate"),
+            Self::Revoke => voice.pick("吊销证书（不可恢复）", "Revoke the certificate (cannot be undone)"),
             Self::Quit => voice.pick("退出", "Quit"),
         }
     }
@@ -63,6 +66,10 @@ impl Entry {
             Self::InstallRoot => voice.pick(
                 "下载 CA 根证书，由您与收据核对指纹后安装，门户才不会被当作不可信。",
                 "The CA's root is fetched, you compare it with the receipt, and it is installed, so that the portal is trusted.",
+            ),
+            Self::Revoke => voice.pick(
+                "先列出将吊销的证书；输入“吊销”确认后，才用 U-key 签名并提交。只想暂停使用，请拨打挂失电话。",
+                "What will be revoked is shown first; nothing happens until the word revoke is typed. To suspend it only, call the hotline.",
             ),
             Self::Quit => "",
         }

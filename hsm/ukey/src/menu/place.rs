@@ -44,8 +44,12 @@ impl<'a> Place<'a> {
         match entry {
             Entry::Status => run(&["status"]),
             Entry::ChangePin => run(&["pin", "change"]),
-            Entry::Activate | Entry::Renew => {
-                let word = if entry == Entry::Activate { "activate" } else { "renew" };
+            Entry::Activate | Entry::Renew | Entry::Revoke => {
+                let word = match entry {
+                    Entry::Activate => "activate",
+                    Entry::Renew => "renew",
+                    _ => "revoke",
+                };
                 let server = self.server()?;
                 self.command(Some(&path), &[word, "--server", &server])
             }

@@ -126,6 +126,41 @@ fn roots(error: &Error) -> Option<(&'static str, Texts<'_>, Texts<'_>)> {
             (format!("{origin} 不是 CA 证书。"), "请核对地址或文件。"),
             (format!("{origin} is no CA certificate."), "Check the address or the file."),
         ),
+        other => return revocation(other),
+    })
+}
+
+fn revocation(error: &Error) -> Option<(&'static str, Texts<'_>, Texts<'_>)> {
+    Some(match error {
+        Error::NotConfirmed { declined: true } => (
+            "not-confirmed",
+            ("没有确认，什么也没有吊销。".to_owned(), "确要吊销的，请重新运行并输入“吊销”。"),
+            (
+                "It was not confirmed; nothing was revoked.".to_owned(),
+                "To revoke, run it again and type the word `revoke`.",
+            ),
+        ),
+        Error::NotConfirmed { declined: false } => (
+            "not-confirmed",
+            ("没有人确认，什么也没有吊销。".to_owned(), "请在终端运行并输入“吊销”，或加 --yes。"),
+            (
+                "There was nobody to confirm it; nothing was revoked.".to_owned(),
+                "Run it at a terminal and type the word `revoke`, or add --yes.",
+            ),
+        ),
+        Error::NothingRevoked { token } => (
+            "nothing-revoked",
+            (
+                format!("U-key {token} 中没有可由此 CA 吊销的证书，什么也没有吊销。"),
+                "请核对服务器地址；仍要吊销的，请拨打挂失电话或到柜台办理。",
+            ),
+            (
+                format!(
+                    "Nothing on token {token} is a certificate that this CA can revoke; nothing was revoked."
+                ),
+                "Check the server's address; to have it revoked all the same, call the hotline or go to the counter.",
+            ),
+        ),
         other => return machine(other),
     })
 }
