@@ -14,7 +14,7 @@ pub fn ocsp_question(id: &CertId, nonce: &[u8]) -> Vec<u8> {
 /// The DER request about several certificates at once; without a nonce the answer may be one that was signed before.
 #[must_use]
 pub fn ocsp_questions(ids: &[CertId], nonce: Option<&[u8]>) -> Vec<u8> {
-    let questions: Vec<u8> = ids.iter().flat_map(|id| sequence(&[&sequence(&[id.der()])])).collect();
+    let questions: Vec<u8> = ids.iter().flat_map(|id| sequence(&[id.der()])).collect();
     let questions = sequence(&[&questions]);
     let extensions = nonce.map_or_else(Vec::new, |nonce| {
         let extension = sequence(&[&oid(ID_PKIX_OCSP_NONCE), &octets(&octets(nonce))]);

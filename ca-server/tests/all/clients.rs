@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Ca, Database, USCC, curl, openssl, root, text, wait};
+use crate::support::{Ca, Database, USCC, curl, openssl, root, rows, text, wait};
 
 #[test]
 fn from_issue_to_refusal() {
@@ -279,6 +279,29 @@ fn several_in_one_question(ca: &Ca, serial: &str) {
     }
     let root = ca.path("root.pem");
     assert!(ask(&["-issuer", &root, "-serial", "0x01"]).contains("unauthorized"));
+}
+
+/// The server dies with a signature in its hands. Nobody knows the certificate, and whoever has it does not hear "good".
+#[test]
+fn a_burned_serial_number_is_revoked() {
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.serve(&[("QIANYIN_CRASH", "sign:after")]);
+    ca.start_counter(&[]);
+    let (application, token) = (ca.paid_application(), ca.blank_token());
+    ca.claim(&application, &token);
+    wait(60, "the crash", || ca.server_is_gone());
+    let open =
+        rows(&ca).into_iter().find(|row| row["table"] == "intent" && row["application"] == *application);
+    let serial = open.unwrap()["serial"].as_str().unwrap().to_owned();
+    ca.serve(&[]);
+    let number = format!("0x{serial}");
+    let answer = ocsp_of_serial(&ca, "issuing.pem", &number);
+    assert!(
+        answer.contains("Response verify OK") && answer.contains(&format!("{number}: revoked")),
+        "{answer}"
+    );
+    ca.stop_others();
+    ca.stop_server();
 }
 
 /// None of 100,000 numbers that the CA could have drawn is known; `QIANYIN_OCSP_RANDOM` asks for more.
