@@ -170,7 +170,7 @@ fn status_as_openssl_sees_it(ca: &Ca) {
     assert!(ocsp_of_serial(ca, "root.pem", "0x01").contains("unauthorized"));
 }
 
-/// RFC 9919 §6, RFC 9111: who may keep what, to the second; each way that a client may write the question.
+/// RFC 9919, RFC 9111: who may keep what, to the second; each way that a client may write the question.
 fn ocsp_over_http(ca: &Ca) {
     let escaped: String = base64_of(&ca.path("question.der"))
         .bytes()
