@@ -60,9 +60,9 @@ async fn ocsp_post(State(app): State<Arc<App>>, request: Bytes) -> Response {
     (ocsp_headers(&answer), answer.der.clone()).into_response()
 }
 
-/// RFC 9919 (RFC 5019 §6.2), and RFC 9111 §5.3 where it meets our own rule: Expires is nextUpdate to the second, as long as anybody
-/// may rely on the answer, while max-age, which every cache since HTTP/1.1 must take before Expires, has it asked for again
-/// after one second, because a revocation must be seen within seconds here. The ETag makes that cheap.
+/// RFC 9919 (RFC 5019 §6.2), and RFC 9111 §5.3 where it meets our own rule: Expires is nextUpdate to the second, as long as
+/// anybody may rely on the answer, while max-age, which every cache since HTTP/1.1 must take before Expires, has it asked
+/// for again after one second, because a revocation must be seen within seconds here. The ETag makes that cheap.
 fn ocsp_headers(answer: &SignedAnswer) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/ocsp-response"));
