@@ -93,8 +93,8 @@ pub use lint::{Finding, LintContext, lint};
 pub use money::Fen;
 pub use notice::{DeliveryCommand, DeliveryState, NoticeAbout, NoticeChannel, NoticeKind};
 pub use ocsp::{
-    CertAnswer, CertId, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
-    PreparedOcsp, Responder, ocsp_error, ocsp_question,
+    CertAnswer, CertId, CertIdForm, HashAlgorithm, OcspAnswer, OcspError, OcspPlan, OcspRefusal, OcspRequest,
+    PreparedOcsp, Responder, ocsp_error, ocsp_question, ocsp_questions,
 };
 pub use online_payment::{OnlinePayment, OnlinePaymentCommand, OnlinePaymentState};
 pub use people::{

@@ -95,11 +95,29 @@ same nginx "http://127.0.0.1:$port/answer"
 cmp "$WORK/got" "$WORK/www/answer"
 same "ocsp GET" "http://$CA_HTTP/ocsp/$path"
 post "ocsp POST" "$WORK/request.der"
-static=$(load "http://127.0.0.1:$port/answer")
-get=$(load "http://$CA_HTTP/ocsp/$path")
-post=$(load -s "$WORK/post.lua" "http://$CA_HTTP/ocsp")
-nonce=$(load -s "$WORK/nonce.lua" "http://$CA_HTTP/ocsp")
+# What the server's processors spent, in clock ticks: user and system time of the whole process.
+server_pid=${PIDS[-1]}
+ticks() { awk '{print $14 + $15}' "/proc/$server_pid/stat"; }
+closing=(-H "Connection: close")
 echo "ocsp   each answer 200 with $(stat -c %s "$WORK/www/answer") octets; with a nonce it is signed anew"
-for row in "nginx-static:$static" "ocsp-GET-cached:$get" "ocsp-POST-cached:$post" "ocsp-POST-nonce:$nonce"; do
-    awk -v n="${row%%:*}" -v v="${row#*:}" -v s="$static" 'BEGIN {printf "ocsp   %-18s %9.0f/s  ratio to nginx %.2f\n", n, v, v / s}'
-done
+report() { # report NAME RATE NGINX TICKS
+    awk -v n="$1" -v v="$2" -v s="$3" -v t="$4" -v h="$(getconf CLK_TCK)" -v e="$SECONDS_EACH" \
+        'BEGIN {printf "ocsp   %-22s %9.0f/s  ratio to nginx %.2f%s\n", n, v, v / s, t ? sprintf("  CPU %.1f µs each", t / h * 1e6 / (v * e)) : ""}'
+}
+measure() { # measure NAME NGINX LOAD-ARGUMENTS...
+    local name=$1 static=$2 before rate; shift 2
+    before=$(ticks); rate=$(load "$@")
+    report "$name" "$rate" "$static" $(($(ticks) - before))
+}
+static=$(load "http://127.0.0.1:$port/answer")
+report nginx-static "$static" "$static" 0
+measure GET-cached "$static" "http://$CA_HTTP/ocsp/$path"
+measure POST-cached "$static" -s "$WORK/post.lua" "http://$CA_HTTP/ocsp"
+measure POST-nonce "$static" -s "$WORK/nonce.lua" "http://$CA_HTTP/ocsp"
+static=$(load "${closing[@]}" "http://127.0.0.1:$port/answer")
+report nginx-static-close "$static" "$static" 0
+measure GET-cached-close "$static" "${closing[@]}" "http://$CA_HTTP/ocsp/$path"
+measure POST-cached-close "$static" "${closing[@]}" -s "$WORK/post.lua" "http://$CA_HTTP/ocsp"
+
+echo "== OCSP without HTTP: RANDOM_SERIALS serial numbers that were never issued, cached answers, nonces beside ring's raw signatures"
+"$BIN/ca-server" --lang en bench --dir "$WORK/responder" --policies "$POLICIES" --ocsp "${RANDOM_SERIALS:-10000000}"

@@ -33,6 +33,45 @@ pub(crate) struct Config {
     pub(crate) gateways: Vec<GatewayConfig>,
     #[serde(default)]
     pub(crate) receipts: Receipts,
+    /// Not written by the ceremony: what is left out follows the machine.
+    #[serde(default, skip_serializing)]
+    pub(crate) ocsp: OcspConfig,
+}
+
+/// What this instance spends on OCSP.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OcspConfig {
+    /// Answers kept in memory, of about 1.5 KB each.
+    #[serde(default = "cached_default")]
+    pub(crate) cached: usize,
+    /// Threads that sign at once for those who sent a nonce, and as many for first answers.
+    #[serde(default = "signers_default")]
+    pub(crate) signers: usize,
+}
+
+impl Default for OcspConfig {
+    fn default() -> Self {
+        Self { cached: cached_default(), signers: signers_default() }
+    }
+}
+
+impl OcspConfig {
+    fn check(&self) -> Result<(), String> {
+        if !(1..=64).contains(&self.signers) || self.cached > 20_000_000 {
+            return Err("[ocsp] signers must be 1 to 64, cached at most 20000000".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn cached_default() -> usize {
+    200_000
+}
+
+/// Half of the cores, so that cached answers have the other half.
+fn signers_default() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 /// Where the server listens.
@@ -319,6 +358,7 @@ impl Config {
             let detail = format!("serial_prefix must be 1 to 127, found {}", config.serial_prefix);
             return Err(Failure::Config { file: path.to_owned(), detail });
         }
+        config.ocsp.check().map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;
         check_gateways(&config.gateways)
             .map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;
         config.receipts.check().map_err(|detail| Failure::Config { file: path.to_owned(), detail })?;

@@ -62,6 +62,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     println!("ca-server ready http://{} https://{}", plain.local_addr()?, secure.local_addr()?);
     let mut workers = vec![
         tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
+        tokio::spawn(keep_answers_ready(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keep_days(Arc::clone(&app), stopping.clone())),
         tokio::spawn(every_hour(Arc::clone(&app), stopping.clone())),
         tokio::spawn(route_notices(Arc::clone(&app), stopping.clone())),
@@ -117,6 +118,14 @@ async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<b
             Err(problem) => tracing::error!(cause = ?problem.cause(), "CRL: {}", problem.rule.name()),
         }
         tokio::time::sleep(STATUS_POLL).await;
+    }
+}
+
+/// What is half made at the end is not needed any more.
+async fn keep_answers_ready(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = app.keep_answers_ready() => {}
+        _ = stopping.wait_for(|stop| *stop) => {}
     }
 }
 

@@ -23,11 +23,34 @@ impl HashAlgorithm {
     }
 }
 
+/// How a client writes CertIDs. With the serial number it fixes every octet of one that is about a certificate of ours, so
+/// an answer can be signed ahead of the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CertIdForm {
+    /// Which hash names the issuer.
+    pub hash: HashAlgorithm,
+    /// Whether the hash algorithm's parameters are NULL, as OpenSSL and nginx write them, or absent.
+    pub null_parameters: bool,
+}
+
+impl CertIdForm {
+    /// What most clients send.
+    pub const USUAL: Self = Self { hash: HashAlgorithm::Sha1, null_parameters: true };
+
+    /// Every one that is read.
+    pub const ALL: [Self; 4] = [
+        Self::USUAL,
+        Self { hash: HashAlgorithm::Sha1, null_parameters: false },
+        Self { hash: HashAlgorithm::Sha256, null_parameters: true },
+        Self { hash: HashAlgorithm::Sha256, null_parameters: false },
+    ];
+}
+
 /// One CertID, with its octets as the client wrote them: answers echo them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertId {
     pub(super) der: Vec<u8>,
-    pub(super) hash: HashAlgorithm,
+    pub(super) form: CertIdForm,
     pub(super) name_hash: Vec<u8>,
     pub(super) key_hash: Vec<u8>,
     pub(super) serial: Serial,
@@ -35,26 +58,47 @@ pub struct CertId {
 
 impl CertId {
     /// The CertID that clients send for a certificate of `issuer`, with NULL parameters as OpenSSL and nginx write
-    /// them. For answers signed ahead of the question.
+    /// them.
     #[must_use]
     pub fn of(issuer: &Issuer, hash: HashAlgorithm, serial: Serial) -> Self {
-        let (name_hash, key_hash) = hashes(issuer, hash);
-        let algorithm = sequence(&[&encode::oid(hash.oid()), &[5, 0]]);
+        Self::in_form(issuer, CertIdForm { hash, null_parameters: true }, serial)
+    }
+
+    /// The CertID for a certificate of `issuer` as clients of this kind write it. For answers signed ahead of the
+    /// question.
+    #[must_use]
+    pub fn in_form(issuer: &Issuer, form: CertIdForm, serial: Serial) -> Self {
+        let (name_hash, key_hash) = match form.hash {
+            HashAlgorithm::Sha1 => (issuer.sha1().0.to_vec(), issuer.sha1().1.to_vec()),
+            HashAlgorithm::Sha256 => (issuer.sha256().0.to_vec(), issuer.sha256().1.to_vec()),
+        };
+        let parameters: &[u8] = if form.null_parameters { &[5, 0] } else { &[] };
+        let algorithm = sequence(&[&encode::oid(form.hash.oid()), parameters]);
         let serial_der = encode::tlv(0x02, serial.as_bytes());
         let der = sequence(&[&algorithm, &octets(&name_hash), &octets(&key_hash), &serial_der]);
-        Self { der, hash, name_hash, key_hash, serial }
+        Self { der, form, name_hash, key_hash, serial }
     }
 
     /// Whether the question is about a certificate of `issuer`.
     #[must_use]
     pub fn is_of(&self, issuer: &Issuer) -> bool {
-        hashes(issuer, self.hash) == (self.name_hash.clone(), self.key_hash.clone())
+        let named = |name: &[u8], key: &[u8]| self.name_hash == name && self.key_hash == key;
+        match self.form.hash {
+            HashAlgorithm::Sha1 => named(&issuer.sha1().0, &issuer.sha1().1),
+            HashAlgorithm::Sha256 => named(&issuer.sha256().0, &issuer.sha256().1),
+        }
+    }
+
+    /// How it is written.
+    #[must_use]
+    pub fn form(&self) -> CertIdForm {
+        self.form
     }
 
     /// Which hash names the issuer.
     #[must_use]
     pub fn hash(&self) -> HashAlgorithm {
-        self.hash
+        self.form.hash
     }
 
     /// Hash of the issuer's name.
@@ -79,12 +123,5 @@ impl CertId {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
-    }
-}
-
-fn hashes(issuer: &Issuer, hash: HashAlgorithm) -> (Vec<u8>, Vec<u8>) {
-    match hash {
-        HashAlgorithm::Sha1 => (issuer.sha1().0.to_vec(), issuer.sha1().1.to_vec()),
-        HashAlgorithm::Sha256 => (issuer.sha256().0.to_vec(), issuer.sha256().1.to_vec()),
     }
 }

@@ -13,7 +13,7 @@ mod response;
 #[cfg(test)]
 mod testing;
 
-pub use cert_id::{CertId, HashAlgorithm};
-pub use question::ocsp_question;
+pub use cert_id::{CertId, CertIdForm, HashAlgorithm};
+pub use question::{ocsp_question, ocsp_questions};
 pub use request::{OcspRefusal, OcspRequest};
 pub use response::{CertAnswer, OcspAnswer, OcspError, OcspPlan, PreparedOcsp, Responder, ocsp_error};

@@ -4,7 +4,7 @@ use ca_verifier::Serial;
 use der::{Decode, Encode};
 use x509_ocsp::Request;
 
-use super::{CertId, HashAlgorithm, OcspError};
+use super::{CertId, CertIdForm, HashAlgorithm, OcspError};
 
 const OCTETS_MAX: usize = 8 * 1024;
 const IDS_MAX: usize = 16;
@@ -163,17 +163,15 @@ fn id(request: &Request) -> Result<CertId, OcspRefusal> {
         }
     };
     let parameters = id.hash_algorithm.parameters.as_ref().map(Encode::to_der);
-    let null_or_absent = match parameters {
-        None => true,
-        Some(der) => der.is_ok_and(|der| der == NULL),
-    };
+    let null_parameters = parameters.is_some();
+    let null_or_absent = parameters.is_none_or(|der| der.is_ok_and(|der| der == NULL));
     let (name_hash, key_hash) = (id.issuer_name_hash.as_bytes(), id.issuer_key_hash.as_bytes());
     if !null_or_absent || name_hash.len() != length || key_hash.len() != length {
         return Err(OcspRefusal::Form);
     }
     Ok(CertId {
         der: id.to_der().map_err(|_| OcspRefusal::Form)?,
-        hash,
+        form: CertIdForm { hash, null_parameters },
         name_hash: name_hash.to_vec(),
         key_hash: key_hash.to_vec(),
         serial: Serial::from_content(id.serial_number.as_bytes()).map_err(|_| OcspRefusal::Serial)?,
@@ -223,6 +221,16 @@ mod tests {
         let read = OcspRequest::read(&request(&[&id], &[])).unwrap();
         assert_eq!(read.ids()[0].der(), id);
         assert!(read.ids()[0].is_of(&issuer));
+    }
+
+    #[test]
+    fn what_is_written_ahead_is_what_is_asked_octet_by_octet() {
+        let issuer = hierarchy().issuing;
+        for form in CertIdForm::ALL {
+            let ahead = CertId::in_form(&issuer, form, serial());
+            let read = OcspRequest::read(&request(&[ahead.der()], &[])).unwrap();
+            assert_eq!((read.ids(), read.ids()[0].form()), (&[ahead][..], form));
+        }
     }
 
     #[test]

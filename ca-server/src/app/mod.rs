@@ -83,7 +83,7 @@ pub(crate) use self::{
     key_revocation::{KeyRevocation, Named},
     line::{LineView, NewLine},
     notice::Addressee,
-    ocsp::AnswerCache,
+    ocsp::{Responding, SignedAnswer},
     pay::{Due, NewPayment},
     person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::Exchange,
@@ -128,7 +128,8 @@ pub(crate) struct App {
     pub(crate) turnstile: Turnstile,
     /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
     pub(crate) published: ArcSwapOption<PublishedCrl>,
-    pub(crate) answers: AnswerCache,
+    /// OCSP.
+    pub(crate) responding: Responding,
     /// What moved.
     pub(crate) feed: StatusFeed,
     /// Read when the first receipt is asked for.
@@ -153,6 +154,7 @@ impl App {
         (vault, revocation_key): (Arc<Vault>, RevocationKey),
         epoch: i64,
     ) -> Self {
+        let responding = Responding::new(epoch, config.ocsp.cached, config.ocsp.signers);
         Self {
             config,
             store,
@@ -164,7 +166,7 @@ impl App {
             revocation_key,
             turnstile: Turnstile::default(),
             published: ArcSwapOption::empty(),
-            answers: AnswerCache::new(epoch),
+            responding,
             feed: StatusFeed::new(epoch),
             receipt_font: OnceLock::new(),
             hashing: Semaphore::new(HASHING),

@@ -42,7 +42,8 @@ impl App {
             }
             let whole = i64::try_from(found.len()).is_ok_and(|count| count < TURN);
             let to = if whole { now } else { found.last().map_or(now, |(epoch, _)| *epoch) };
-            self.answers.forget(to);
+            let gone = self.responding.cache.forget(to, found.iter().map(|(_, record)| record.serial));
+            self.responding.moved.add(gone);
             self.feed.epoch.store(to, Ordering::Release);
             if whole {
                 return Ok(());

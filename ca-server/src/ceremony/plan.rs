@@ -10,7 +10,7 @@ use hsm::KeyAlgorithm;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Config, HsmConfig, Listen, Notices, Receipts, TlsConfig, UrlConfig},
+    config::{Config, HsmConfig, Listen, Notices, OcspConfig, Receipts, TlsConfig, UrlConfig},
     problem::Failure,
 };
 
@@ -182,6 +182,7 @@ impl Plan {
             notices: Notices::files("outbox"),
             gateways: Vec::new(),
             receipts: Receipts::default(),
+            ocsp: OcspConfig::default(),
         }
     }
 }

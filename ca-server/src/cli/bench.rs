@@ -27,7 +27,7 @@ use ring::{
     },
 };
 
-use super::{Out, Stop, bench_orders, bench_search, init::Init};
+use super::{Out, Stop, bench_ocsp, bench_orders, bench_search, init::Init};
 use crate::{
     app::{App, IssueOrder},
     ceremony::CONFIG_FILE,
@@ -56,6 +56,10 @@ pub(super) struct Bench {
     /// Paid orders among which statements and reconciliations are timed, in the place of issuing | 改测对账：订单数
     #[arg(long, conflicts_with = "search")]
     orders: Option<usize>,
+    /// Random serial numbers asked of the OCSP responder, and the cost of its answers, in the place of issuing |
+    /// 改测 OCSP：询问这么多个随机序列号
+    #[arg(long, conflicts_with_all = ["search", "orders"])]
+    ocsp: Option<usize>,
     /// Rows of the register that is imported; 0: none | 导入名册的行数
     #[arg(long, default_value_t = 500_000)]
     register: u32,
@@ -74,6 +78,9 @@ impl Bench {
         }
         if let Some(orders) = self.orders {
             return bench_orders::run(&app, orders, kind).await;
+        }
+        if let Some(random) = self.ocsp {
+            return bench_ocsp::run(&app, random, ring_sign()?).await;
         }
         if self.register > 0 {
             super::bench_register::run(&app, &self.dir, self.register, kind).await?;
@@ -322,6 +329,13 @@ fn limits(dir: &Path) -> Result<(), Failure> {
     let _ = std::fs::remove_file(&path);
     println!("limit  ring P-256 sign {sign:.0}/s  verify {verify:.0}/s  fdatasync 4 KiB {sync:.0}/s");
     Ok(())
+}
+
+/// Raw P-256 signatures a second on one core.
+fn ring_sign() -> Result<f64, Failure> {
+    let random = SystemRandom::new();
+    let (_, key) = key_pair(&random)?;
+    rate(|| key.sign(&random, b"limit").map(|_| ()).map_err(Failure::inconsistent))
 }
 
 fn rate(mut work: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {

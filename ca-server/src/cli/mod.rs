@@ -1,6 +1,7 @@
 //! The command line. Exit status: 0 success, 1 refused or failed, 2 usage.
 
 mod bench;
+mod bench_ocsp;
 mod bench_orders;
 mod bench_register;
 mod bench_search;

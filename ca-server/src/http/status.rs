@@ -1,19 +1,22 @@
 //! Status over plain HTTP: OCSP (RFC 6960 appendix A), CRL, AIA, probes.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_verifier::Time;
 
-use crate::{app::App, wire};
+use crate::{
+    app::{App, SignedAnswer},
+    wire,
+};
 
 const OCSP_REQUEST_MAX: usize = 8 * 1024;
 
@@ -36,30 +39,53 @@ pub(super) fn probes() -> Router<Arc<App>> {
         .route("/metrics", get(metrics))
 }
 
-async fn ocsp_post(State(app): State<Arc<App>>, request: Bytes) -> Response {
-    ocsp(&app, &request).await
-}
-
-/// The base64 may contain `/` and `+`, escaped or not: the path comes here unescaped, with its slashes.
-async fn ocsp_get(State(app): State<Arc<App>>, Path(request): Path<String>) -> Response {
+/// Base64 of RFC 4648 §4 with its padding, as RFC 6960 appendix A.1 says: `/` and `+` escaped or not, for the path comes
+/// here unescaped, with its slashes. The alphabet for URLs (`-`, `_`) is another one and malformed.
+async fn ocsp_get(State(app): State<Arc<App>>, Path(request): Path<String>, headers: HeaderMap) -> Response {
     let der = BASE64.decode(request.trim_start_matches('/').replace(' ', "+")).unwrap_or_default();
-    ocsp(&app, &der).await
+    let answer = app.answer_ocsp(&der).await;
+    let mut told = ocsp_headers(&answer);
+    // By its octets only: two answers of one second have the same Last-Modified and may say different things.
+    let same =
+        told.get(header::ETAG).and_then(|tag| tag.to_str().ok()).is_some_and(|tag| knows(&headers, tag));
+    if same {
+        told.remove(header::CONTENT_TYPE);
+        return (StatusCode::NOT_MODIFIED, told).into_response();
+    }
+    (told, answer.der.clone()).into_response()
 }
 
-async fn ocsp(app: &Arc<App>, request: &[u8]) -> Response {
-    let answer = app.answer_ocsp(request).await;
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/ocsp-response"));
-    let cache = match answer.fresh {
-        // RFC 9919 §6: caches may keep it to nextUpdate, but a revocation must be seen within seconds here.
-        Some((_, next_update)) => {
-            insert_date(&mut headers, header::EXPIRES, next_update);
-            "max-age=1, public, must-revalidate"
-        }
-        None => "no-store",
+async fn ocsp_post(State(app): State<Arc<App>>, request: Bytes) -> Response {
+    let answer = app.answer_ocsp(&request).await;
+    (ocsp_headers(&answer), answer.der.clone()).into_response()
+}
+
+/// RFC 9919 (RFC 5019 §6.2), and RFC 9111 §5.3 where it meets our own rule: Expires is nextUpdate to the second, as long as
+/// anybody may rely on the answer, while max-age, which every cache since HTTP/1.1 must take before Expires, has it asked
+/// for again after one second, because a revocation must be seen within seconds here. The ETag makes that cheap.
+fn ocsp_headers(answer: &SignedAnswer) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/ocsp-response"));
+    let Some(fresh) = &answer.fresh else {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return headers;
     };
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static(cache));
-    (headers, answer.der.clone()).into_response()
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=1, public, must-revalidate"));
+    insert_date(&mut headers, header::LAST_MODIFIED, fresh.this_update);
+    insert_date(&mut headers, header::EXPIRES, fresh.next_update);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", fresh.tag)) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers
+}
+
+/// Whether the client has it already (RFC 9110 §13.1.2, where weak tags compare as strong ones).
+fn knows(request: &HeaderMap, tag: &str) -> bool {
+    let known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
 
 async fn crl(
@@ -133,7 +159,26 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
          # HELP qianyin_notice_deliveries Deliveries of messages that wait or were given up; -1 when the database does not answer.\n# TYPE qianyin_notice_deliveries gauge\n\
          qianyin_notice_deliveries{{state=\"waiting\"}} {waiting}\nqianyin_notice_deliveries{{state=\"failed\"}} {failed}\n"
     );
+    let text = text + &ocsp_metrics(&app);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+fn ocsp_metrics(app: &App) -> String {
+    let (counts, kept) = (&app.responding.counts, app.responding.cache.len());
+    let mut text = format!(
+        "# HELP qianyin_ocsp_kept OCSP answers that are ready.\n# TYPE qianyin_ocsp_kept gauge\nqianyin_ocsp_kept {kept}\n\
+         # HELP qianyin_ocsp_total OCSP answers since the start; signed ones are told or kept ready.\n# TYPE qianyin_ocsp_total counter\n"
+    );
+    for (kind, count) in [
+        ("cached", &counts.cached),
+        ("signed", &counts.signed),
+        ("try-later", &counts.busy),
+        ("failed", &counts.failed),
+        ("refused", &counts.refused),
+    ] {
+        text += &format!("qianyin_ocsp_total{{kind=\"{kind}\"}} {}\n", count.load(Ordering::Relaxed));
+    }
+    text
 }
 
 fn insert_date(headers: &mut HeaderMap, name: header::HeaderName, time: Time) {

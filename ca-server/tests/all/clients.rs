@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Ca, Database, USCC, curl, openssl, text, wait};
+use crate::support::{Ca, Database, USCC, curl, openssl, root, rows, text, wait};
 
 #[test]
 fn from_issue_to_refusal() {
@@ -21,6 +21,8 @@ fn from_issue_to_refusal() {
     assert!(ocsp(&ca, "unit.pem", &[]).contains("certificateHold"));
     wrong_codes_then_the_right_one(&ca, &application, &token);
     status_as_openssl_sees_it(&ca);
+    ocsp_over_http(&ca);
+    several_in_one_question(&ca, &serial);
     malformed_questions(&ca);
     the_portal_follows(&ca, &serial, &token);
     ca.stop_others();
@@ -166,6 +168,168 @@ fn status_as_openssl_sees_it(ca: &Ca) {
     let unknown = ocsp_of_serial(ca, "issuing.pem", "0x0102030405060708090a0b0c0d0e0f101112");
     assert!(unknown.contains(": unknown"), "{unknown}");
     assert!(ocsp_of_serial(ca, "root.pem", "0x01").contains("unauthorized"));
+}
+
+/// RFC 9919, RFC 9111: who may keep what, to the second; each way that a client may write the question.
+fn ocsp_over_http(ca: &Ca) {
+    let escaped: String = base64_of(&ca.path("question.der"))
+        .bytes()
+        .map(|octet| match octet {
+            b'+' | b'/' | b'=' => format!("%{octet:02x}"),
+            other => char::from(other).to_string(),
+        })
+        .collect();
+    let (base, plain) = (format!("http://{}/ocsp", ca.http), base64_of(&ca.path("question.der")));
+    let url = format!("{base}/{escaped}");
+    // `-i`: headers, then the octets.
+    let ask = |more: &[&str]| {
+        let mut arguments = vec!["-sS", "-D", "-", "-o", "/dev/null"];
+        arguments.extend(more);
+        text(&curl(&arguments)).to_lowercase()
+    };
+    let first = ask(&[&url]);
+    let header = |head: &str, name: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("{name} is missing:\n{head}"))
+    };
+    assert!(first.contains("200 ok"), "{first}");
+    assert_eq!(header(&first, "content-type"), "application/ocsp-response");
+    assert_eq!(header(&first, "cache-control"), "max-age=1, public, must-revalidate");
+    header(&first, "date");
+    // The octets say the same times.
+    assert!(curl(&["-fsS", "-o", &ca.path("answer.der"), &url]).status.success());
+    let printed = text(&openssl(&["ocsp", "-respin", &ca.path("answer.der"), "-resp_text", "-noverify"]));
+    let said = |name: &str| {
+        let found = printed.lines().find_map(|line| line.trim().strip_prefix(name).map(str::to_owned));
+        unix_time(found.unwrap_or_else(|| panic!("{name} {printed}")).trim())
+    };
+    assert_eq!(unix_time(&header(&first, "last-modified")), said("This Update:"));
+    assert_eq!(unix_time(&header(&first, "expires")), said("Next Update:"));
+    let tag = header(&first, "etag");
+    assert!(tag.starts_with('"') && tag.len() == 66, "strong, of the octets: {tag}");
+    for known in [tag.clone(), format!("\"x\", W/{tag}"), "*".to_owned()] {
+        let again = ask(&["-H", &format!("If-None-Match: {known}"), &url]);
+        assert!(again.contains("304 not modified"), "{known} {again}");
+        assert_eq!(header(&again, "etag"), tag);
+        assert_eq!(header(&again, "expires"), header(&first, "expires"));
+    }
+    let other = ask(&["-H", "If-None-Match: \"x\"", &url]);
+    assert!(other.contains("200 ok"), "{other}");
+    // Two answers of one second may say different things: its time alone is no proof that nothing moved.
+    let since = format!("If-Modified-Since: {}", header(&first, "last-modified"));
+    assert!(ask(&["-H", &since, &url]).contains("200 ok"));
+    let head = ask(&["-I", &url]);
+    assert_eq!((header(&head, "etag"), header(&head, "expires")), (tag.clone(), header(&first, "expires")));
+    // Not escaped at all, and with one slash more, as some clients build it: the same answer.
+    for url in [format!("{base}/{plain}"), format!("{base}//{escaped}")] {
+        assert_eq!(header(&ask(&["--path-as-is", &url]), "etag"), tag, "{url}");
+    }
+    let file = format!("@{}", ca.path("question.der"));
+    let posted = ask(&["--data-binary", &file, &base]);
+    assert_eq!(header(&posted, "etag"), tag, "POST and GET have the same answer: {posted}");
+    // The alphabet for URLs, nothing, and without padding where there is one.
+    let mut bad = vec![format!("{base}/-_{plain}"), format!("{base}/%20")];
+    if plain.ends_with('=') {
+        bad.push(format!("{base}/{}", plain.trim_end_matches('=')));
+    }
+    for bad in bad {
+        assert_eq!(curl(&["-sS", &bad]).stdout, [0x30, 3, 0x0a, 1, 1], "{bad}");
+        assert_eq!(header(&ask(&[&bad]), "cache-control"), "no-store");
+    }
+    // A nonce is for one client.
+    let nonce = ca.path("nonce.der");
+    let asked =
+        ["ocsp", "-issuer", &ca.path("issuing.pem"), "-cert", &ca.path("unit.pem"), "-reqout", &nonce];
+    assert!(openssl(&asked).status.success());
+    let once = ask(&["--data-binary", &format!("@{nonce}"), &base]);
+    assert_eq!(header(&once, "cache-control"), "no-store");
+    assert!(!once.contains("etag") && !once.contains("expires"), "{once}");
+    let metrics = text(&curl(&["-fsS", &format!("http://{}/metrics", ca.http)]));
+    for kind in ["cached", "signed", "refused"] {
+        let line = format!("qianyin_ocsp_total{{kind=\"{kind}\"}} ");
+        let count = metrics.lines().find_map(|found| found.strip_prefix(&line)).unwrap();
+        assert!(count.parse::<u64>().unwrap() > 0, "{metrics}");
+    }
+    assert!(metrics.contains("qianyin_ocsp_total{kind=\"failed\"} 0"), "{metrics}");
+}
+
+/// Seconds since 1970, as `date` reads them.
+fn unix_time(written: &str) -> i64 {
+    let output = std::process::Command::new("date").args(["-u", "+%s", "-d", written]).output().unwrap();
+    text(&output).trim().parse().unwrap_or_else(|_| panic!("{written}: {}", text(&output)))
+}
+
+/// Each gets its own answer, and one of another CA spoils the whole question.
+fn several_in_one_question(ca: &Ca, serial: &str) {
+    let never = "0x0102030405060708090a0b0c0d0e0f101112";
+    let (issuer, url) = (ca.path("issuing.pem"), format!("http://{}/ocsp", ca.http));
+    let ours = format!("0x{serial}");
+    let ask = |more: &[&str]| {
+        let mut arguments = vec!["ocsp", "-issuer", &issuer, "-serial", &ours, "-serial", never];
+        arguments.extend(more);
+        let (anchor, other) = (ca.path("root.pem"), ca.path("issuing.pem"));
+        arguments.extend(["-url", &url, "-CAfile", &anchor, "-verify_other", &other]);
+        text(&openssl(&arguments))
+    };
+    for options in [&[][..], &["-no_nonce"]] {
+        let answer = ask(options);
+        assert!(answer.contains("Response verify OK"), "{answer}");
+        assert!(answer.contains(&format!("{ours}: good")), "{answer}");
+        assert!(answer.contains(&format!("{never}: unknown")), "{answer}");
+    }
+    let root = ca.path("root.pem");
+    assert!(ask(&["-issuer", &root, "-serial", "0x01"]).contains("unauthorized"));
+}
+
+/// The server dies with a signature in its hands. Nobody knows the certificate, and whoever has it does not hear "good".
+#[test]
+fn a_burned_serial_number_is_revoked() {
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.serve(&[("QIANYIN_CRASH", "sign:after")]);
+    ca.start_counter(&[]);
+    let (application, token) = (ca.paid_application(), ca.blank_token());
+    ca.claim(&application, &token);
+    wait(60, "the crash", || ca.server_is_gone());
+    let open =
+        rows(&ca).into_iter().find(|row| row["table"] == "intent" && row["application"] == *application);
+    let serial = open.unwrap()["serial"].as_str().unwrap().to_owned();
+    ca.serve(&[]);
+    let number = format!("0x{serial}");
+    let answer = ocsp_of_serial(&ca, "issuing.pem", &number);
+    assert!(
+        answer.contains("Response verify OK") && answer.contains(&format!("{number}: revoked")),
+        "{answer}"
+    );
+    ca.stop_others();
+    ca.stop_server();
+}
+
+/// None of 100,000 numbers that the CA could have drawn is known; `QIANYIN_OCSP_RANDOM` asks for more.
+#[test]
+fn random_serial_numbers_are_never_good() {
+    let random = std::env::var("QIANYIN_OCSP_RANDOM").unwrap_or_else(|_| "100000".to_owned());
+    let ca = Ca::bare(Database::Sqlite);
+    let policies = root().join("policies");
+    let folder = ca.path("bench");
+    let output = ca
+        .ca_server_command(&[
+            "bench",
+            "--dir",
+            &folder,
+            "--policies",
+            policies.to_str().unwrap(),
+            "--ocsp",
+            &random,
+        ])
+        .output()
+        .unwrap();
+    let told = text(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains(&format!("random serial numbers {random},")) && told.contains(": 0 known"),
+        "{told}"
+    );
+    assert!(told.contains(" 0 signed anew") && told.contains("4000 of 4000 answered"), "{told}");
 }
 
 /// Both CAs' into one file, and the same again by its tag costs nothing.

@@ -117,6 +117,29 @@ impl Reader<'_> {
         rows.into_iter().map(|(epoch, row)| Ok((epoch, row.try_into()?))).collect()
     }
 
+    /// A page of all serial numbers whose certificates have not ended at `now`, in their order, after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn current_serials(
+        &mut self,
+        issuer: &str,
+        after: Option<&Serial>,
+        now: Time,
+        limit: i64,
+    ) -> Result<Vec<Serial>, StoreError> {
+        let after = after.map_or(&[][..], |last| last.as_bytes());
+        let query = status::table
+            .filter(status::serial.gt(after))
+            .filter(status::issuer.eq(issuer))
+            .filter(status::not_after.ge(now.millis()))
+            .order(status::serial)
+            .limit(limit)
+            .select(status::serial);
+        let rows: Vec<Vec<u8>> = run!(self, connection => query.load(connection))?;
+        rows.iter().map(|octets| serial(octets, "status", "of an unreadable serial number")).collect()
+    }
+
     /// What a CRL of this issuer and shard lists at `now`: everything that is not good and did not end more than a
     /// day ago. In the order of their end; costs as many reads as there are entries.
     ///

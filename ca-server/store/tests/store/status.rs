@@ -139,6 +139,28 @@ fn changes_are_found_by_their_epochs() {
 }
 
 #[test]
+fn current_serial_numbers_come_by_pages() {
+    on_both(|store| {
+        enroll(store);
+        for number in 1..=5 {
+            issue(store, number, CertificateState::NotActivated);
+        }
+        let page = |after: Option<ca_verifier::Serial>, now, limit| {
+            read(store, move |reader| reader.current_serials("issuing", after.as_ref(), now, limit))
+        };
+        let mut all: Vec<_> = (1..=5).map(serial).collect();
+        all.sort_unstable();
+        assert_eq!(page(None, NOW, 100), all);
+        assert_eq!(page(None, NOW, 2), all[..2]);
+        assert_eq!(page(Some(all[1]), NOW, 2), all[2..4]);
+        assert_eq!(page(Some(all[4]), NOW, 2), []);
+        assert_eq!(read(store, |reader| reader.current_serials("root", None, NOW, 9)), []);
+        let end = (1..=5).map(|number| intent(number).not_after).max().unwrap();
+        assert_eq!(page(None, end.plus_secs(1), 9), []);
+    });
+}
+
+#[test]
 fn crl_numbers_rise_for_ever() {
     for database in databases() {
         let mut numbers = Vec::new();
