@@ -187,3 +187,45 @@ fn others_and_other_times_are_refused() {
     let payload = r#"{"issuer":"","epoch":1,"at":0,"count":0,"sha256":""}"#;
     assert!(SignedStatus::verify(&right.sign(SNAPSHOT, payload), &right.issuing.der, NOW).is_err());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Held and released at random, in messages that come in order, twice or not at all, with snapshots between.
+    #[test]
+    fn follows_a_model(steps in proptest::collection::vec((0_u8..5, proptest::bool::ANY), 1..40)) {
+        let (gate, path, source) = site();
+        let issuer = &source.issuing.der;
+        gate.load_snapshot(&source.snapshot(1, &[]), issuer, NOW).unwrap();
+        gate.apply(&source.delta(1, 1, at(1), ""), issuer, NOW).unwrap();
+        let (mut epoch, mut held) = (1, false);
+        for (millis, (what, hold)) in (2..).zip(steps) {
+            let change = moved(if hold { r#""standing":"held""# } else { r#""standing":"good""# });
+            match what {
+                0 => {
+                    let lost = source.delta(epoch + 1, epoch + 2, at(millis), &change);
+                    let gap = Error::StatusGap { held: Some(epoch), from: epoch + 1 };
+                    assert_eq!(gate.apply(&lost, issuer, NOW), Err(gap));
+                }
+                1 => {
+                    let old = source.delta(epoch - 1, epoch, at(millis), &change);
+                    let refused = gate.apply(&old, issuer, NOW);
+                    assert!(matches!(refused, Err(Error::StatusBack { .. })));
+                }
+                2 => {
+                    let records = if hold { [&SERIAL[..], &[2]].concat() } else { Vec::new() };
+                    epoch += 3;
+                    assert_eq!(gate.load_snapshot(&source.snapshot(epoch, &records), issuer, NOW), Ok(epoch));
+                    held = hold;
+                }
+                _ => {
+                    let next = source.delta(epoch, epoch + 1, at(millis), &change);
+                    epoch += 1;
+                    assert_eq!(gate.apply(&next, issuer, NOW), Ok(epoch));
+                    held = hold;
+                }
+            }
+            assert_eq!(gate.check(&path, NOW).err(), held.then_some(Refusal::Held));
+        }
+    }
+}
