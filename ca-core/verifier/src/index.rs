@@ -154,7 +154,7 @@ impl StatusIndex {
         let silence = self.silence_secs.unwrap_or(SILENCE_SECS);
         let mut sources: Vec<PushSource> =
             self.pushed.iter().map(|(key, pushed)| pushed.source(key, silence)).collect();
-        sources.sort_by(|a, b| a.issuer_key.cmp(&b.issuer_key));
+        sources.sort_by_key(|source| source.issuer_key);
         sources
     }
 
