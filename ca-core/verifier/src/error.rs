@@ -1,6 +1,6 @@
 //! The crate's errors, with the values that were compared.
 
-use crate::Time;
+use crate::{Serial, Time};
 
 /// What can be wrong with input.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +130,37 @@ pub enum Error {
         /// Answers that match.
         found: usize,
     },
+    /// Changes between the own epoch and the message's are missing: take the snapshot.
+    #[error("status: changes from epoch {held:?} to {from} are missing; take the snapshot")]
+    StatusGap {
+        /// The own epoch; `None` before the first snapshot.
+        held: Option<u64>,
+        /// Where the message begins.
+        from: u64,
+    },
+    /// A message that was told before, or a source that has gone back.
+    #[error(
+        "status: what was told up to epoch {held} at {held_at} is newer than epoch {found} at {found_at}"
+    )]
+    StatusBack {
+        /// The own epoch.
+        held: u64,
+        /// Time of the last message.
+        held_at: Time,
+        /// Epoch of the one refused.
+        found: u64,
+        /// Its time.
+        found_at: Time,
+    },
+    /// The source took a revocation back, now or before: it is not trusted any more.
+    #[error("status: the source took the revocation of {serial} back; it is not trusted any more")]
+    StatusUnrevoked {
+        /// Which.
+        serial: Serial,
+    },
+    /// No push of status is expected from this issuer.
+    #[error("status: this issuer is not configured as a source of push")]
+    StatusUnexpected,
     /// rustls refused the portal's own certificate or key.
     #[error("TLS: {0}")]
     Tls(String),

@@ -5,8 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls_pki_types::CertificateDer;
 
 use crate::{
-    Crl, Error, Refusal, Serial, Source, Standing, StatusIndex, Time, Trust, UnitCode, VerifiedPath,
-    issuer::sha256,
+    Crl, Error, PushSource, Refusal, Serial, SignedStatus, Source, Standing, StatusIndex, StatusSnapshot,
+    Time, Trust, UnitCode, VerifiedPath,
+    issuer::{Issuer, sha256},
+    pushed::SILENCE_SECS_RANGE,
 };
 
 /// Path and status in one place, shared by all connections. A new CRL takes effect at the next request; no
@@ -65,9 +67,60 @@ impl Gate {
     /// longer than its nextUpdate.
     #[must_use]
     pub fn refuse_unconfirmed_after(mut self, secs: i64) -> Self {
-        let status = StatusIndex::default().refuse_unconfirmed_after(secs);
+        let status = StatusIndex::clone(&self.index()).refuse_unconfirmed_after(secs);
         self.status = RwLock::new(Arc::new(status));
         self
+    }
+
+    /// Expects the status of all certificates of this CA by push: without a message for `silence_secs` seconds (see
+    /// [`crate::SILENCE_SECS`]; kept within 2 and 60) they are refused.
+    ///
+    /// # Errors
+    /// As reading the certificate.
+    pub fn expect_push(self, issuer_der: &[u8], silence_secs: i64) -> Result<Self, Error> {
+        let issuer = Issuer::read(issuer_der)?;
+        if !issuer.is_ca {
+            return Err(Error::Signer { what: "issuer certificate", why: "it is not a CA" });
+        }
+        let mut status = StatusIndex::clone(&self.index());
+        let (least, most) = SILENCE_SECS_RANGE;
+        status.expect_push(issuer.key_hash, silence_secs.clamp(least, most));
+        Ok(Self { status: RwLock::new(Arc::new(status)), ..self })
+    }
+
+    /// Takes a snapshot of status to start from. Nobody is admitted by it alone: that it is the newest, only the
+    /// messages that follow can say. Gives its epoch. Takes up to seconds: call it on a thread that may block.
+    ///
+    /// # Errors
+    /// As [`StatusSnapshot::verify`]; [`Error::StatusBack`], [`Error::StatusUnrevoked`], [`Error::StatusUnexpected`].
+    pub fn load_snapshot(&self, octets: &[u8], issuer_der: &[u8], now: Time) -> Result<u64, Error> {
+        let snapshot = StatusSnapshot::verify(octets, issuer_der, now)?;
+        self.change(|status| status.load_snapshot(snapshot))
+    }
+
+    /// Takes one message of the stream. Gives the epoch that the gate is at after it.
+    ///
+    /// # Errors
+    /// As [`SignedStatus::verify`]; [`Error::StatusGap`]: take the snapshot; [`Error::StatusBack`],
+    /// [`Error::StatusUnrevoked`], [`Error::StatusUnexpected`]. Nothing of it is taken then.
+    pub fn apply(&self, jws: &[u8], issuer_der: &[u8], now: Time) -> Result<u64, Error> {
+        let message = SignedStatus::verify(jws, issuer_der, now)?;
+        self.change(|status| status.apply(&message, now))
+    }
+
+    /// The sources of push and how they do.
+    #[must_use]
+    pub fn push_status(&self) -> Vec<PushSource> {
+        self.index().push_sources()
+    }
+
+    /// What a source says of itself stays even if its message is refused: that it must not be trusted.
+    fn change<T>(&self, work: impl FnOnce(&mut StatusIndex) -> Result<T, Error>) -> Result<T, Error> {
+        let mut status = self.status.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = StatusIndex::clone(&status);
+        let done = work(&mut next);
+        *status = Arc::new(next);
+        done
     }
 
     /// Notes that the source of `url` still has the CRL in use as its newest (HTTP 304).

@@ -1,9 +1,13 @@
-//! Live status from verified CRLs: one per distribution point, newest only, current or refused.
+//! Live status from verified CRLs (one per distribution point, newest only, current or refused) and from push.
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    Crl, CrlNumber, Error, Refusal, Standing, Time, Unavailable, VerifiedPath, crl::CLOCK_SKEW_SECS,
+    Crl, CrlNumber, Error, PushSource, Refusal, SignedStatus, Standing, StatusSnapshot, Time, Unavailable,
+    VerifiedPath,
+    crl::CLOCK_SKEW_SECS,
+    issuer::KeyHash,
+    pushed::{Pushed, SILENCE_SECS},
 };
 
 /// The CRLs in use. Cloning is cheap; lists are shared.
@@ -11,6 +15,9 @@ use crate::{
 pub struct StatusIndex {
     shards: HashMap<String, Shard>,
     unconfirmed_max_secs: Option<i64>,
+    /// By the key of the issuer that they are expected of.
+    pushed: HashMap<KeyHash, Pushed>,
+    silence_secs: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,12 +74,37 @@ impl StatusIndex {
         Ok(())
     }
 
-    /// The status of a certificate whose path has been verified: its CRL must be signed with the key that signed
-    /// the certificate, stand for a distribution point that the certificate names, and be current at `now`.
+    /// The status of a certificate whose path has been verified. Where push is configured for its issuer, push must
+    /// know it; where a CRL that it names is loaded besides, the worse word counts.
     ///
     /// # Errors
     /// [`Refusal::StatusUnavailable`] in every other case. There is no switch that turns it off.
     pub fn standing(&self, path: &VerifiedPath, now: Time) -> Result<Standing, Refusal> {
+        let Some(pushed) = self.pushed.get(path.issuer_key()) else {
+            return self.listed(path, now);
+        };
+        let pushed = pushed.standing(&path.unit().serial(), now, self.silence_secs.unwrap_or(SILENCE_SECS));
+        let pushed = pushed.map_err(Refusal::StatusUnavailable);
+        if !self.lists(path) {
+            return pushed;
+        }
+        match (pushed, self.listed(path, now)) {
+            (Ok(one), Ok(other)) => Ok(one.worse(other)),
+            // A bad word is one, whatever the other source does.
+            (Ok(bad), Err(_)) | (Err(_), Ok(bad)) if bad != Standing::Good => Ok(bad),
+            (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
+        }
+    }
+
+    /// Whether a CRL is loaded that speaks of this certificate.
+    fn lists(&self, path: &VerifiedPath) -> bool {
+        let mut named = path.unit().crl_urls().iter().filter_map(|url| self.shards.get(url));
+        named.any(|shard| shard.crl.issuer_key() == path.issuer_key())
+    }
+
+    /// The status by CRLs: a certificate's CRL must be signed with the key that signed
+    /// the certificate, stand for a distribution point that the certificate names, and be current at `now`.
+    fn listed(&self, path: &VerifiedPath, now: Time) -> Result<Standing, Refusal> {
         let unit = path.unit();
         let Some(first) = unit.crl_urls().first() else {
             return Err(Refusal::StatusUnavailable(Unavailable::NoDistributionPoint));
@@ -96,6 +128,34 @@ impl StatusIndex {
             }
         }
         known.ok_or(Refusal::StatusUnavailable(why))
+    }
+
+    /// See [`crate::Gate::expect_push`].
+    pub(crate) fn expect_push(&mut self, issuer_key: KeyHash, silence_secs: i64) {
+        self.pushed.entry(issuer_key).or_default();
+        self.silence_secs = Some(silence_secs);
+    }
+
+    /// See [`crate::Gate::load_snapshot`].
+    pub(crate) fn load_snapshot(&mut self, snapshot: StatusSnapshot) -> Result<u64, Error> {
+        let pushed = self.pushed.get_mut(snapshot.issuer_key()).ok_or(Error::StatusUnexpected)?;
+        pushed.load(snapshot)
+    }
+
+    /// See [`crate::Gate::apply`].
+    pub(crate) fn apply(&mut self, status: &SignedStatus, now: Time) -> Result<u64, Error> {
+        let pushed = self.pushed.get_mut(status.issuer_key()).ok_or(Error::StatusUnexpected)?;
+        pushed.apply(status, now)
+    }
+
+    /// The sources of push, by the key of their issuer.
+    #[must_use]
+    pub fn push_sources(&self) -> Vec<PushSource> {
+        let silence = self.silence_secs.unwrap_or(SILENCE_SECS);
+        let mut sources: Vec<PushSource> =
+            self.pushed.iter().map(|(key, pushed)| pushed.source(key, silence)).collect();
+        sources.sort_by_key(|source| source.issuer_key);
+        sources
     }
 
     /// The sources in use, by URL.

@@ -56,6 +56,8 @@ mod index;
 mod issuer;
 mod ocsp;
 pub mod oid;
+mod push;
+mod pushed;
 mod read;
 mod refusal;
 mod serial;
@@ -72,6 +74,11 @@ pub use error::Error;
 pub use gate::{Gate, VerifiedUnit};
 pub use index::{Source, StatusIndex};
 pub use ocsp::{OCSP_OCTETS_MAX, OcspAnswer};
+pub use push::{
+    STATUS_CHANGES_MAX, STATUS_MESSAGE_OCTETS_MAX, STATUS_SNAPSHOT_OCTETS_MAX, SignedStatus, StatusChange,
+    StatusSnapshot,
+};
+pub use pushed::{PushSource, SILENCE_SECS};
 pub use refusal::{Refusal, Unavailable};
 pub use serial::Serial;
 pub use standing::{Reason, Standing};

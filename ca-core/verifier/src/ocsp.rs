@@ -173,7 +173,7 @@ impl<'a> BasicResponse<'a> {
     }
 }
 
-fn check_delegation(responder: &Issuer<'_>, issuer: &Issuer<'_>, now: Time) -> Result<(), Error> {
+pub(crate) fn check_delegation(responder: &Issuer<'_>, issuer: &Issuer<'_>, now: Time) -> Result<(), Error> {
     let signer = |why| Error::Signer { what: WHAT, why };
     let anchor = anchor_from_trusted_cert(&issuer.certificate).map_err(|_| not_der("issuer certificate"))?;
     let leaf = EndEntityCert::try_from(&responder.certificate).map_err(|_| not_der(WHAT))?;

@@ -108,6 +108,15 @@ pub enum Unavailable {
         /// When a source last delivered or confirmed it.
         since: Time,
     },
+    /// Push is configured, and its source has not been heard for longer than allowed, or never.
+    #[error("the status source was last heard at {since:?}")]
+    Silent {
+        /// When it was last heard.
+        since: Option<Time>,
+    },
+    /// The source of push took a revocation back.
+    #[error("the status source took a revocation back and is not trusted any more")]
+    Distrusted,
     /// The loaded CRL is from the future: one of the two clocks is wrong.
     #[error("the CRL {url} is current from {this_update} on")]
     NotYetCurrent {

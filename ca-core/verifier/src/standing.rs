@@ -85,3 +85,46 @@ pub enum Standing {
     /// Revoked for ever.
     Revoked(Reason),
 }
+
+/// In snapshots of status: the reasons lie above the other standings.
+const REVOKED: u8 = 16;
+
+impl Standing {
+    /// One octet, as snapshots of status have it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::NotActivated => 1,
+            Self::Held => 2,
+            Self::Revoked(reason) => REVOKED + reason.code(),
+        }
+    }
+
+    /// From the octet of a snapshot, which lists nothing that is good.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::NotActivated),
+            2 => Some(Self::Held),
+            other => Reason::from_code(other.checked_sub(REVOKED)?).map(Self::Revoked),
+        }
+    }
+
+    /// The word for it, without the reason.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::NotActivated => "not-activated",
+            Self::Held => "held",
+            Self::Revoked(_) => "revoked",
+        }
+    }
+
+    /// The worse of two words about one certificate.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        // Codes rise with how bad it is.
+        if other.code() > self.code() { other } else { self }
+    }
+}

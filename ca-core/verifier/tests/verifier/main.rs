@@ -6,5 +6,6 @@ mod gate;
 mod ocsp;
 mod path;
 mod pki;
+mod push;
 mod reading;
 mod tls;
