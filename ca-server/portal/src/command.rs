@@ -1,4 +1,4 @@
-//! The command line: `portal serve`, `portal import-agents`.
+//! The command line: `portal serve`, `portal check`, `portal import-agents`.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    Config, Error, Language, Portal,
+    CheckConfig, Config, Error, Language, Portal, Sidecar,
     config::Overrides,
     report,
     store::{Store, agents},
@@ -37,8 +37,17 @@ struct Cli {
 enum Command {
     /// 启动门户，Ctrl-C 停止。 Serve until Ctrl-C or SIGTERM.
     Serve(Serve),
+    /// 供 nginx 等服务器核对客户端证书。 A sidecar that checks client certificates for nginx and others.
+    Check(Check),
     /// 导入经办人名册(CSV)。 Bring agents and their units from a CSV file.
     ImportAgents(ImportAgents),
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// 配置文件(TOML)。 The configuration file.
+    #[arg(long, env = "PORTAL_CHECK_CONFIG", value_name = "FILE")]
+    config: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +88,7 @@ pub fn run() -> ExitCode {
     start_log();
     let done = match &cli.command {
         Command::Serve(serve) => serve_until_stopped(serve, cli.json),
+        Command::Check(check) => check_until_stopped(check, cli.json),
         Command::ImportAgents(import) => import_agents(import, cli.json, language),
     };
     match done {
@@ -119,17 +129,38 @@ fn serve_until_stopped(serve: &Serve, json: bool) -> Result<(), Error> {
     let config = Config::read_with(&serve.config, overrides)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
+        let stop = stop_signal()?;
         let portal = Portal::bind(config).await?;
         announce(&portal, serve.ready_file.as_deref(), json)?;
-        let stop = async {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        };
         portal.run(stop).await;
         Ok(())
+    })
+}
+
+fn check_until_stopped(check: &Check, json: bool) -> Result<(), Error> {
+    let config = CheckConfig::read(&check.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        let sidecar = Sidecar::bind(config).await?;
+        // A closed standard output is no reason not to serve.
+        let _ = if json {
+            writeln!(std::io::stdout(), "{}", serde_json::json!({ "ready": sidecar.place() }))
+        } else {
+            writeln!(std::io::stdout(), "check ready {}", sidecar.place())
+        };
+        sidecar.run(stop).await
+    })
+}
+
+/// Ready at Ctrl-C or SIGTERM; both are caught from now on.
+fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
+    Ok(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
     })
 }
 

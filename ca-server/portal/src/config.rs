@@ -15,10 +15,10 @@ use serde::Deserialize;
 
 use crate::{ConfigFault, Error};
 
-const POLL_MS: (u64, u64) = (100, 3_600_000);
+pub(crate) const POLL_MS: (u64, u64) = (100, 3_600_000);
 const CONNECTIONS: (u64, u64) = (1, 1_000_000);
 const TIMEOUT_MS: (u64, u64) = (100, 600_000);
-const STATUS_AGE_SECS: (u64, u64) = (5, 86_400 * 366);
+pub(crate) const STATUS_AGE_SECS: (u64, u64) = (5, 86_400 * 366);
 const IDLE_SECS: (u64, u64) = (1, 3600);
 const SESSION_SECS: (u64, u64) = (1, 86_400);
 
@@ -81,14 +81,14 @@ const fn default_session_secs() -> u64 {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CrlTable {
+pub(crate) struct CrlTable {
     /// `http://…`: CRLs are signed, so plain HTTP is enough and has no circle of trust.
     url: String,
     /// PEM: the certificate of the CA that signs it.
     issuer: PathBuf,
 }
 
-const fn default_poll_ms() -> u64 {
+pub(crate) const fn default_poll_ms() -> u64 {
     1000
 }
 
@@ -170,8 +170,9 @@ impl Config {
     }
 }
 
-struct Reader<'a> {
-    path: &'a Path,
+/// Reads values and names file and key of what is wrong.
+pub(crate) struct Reader<'a> {
+    pub(crate) path: &'a Path,
 }
 
 impl Reader<'_> {
@@ -218,7 +219,7 @@ impl Reader<'_> {
         Ok(ServicesConfig { database, idle: Duration::from_secs(idle), life: Duration::from_secs(life) })
     }
 
-    fn sources(&self, tables: &[CrlTable]) -> Result<Vec<CrlSource>, Error> {
+    pub(crate) fn sources(&self, tables: &[CrlTable]) -> Result<Vec<CrlSource>, Error> {
         let mut sources = Vec::new();
         for (index, table) in tables.iter().enumerate() {
             let url = table.url.parse::<Uri>().ok().filter(|url| {
@@ -240,7 +241,11 @@ impl Reader<'_> {
         Ok(sources)
     }
 
-    fn certificates_of(&self, key: &str, files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pub(crate) fn certificates_of(
+        &self,
+        key: &str,
+        files: &[PathBuf],
+    ) -> Result<Vec<CertificateDer<'static>>, Error> {
         let mut all = Vec::new();
         for (index, file) in files.iter().enumerate() {
             all.extend(self.certificates(&format!("{key}[{index}]"), file)?);
@@ -268,11 +273,11 @@ impl Reader<'_> {
         fs::read(&file).map_err(|cause| self.fault(key, ConfigFault::Unreadable { file, cause }))
     }
 
-    fn resolve(&self, file: &Path) -> PathBuf {
+    pub(crate) fn resolve(&self, file: &Path) -> PathBuf {
         self.path.parent().map_or_else(|| file.to_owned(), |folder| folder.join(file))
     }
 
-    fn address(&self, key: &str, text: &str) -> Result<SocketAddr, Error> {
+    pub(crate) fn address(&self, key: &str, text: &str) -> Result<SocketAddr, Error> {
         text.parse().map_err(|_| self.fault(key, ConfigFault::Address(text.to_owned())))
     }
 
@@ -280,7 +285,7 @@ impl Reader<'_> {
         self.within(key, found, TIMEOUT_MS).map(Duration::from_millis)
     }
 
-    fn within(&self, key: &str, found: u64, (least, most): (u64, u64)) -> Result<u64, Error> {
+    pub(crate) fn within(&self, key: &str, found: u64, (least, most): (u64, u64)) -> Result<u64, Error> {
         if (least..=most).contains(&found) {
             Ok(found)
         } else {
@@ -288,7 +293,7 @@ impl Reader<'_> {
         }
     }
 
-    fn fault(&self, key: &str, fault: ConfigFault) -> Error {
+    pub(crate) fn fault(&self, key: &str, fault: ConfigFault) -> Error {
         Error::Config { file: self.path.to_owned(), key: key.to_owned(), fault }
     }
 }

@@ -85,6 +85,12 @@ pub enum ConfigFault {
     /// Not an address with a port.
     #[error("{0:?} is not ADDRESS:PORT")]
     Address(String),
+    /// An address that other machines reach.
+    #[error("{0:?} is not an address of this machine only")]
+    NotLoopback(String),
+    /// Not a mode of a file.
+    #[error("{0:?} is not a mode in octal, 0000 to 0777")]
+    Mode(String),
     /// Not `http://host[:port]/path`.
     #[error("{0:?} is not http://HOST[:PORT]/PATH")]
     Url(String),

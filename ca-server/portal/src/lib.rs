@@ -5,6 +5,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod captcha;
+mod check;
 mod command;
 mod config;
 mod desk;
@@ -23,6 +24,7 @@ mod session;
 mod store;
 mod unit;
 
+pub use check::{CheckConfig, Sidecar};
 pub use command::run;
 pub use config::Config;
 pub use error::{ConfigFault, Error, RegisterFault, StoreFault};

@@ -421,6 +421,10 @@ fn config_fault_zh(fault: &ConfigFault) -> String {
         ConfigFault::NoKey(file) => format!("{} 中没有 PEM 格式的私钥", file.display()),
         ConfigFault::ManyCertificates(file) => format!("{} 中只能有一张证书", file.display()),
         ConfigFault::Address(text) => format!("{text:?} 不是“地址：端口”"),
+        ConfigFault::NotLoopback(text) => {
+            format!("{text:?} 不是仅限本机的地址，应为 127.0.0.1:端口或 unix:路径")
+        }
+        ConfigFault::Mode(text) => format!("{text:?} 不是八进制权限 0000 到 0777"),
         ConfigFault::Url(text) => format!("{text:?} 不是 http://主机[:端口]/路径"),
         ConfigFault::NoFolder(file) => format!("{} 所在的文件夹不存在", file.display()),
         ConfigFault::Range { found, least, most } => format!("{found} 不在 {least} 到 {most} 之间"),

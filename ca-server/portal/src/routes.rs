@@ -86,7 +86,7 @@ async fn not_found(request: Request) -> Response {
 }
 
 /// 200 when every configured source has a current CRL in use, else 503; the same body.
-async fn health(State(site): State<Arc<Site>>) -> Response {
+pub(crate) async fn health(State(site): State<Arc<Site>>) -> Response {
     let at = now();
     let sources = site.gate.status();
     let current = |url: Option<String>| {

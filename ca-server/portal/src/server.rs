@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use crate::{
     Config, Error,
-    config::Limits,
+    config::{CrlSource, Limits},
     desk::Desk,
     fetch::Follower,
     routes::{self, Site},
@@ -57,19 +57,7 @@ impl Portal {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let gate = Arc::new(config.gate);
-        let followers: Vec<Arc<Follower>> = config
-            .sources
-            .into_iter()
-            .map(|source| Arc::new(Follower::new(source, Arc::clone(&gate))))
-            .collect();
-        let first = async {
-            for follower in &followers {
-                follower.poll().await;
-            }
-        };
-        if timeout(FIRST_POLL_TIMEOUT, first).await.is_err() {
-            tracing::warn!(target: "status", "not every CRL source has answered yet");
-        }
+        let followers = followers(config.sources, &gate).await;
         let desk = config.services.map(Desk::open).transpose()?;
         let site = Site { gate: Arc::clone(&gate), followers: followers.clone(), desk };
         Ok(Self {
@@ -132,6 +120,21 @@ impl Portal {
             }
         }
     }
+}
+
+/// The sources, each asked once.
+pub(crate) async fn followers(sources: Vec<CrlSource>, gate: &Arc<Gate>) -> Vec<Arc<Follower>> {
+    let followers: Vec<Arc<Follower>> =
+        sources.into_iter().map(|source| Arc::new(Follower::new(source, Arc::clone(gate)))).collect();
+    let first = async {
+        for follower in &followers {
+            follower.poll().await;
+        }
+    };
+    if timeout(FIRST_POLL_TIMEOUT, first).await.is_err() {
+        tracing::warn!(target: "status", "not every CRL source has answered yet");
+    }
+    followers
 }
 
 /// What one connection needs of the portal.

@@ -48,7 +48,11 @@ impl Peer {
         }
     }
 
-    fn log(&self, outcome: Result<(), &Refusal>) {
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.0.path.is_ok()
+    }
+
+    pub(crate) fn log(&self, outcome: Result<(), &Refusal>) {
         let (serial, uscc) = self.0.claimed.as_ref().map_or(("", ""), |(serial, uscc)| (serial, uscc));
         let verified = self.0.path.is_ok();
         match outcome {
