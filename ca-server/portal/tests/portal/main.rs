@@ -8,6 +8,7 @@ mod login;
 mod program;
 mod second_step;
 mod services;
+mod sidecar;
 mod site;
 mod sockets;
 mod source;
