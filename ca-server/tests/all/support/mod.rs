@@ -460,11 +460,15 @@ impl Ca {
     }
 }
 
-/// SoftHSM does not see a token while another program writes to it; then nothing was sent.
+/// SoftHSM does not see a token while another program writes to it, or fails its login; then nothing was sent.
 pub(crate) fn patiently<T>(call: impl Fn() -> Result<T, String>) -> Result<T, String> {
     for _ in 0..5 {
         match call() {
-            Err(error) if ["token-absent", "not-initialised"].iter().any(|code| error.contains(code)) => {
+            Err(error)
+                if ["token-absent", "not-initialised", "C_Login: GeneralError"]
+                    .iter()
+                    .any(|text| error.contains(text)) =>
+            {
                 std::thread::sleep(Duration::from_millis(200));
             }
             answer => return answer,
