@@ -219,9 +219,12 @@ impl App {
                 let known = tx.online_payment(&id)?.ok_or_else(|| Problem::not_found("online-payment"))?;
                 let reference = known.reference(confirmed.transaction());
                 if let Some(counted) = tx.payment_by_reference(PaymentMethod::Online, &reference)? {
-                    let paid = matches!(known.state, OnlinePaymentState::Paid { .. });
+                    // Read again: between the two reads another may have counted it, and money and state came together.
+                    let current =
+                        tx.online_payment(&id)?.ok_or_else(|| Problem::not_found("online-payment"))?;
+                    let paid = matches!(current.state, OnlinePaymentState::Paid { .. });
                     // The same again; or a gateway that gave one number to two payments, and that is for a person.
-                    return if paid && counted.order.as_ref() == Some(&known.order) {
+                    return if paid && counted.order.as_ref() == Some(&current.order) {
                         Ok(())
                     } else {
                         let detail = "its number was another payment's";
