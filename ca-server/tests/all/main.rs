@@ -44,6 +44,7 @@ mod renewal;
 mod renewal_order;
 mod roles;
 mod root_crl;
+mod secrets;
 mod shift;
 mod staff_crash;
 mod stock;

@@ -104,7 +104,7 @@ pub enum Ask {
 }
 
 /// Asks the holder for a PIN; waits for as long as the holder takes.
-pub type AskHolder = Arc<dyn Fn(&Ask) -> Result<String, Error> + Send + Sync>;
+pub type AskHolder = Arc<dyn Fn(&Ask) -> Result<Zeroizing<String>, Error> + Send + Sync>;
 
 /// A workstation.
 pub struct Counter<F> {
@@ -245,6 +245,7 @@ impl<F: FnMut(Event)> Counter<F> {
                 }
             }
             let pin = typed.as_ref().map(|known| known.pin.to_string()).unwrap_or_default();
+            // It is moved, not copied, into a `Pin`, which wipes it.
             command["user_pin"] = Value::String(pin);
         }
         let Envelope { attempt, command, token, line, step } = Envelope::read(command);
@@ -289,7 +290,7 @@ impl<F: FnMut(Event)> Counter<F> {
             _ => Ask::Known,
         };
         let holder = Arc::clone(&self.ask);
-        blocking(move || holder(&ask).map(Zeroizing::new)).await
+        blocking(move || holder(&ask)).await
     }
 
     fn not_typed(&mut self, attempt: String, command: String, token: String, error: &Error) -> Report {
