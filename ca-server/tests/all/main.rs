@@ -21,6 +21,7 @@ mod est_refusals;
 mod gate;
 mod gateway;
 mod guide;
+mod hang;
 mod idempotency;
 mod interruptions;
 mod invoice;
