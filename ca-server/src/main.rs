@@ -32,5 +32,12 @@ use std::process::ExitCode;
 pub(crate) use problem::Failure;
 
 fn main() -> ExitCode {
-    cli::main()
+    // Before anything can read a PIN or a key.
+    match hsm::keep_memory_private() {
+        Ok(()) => cli::main(),
+        Err(error) => {
+            eprintln!("{}", Failure::Io(error));
+            ExitCode::FAILURE
+        }
+    }
 }

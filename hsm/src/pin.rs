@@ -3,6 +3,7 @@
 use std::fmt;
 
 use cryptoki::types::AuthPin;
+use zeroize::Zeroizing;
 
 use crate::Error;
 
@@ -12,13 +13,15 @@ macro_rules! pins {
         pub struct $name(AuthPin);
 
         impl $name {
-            /// Takes a PIN in; the memory is wiped when it is dropped.
+            /// Takes a PIN in; its memory, and that of `text`, is wiped when it is dropped.
             ///
             /// # Errors
             /// [`Error::PinEmpty`]: some modules take an empty PIN for "already authenticated" (CVE-2023-40660), so
             /// it never reaches them.
-            pub fn new(text: String) -> Result<Self, Error> {
-                if text.is_empty() { Err(Error::PinEmpty) } else { Ok(Self(AuthPin::from(text))) }
+            pub fn new(text: impl Into<Zeroizing<String>>) -> Result<Self, Error> {
+                let text = text.into();
+                // A copy of its exact length: a string that shrinks into its box would leave another one behind.
+                if text.is_empty() { Err(Error::PinEmpty) } else { Ok(Self(AuthPin::from(text.as_str()))) }
             }
 
             pub(crate) fn auth(&self) -> &AuthPin {

@@ -16,7 +16,7 @@ use std::{
 use cryptoki::{
     error::{Error as P11Error, RvError},
     object::{ObjectClass, ObjectHandle},
-    session::UserType,
+    session::{SessionState, UserType},
 };
 
 use crate::{
@@ -327,7 +327,8 @@ impl Sessions {
             state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         };
         drop(state);
-        match Handle::open(self.token.module(), self.token.serial(), Mode::ReadOnly) {
+        let opened = Handle::open(self.token.module(), self.token.serial(), Mode::ReadOnly);
+        match opened.and_then(logged_in) {
             Ok(handle) => Ok(Worker { handle, generation, keys: HashMap::new(), secrets: HashMap::new() }),
             Err(error) => {
                 self.give_up();
@@ -448,7 +449,19 @@ fn log_in(token: &Token, pin: &Pin) -> Result<Handle, Error> {
     let handle = Handle::open(token.module(), token.serial(), Mode::ReadOnly)?;
     let answer = handle.call(|session| Ok(session.login(UserType::User, Some(pin.auth()))))?;
     match answer {
-        Ok(()) | Err(P11Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(handle),
+        Ok(()) => Ok(handle),
+        // A module that says so and is not would keep its private keys hidden until the program is started anew.
+        Err(P11Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => logged_in(handle),
         Err(error) => Err(token.with_pin_state(translate(token.serial(), error), UserType::User)),
     }
+}
+
+/// Without the login a new session opens all the same and finds no private key, which looks as if the key were gone.
+fn logged_in(handle: Handle) -> Result<Handle, Error> {
+    let state = handle.call(|session| Ok(session.get_session_info()?.session_state()))?;
+    if matches!(state, SessionState::RoUser | SessionState::RwUser) {
+        return Ok(handle);
+    }
+    let detail = "the module has forgotten the login".to_owned();
+    Err(Error::SessionLost { token: handle.token().clone(), detail })
 }

@@ -45,7 +45,8 @@ impl Mailer {
             .timeout(Some(timeout));
         match (&config.user, &config.password_file) {
             (Some(user), Some(file)) => {
-                builder = builder.credentials(Credentials::new(user.clone(), files::read_secret(file)?));
+                builder = builder
+                    .credentials(Credentials::new(user.clone(), files::read_secret(file)?.to_string()));
             }
             (None, None) => {}
             _ => return Err(wrong("notices.smtp", "user and password_file go together")),

@@ -8,6 +8,7 @@ use std::{
 use ca_store::kill_point;
 use clap::Args;
 use hsm::{Module, Pin, SoPin, TokenSerial};
+use zeroize::Zeroizing;
 
 use super::{Out, Stop};
 use crate::{
@@ -106,7 +107,7 @@ fn init_token(module: &Path, dir: &Path, label: &str) -> Result<(), Failure> {
 }
 
 /// The secret in this file, which is made when it is not there.
-fn secret_in(file: &Path) -> Result<String, Failure> {
+fn secret_in(file: &Path) -> Result<Zeroizing<String>, Failure> {
     if !file.exists() {
         files::write_secret(file, hex::encode(wire::random::<8>()?).as_bytes())?;
     }

@@ -6,6 +6,7 @@ use ca_core::{Actor, Issuer};
 use ca_store::Store;
 use clap::Args;
 use hsm::{Module, Pin};
+use zeroize::Zeroizing;
 
 use super::{Out, Server, Stop, operator};
 use crate::{
@@ -65,7 +66,9 @@ impl RootCrl {
     fn pin(&self, out: &Out) -> Result<Pin, Failure> {
         let text = match &self.pin_file {
             Some(file) => files::read_secret(file)?,
-            None => rpassword::prompt_password(out.choose("根密码卡口令：", "PIN of the root's token: "))?,
+            None => Zeroizing::new(rpassword::prompt_password(
+                out.choose("根密码卡口令：", "PIN of the root's token: "),
+            )?),
         };
         Ok(Pin::new(text)?)
     }

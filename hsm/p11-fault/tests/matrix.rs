@@ -1,5 +1,10 @@
 //! Every call that signing needs × every answer that a module can give instead × before and after its effect: what the
 //! caller is told, that nothing is signed twice, that no PIN is told, and that the next signature works, without a restart.
+//!
+//! In the same table: a call that hangs, a token that is exchanged for another one around the call, a signature with a wrong
+//! bit and half of one. Left out: those two at every other function, which gives no signature; the same before C_Sign, when
+//! there is none yet; truncated writes, for signing writes nothing (`ukey`'s matrix does); and a module that crashes, because
+//! the process goes with it: the server's crash walks start it again.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::{
@@ -9,9 +14,10 @@ use std::{
 };
 
 use hsm::{
-    Class, Error, Input, KeyAlgorithm, KeyId, Patience, Pin, SessionPool, Token,
+    Class, Error, Input, KeyAlgorithm, KeyId, Patience, Pin, PublicKey, SessionPool, Token,
     testing::{SoftHsm, in_softhsm_with},
 };
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
 const FUNCTIONS: [&str; 11] = [
     "C_GetSlotList",
@@ -58,6 +64,8 @@ const CODES: [(&str, u32); 24] = [
 const PIN: &str = "59302817";
 /// Back within so long, without a restart of the process.
 const BACK: Duration = Duration::from_secs(30);
+/// A call that hangs is answered for so soon.
+const HANGS_AFTER: Duration = Duration::from_millis(500);
 
 #[test]
 fn every_answer_of_every_call_while_signing() {
@@ -66,24 +74,38 @@ fn every_answer_of_every_call_while_signing() {
     let variables = [
         ("P11_FAULT_CONTROL", "{dir}/control"),
         ("P11_FAULT_JOURNAL", "{dir}/journal"),
+        ("P11_FAULT_GONE", "{dir}/gone"),
+        ("P11_FAULT_RELEASE", "{dir}/release"),
+        ("P11_FAULT_SWAP", "{dir}/swap"),
         ("P11_FAULT_MODULE", real.to_str().unwrap()),
         ("SOFTHSM2_MODULE", module.to_str().unwrap()),
     ];
     in_softhsm_with("every_answer_of_every_call_while_signing", &variables, |softhsm| {
+        let _ = softhsm.init_token("other", "so-pin-1", "765432");
         let token = softhsm.init_token("hsm", "so-pin-1", PIN);
         let id = KeyId::new(b"k").unwrap();
-        token.session(&pin()).unwrap().generate_key_pair(KeyAlgorithm::EcP256, &id, "k").unwrap();
+        let key = token.session(&pin()).unwrap().generate_key_pair(KeyAlgorithm::EcP256, &id, "k").unwrap();
+        let PublicKey::Ec(point) = *key.public() else { unreachable!() };
         let mut table = String::new();
-        let mut matrix = Matrix { softhsm, token, message: 0 };
+        let mut matrix = Matrix { softhsm, token, point, message: 0 };
         for function in FUNCTIONS {
             for (name, code) in CODES {
                 let told: Vec<_> = ["before", "after"]
-                    .map(|moment| matrix.cell(function, moment, code))
+                    .map(|moment| matrix.cell(function, moment, &format!("{code:#x}")))
                     .into_iter()
                     .collect();
                 writeln!(table, "{function:<20} {name:<25} before: {:<28} after: {}", told[0], told[1])
                     .unwrap();
             }
+            for what in ["hang", "swap"] {
+                let told = ["before", "after"].map(|moment| matrix.cell(function, moment, what));
+                writeln!(table, "{function:<20} {what:<25} before: {:<28} after: {}", told[0], told[1])
+                    .unwrap();
+            }
+        }
+        for what in ["flip", "truncate"] {
+            let told = matrix.cell("C_Sign", "after", what);
+            writeln!(table, "{:<20} {what:<25} before: {:<28} after: {told}", "C_Sign", "-").unwrap();
         }
         matrix.nothing_was_signed_twice();
         insta::with_settings!({ snapshot_path => "snapshots" }, { insta::assert_snapshot!(table) });
@@ -97,12 +119,13 @@ fn pin() -> Pin {
 struct Matrix<'a> {
     softhsm: &'a SoftHsm,
     token: Token,
+    point: [u8; 65],
     message: u32,
 }
 
 impl Matrix<'_> {
     /// One fault at the first call: at the login of a new pool, or at its first signature. Gives what the caller was told.
-    fn cell(&mut self, function: &str, moment: &str, code: u32) -> String {
+    fn cell(&mut self, function: &str, moment: &str, what: &str) -> String {
         let control = self.softhsm.dir().join("control");
         fs::write(&control, "").unwrap();
         let warm = [
@@ -113,7 +136,12 @@ impl Matrix<'_> {
             "C_SignInit",
             "C_Sign",
         ];
-        let fault = format!("{function}:1:{moment}:{code:#x}");
+        let fault = format!("{function}:1:{moment}:{what}");
+        if what == "swap" {
+            fs::write(self.softhsm.dir().join("gone"), "other").unwrap();
+            fs::write(self.softhsm.dir().join("swap"), "hsm").unwrap();
+        }
+        let answer_within = if what == "hang" { HANGS_AFTER } else { Patience::default().answer_within };
         let mut told = Vec::new();
         let begun = Instant::now();
         if !warm.contains(&function) {
@@ -124,12 +152,18 @@ impl Matrix<'_> {
                 &self.token,
                 pin(),
                 2,
-                Patience { reinitialise_every: Duration::ZERO, ..Patience::default() },
+                Patience { reinitialise_every: Duration::ZERO, answer_within },
             ) {
                 Ok(pool) => break pool,
+                // The login that was given up holds the token until it is over.
+                Err(Error::TokenBusy { .. }) if what == "hang" && !told.is_empty() => {
+                    assert!(begun.elapsed() < BACK, "{fault}: {told:?}");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 Err(error) => {
                     told.push(of(&error));
                     assert!(begun.elapsed() < BACK && told.len() < 4, "{fault}: {told:?}");
+                    self.put_right(what);
                 }
             }
         };
@@ -140,18 +174,42 @@ impl Matrix<'_> {
             // Another message each time: one whose outcome is unknown is never asked for again.
             self.message += 1;
             match pool.sign("k", Input::Sha256(&digest(self.message))) {
-                Ok(signature) => {
-                    assert_eq!(signature.len(), 64, "{fault}");
-                    break;
+                Ok(signature) if self.is_right(&signature) => break,
+                // Whoever has the public key finds out: nothing is issued before that.
+                Ok(_) if ["flip", "truncate"].contains(&what) && told.is_empty() => {
+                    told.push("fails its check".to_owned());
                 }
+                Ok(signature) => panic!("{fault}: {signature:?}"),
                 Err(error) => {
                     told.push(of(&error));
                     assert!(begun.elapsed() < BACK && told.len() < 4, "{fault}: {told:?}");
+                    self.put_right(what);
                 }
             }
         }
         fs::write(&control, "").unwrap();
+        self.put_right(what);
         if told.is_empty() { "mended".to_owned() } else { told.join(", ") }
+    }
+
+    /// The module answers again, or a person puts the token back.
+    fn put_right(&self, what: &str) {
+        let _ = fs::remove_file(self.softhsm.dir().join("gone"));
+        let _ = fs::remove_file(self.softhsm.dir().join("swap"));
+        if what == "hang" {
+            let release = self.softhsm.dir().join("release");
+            fs::write(&release, "").unwrap();
+            let until = Instant::now() + BACK;
+            while self.token.module().reinitialise().is_err() {
+                assert!(Instant::now() < until, "the calls came back, but the module is not free");
+            }
+            fs::remove_file(release).unwrap();
+        }
+    }
+
+    fn is_right(&self, signature: &[u8]) -> bool {
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.point);
+        public.verify(&message(self.message), signature).is_ok()
     }
 
     fn nothing_was_signed_twice(&self) {
@@ -180,7 +238,9 @@ fn of(error: &Error) -> String {
 }
 
 fn digest(message: u32) -> [u8; 32] {
-    let mut digest = [0x5a; 32];
-    digest[..4].copy_from_slice(&message.to_be_bytes());
-    digest
+    ring::digest::digest(&ring::digest::SHA256, &self::message(message)).as_ref().try_into().unwrap()
+}
+
+fn message(number: u32) -> [u8; 4] {
+    number.to_be_bytes()
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hsm::{Module, TokenSerial};
+use hsm::{Class, Module, TokenSerial};
 use hyper::Method;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -104,7 +104,7 @@ pub enum Ask {
 }
 
 /// Asks the holder for a PIN; waits for as long as the holder takes.
-pub type AskHolder = Arc<dyn Fn(&Ask) -> Result<String, Error> + Send + Sync>;
+pub type AskHolder = Arc<dyn Fn(&Ask) -> Result<Zeroizing<String>, Error> + Send + Sync>;
 
 /// A workstation.
 pub struct Counter<F> {
@@ -130,8 +130,8 @@ impl<F: FnMut(Event)> Counter<F> {
     /// Works until `stop` is ready (`Ok`) or something ends it.
     ///
     /// # Errors
-    /// [`Error::ClerkTokenGone`]; [`Error::Refused`] below status 500; [`Error::Tls`] and [`Error::Hsm`] when a new
-    /// connection cannot be made.
+    /// [`Error::ClerkTokenGone`]; [`Error::Refused`] below status 500; [`Error::Tls`] when a new connection
+    /// cannot be made, and [`Error::Hsm`] when the clerk's token needs a person for it.
     pub async fn run(mut self, mut client: Client, stop: impl Future<Output = ()>) -> Result<(), Error> {
         tokio::pin!(stop);
         let (module, clerk) = (self.module.clone(), self.clerk.clone());
@@ -162,6 +162,10 @@ impl<F: FnMut(Event)> Counter<F> {
                     let error = match other {
                         Ok(answer) => Error::Refused { status: answer.status, problem: Value::Null },
                         Err(error @ (Error::Unreachable { .. } | Error::AnswerLost { .. })) => error,
+                        // The clerk's token did not sign this time, and no PIN was refused: a new connection is tried.
+                        Err(Error::Hsm(error)) if error.cause().class() == Class::Transient => {
+                            Error::Hsm(error)
+                        }
                         Err(error) => break Err(error),
                     };
                     if std::mem::replace(&mut link, Link::Down) != Link::Down {
@@ -245,6 +249,7 @@ impl<F: FnMut(Event)> Counter<F> {
                 }
             }
             let pin = typed.as_ref().map(|known| known.pin.to_string()).unwrap_or_default();
+            // It is moved, not copied, into a `Pin`, which wipes it.
             command["user_pin"] = Value::String(pin);
         }
         let Envelope { attempt, command, token, line, step } = Envelope::read(command);
@@ -289,7 +294,7 @@ impl<F: FnMut(Event)> Counter<F> {
             _ => Ask::Known,
         };
         let holder = Arc::clone(&self.ask);
-        blocking(move || holder(&ask).map(Zeroizing::new)).await
+        blocking(move || holder(&ask)).await
     }
 
     fn not_typed(&mut self, attempt: String, command: String, token: String, error: &Error) -> Report {

@@ -12,8 +12,10 @@ mod situation;
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use clap::Parser;
+use ukey::Error;
 
 fn main() -> ExitCode {
+    let private = hsm::keep_memory_private().map_err(Error::System);
     // Started alone, by somebody who sees and types: a menu. A program that starts it alone gets the help.
     let alone = std::env::args_os().len() <= 1;
     let menu = alone && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
         .init();
     let (language, json) = cli.as_ref().map_or((None, false), |cli| (cli.lang, cli.json));
     let voice = Arc::new(report::Voice::new(language, json));
-    match cli.map_or_else(|| menu::run(&voice), |cli| cli::run(cli, &voice)) {
+    match private.and_then(|()| cli.map_or_else(|| menu::run(&voice), |cli| cli::run(cli, &voice))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             voice.error(&error);

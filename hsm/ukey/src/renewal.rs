@@ -7,6 +7,7 @@
 use hsm::Token;
 use hyper::Method;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::{
     Error,
@@ -21,7 +22,7 @@ pub struct Renewal {
     /// The token.
     pub token: Token,
     /// Its PIN, given to each command; no command of the server carries one.
-    pub pin: String,
+    pub pin: Zeroizing<String>,
 }
 
 impl Renewal {
@@ -47,7 +48,7 @@ impl Renewal {
                 if let Some(serial) = command.get("renewed").and_then(Value::as_str) {
                     return Ok(serial.to_owned());
                 }
-                command["user_pin"] = Value::String(self.pin.clone());
+                command["user_pin"] = Value::String(self.pin.to_string());
                 report = Some(self.obey(&seen.serial, command, &mut notify).await?);
             }
         }

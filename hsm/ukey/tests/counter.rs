@@ -204,6 +204,37 @@ fn a_report_is_sent_until_it_is_answered() {
     });
 }
 
+/// SoftHSM fails a login while another program writes to its token, and vendors' drivers have their moments, too.
+#[test]
+fn a_clerks_token_that_fails_once_is_asked_again() {
+    let real = SoftHsm::module_path();
+    let module = p11_fault::shared_library().unwrap();
+    let variables = [
+        ("P11_FAULT_CONTROL", "{dir}/control"),
+        ("P11_FAULT_MODULE", real.to_str().unwrap()),
+        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
+    ];
+    in_softhsm_with("a_clerks_token_that_fails_once_is_asked_again", &variables, |softhsm| {
+        let ca = Ca::new();
+        let _ = personalised(softhsm, &ca, "clerk", "ec-p256");
+        let control = softhsm.dir().join("control");
+        let server = Server::start(&ca, move |number, _| match number {
+            // The next connection is made with a token that fails at first.
+            0 => {
+                std::fs::write(&control, "C_Login:1:before:0x5,C_Sign:1:after:0x30").unwrap();
+                Reply::Hang
+            }
+            _ => Reply::Json(403, json!({ "situation": { "en": "Enough." }, "remedy": { "en": "Go." } })),
+        });
+        let (code, out, error) = end(start(softhsm, &ca, &server, &["--json", "--lang", "en"]));
+        let events: Vec<_> =
+            out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone()).collect();
+        assert_eq!(events, ["lost"], "{error}");
+        assert!(code == 1 && error.contains("Enough."), "{error}");
+        assert_eq!(server.received().len(), 2);
+    });
+}
+
 #[test]
 fn pulling_the_clerks_token_ends_it() {
     let real = SoftHsm::module_path();

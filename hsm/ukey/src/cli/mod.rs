@@ -22,6 +22,7 @@ use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use hsm::{Module, Pin, Token};
 use rustls_pki_types::CertificateDer;
 use ukey::{Error, client::Client, home::Home, tls, trial};
+use zeroize::Zeroizing;
 
 use crate::{
     report::{Language, Voice},
@@ -152,7 +153,7 @@ impl TokenArguments {
     }
 
     /// Says how the PIN stands before asking for it: a wrong try may be the last one.
-    fn pin_text(&self, token: &Token, voice: &Voice) -> Result<String, Error> {
+    fn pin_text(&self, token: &Token, voice: &Voice) -> Result<Zeroizing<String>, Error> {
         let info = token.info()?;
         voice.pin_state(&info);
         if info.pin == hsm::PinState::Locked {

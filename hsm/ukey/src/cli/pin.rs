@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use hsm::{Module, Pin, Token};
 use ukey::{Error, certificate, pin_rule::PinRule};
+use zeroize::Zeroizing;
 
 use super::TokenArguments;
 use crate::{report::Voice, secret::Source};
@@ -35,7 +36,11 @@ pub(super) fn run(module: &Module, command: Command, voice: &Voice) -> Result<()
 }
 
 /// The holder's new PIN, checked before anything is tried on the token; typed twice when it is typed.
-pub(super) fn new_pin(token: &Token, file: Option<PathBuf>, voice: &Voice) -> Result<String, Error> {
+pub(super) fn new_pin(
+    token: &Token,
+    file: Option<PathBuf>,
+    voice: &Voice,
+) -> Result<Zeroizing<String>, Error> {
     let certificates = token.certificates()?;
     let fields = certificates.iter().filter_map(|object| certificate::read(&object.der));
     let code = fields.filter_map(|fields| fields.unit_code).next_back();
@@ -43,7 +48,7 @@ pub(super) fn new_pin(token: &Token, file: Option<PathBuf>, voice: &Voice) -> Re
 }
 
 /// A PIN that keeps to the rule.
-pub(super) fn chosen_pin(rule: &PinRule, source: &Source, voice: &Voice) -> Result<String, Error> {
+pub(super) fn chosen_pin(rule: &PinRule, source: &Source, voice: &Voice) -> Result<Zeroizing<String>, Error> {
     let text = source.read(voice.ask_new_pin())?;
     rule.check(&text).map_err(Error::PinRule)?;
     if matches!(source, Source::Prompt) && source.read(voice.ask_new_pin_again())? != text {
@@ -52,7 +57,7 @@ pub(super) fn chosen_pin(rule: &PinRule, source: &Source, voice: &Voice) -> Resu
     Ok(text)
 }
 
-pub(super) fn change(token: &Token, old: &Pin, new: String) -> Result<Pin, Error> {
+pub(super) fn change(token: &Token, old: &Pin, new: Zeroizing<String>) -> Result<Pin, Error> {
     let new = Pin::new(new)?;
     token.session(old)?.change_pin(old, &new)?;
     Ok(new)

@@ -7,6 +7,7 @@ use ukey::{
     tls::Identity,
     trial::{self, Candidate, Fault, Step},
 };
+use zeroize::Zeroizing;
 
 use super::{RootArguments, TokenArguments};
 use crate::report::{Passed, Voice};
@@ -86,7 +87,7 @@ fn prove_key(
     arguments: &TokenArguments,
     candidate: &Candidate,
     trial: &mut Trial<'_>,
-) -> Result<String, Fault> {
+) -> Result<Zeroizing<String>, Fault> {
     let text = arguments.pin_text(token, trial.voice)?;
     let session = token.session(&Pin::new(text.clone())?)?;
     trial.pass(Step::Pin, Passed::Pin);
