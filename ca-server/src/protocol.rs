@@ -90,6 +90,12 @@ pub(crate) enum Step {
         #[serde(flatten)]
         pin: UserPin,
     },
+    /// Delete what an attempt left that is over.
+    Discard {
+        cka_id: String,
+        #[serde(flatten)]
+        pin: UserPin,
+    },
 }
 
 /// What became of a command.

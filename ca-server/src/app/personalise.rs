@@ -51,6 +51,9 @@ pub(crate) struct Exchange {
     /// A holder's program has just been started: what failed before may be tried again.
     #[serde(default)]
     pub(crate) start: bool,
+    /// A holder's program names what attempts have left on the token, by their identifiers.
+    #[serde(default)]
+    pub(crate) leftovers: Vec<String>,
 }
 
 impl App {

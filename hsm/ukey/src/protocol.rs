@@ -157,7 +157,7 @@ pub enum Step {
         #[serde(deserialize_with = "pin")]
         user_pin: Pin,
     },
-    /// Everything with this CKA_ID goes away: the attempt was burned.
+    /// Everything with this CKA_ID goes away: the attempt was given up or burned. What may be in use stays all the same.
     Discard {
         /// CKA_ID, hexadecimal.
         #[serde(deserialize_with = "key_id")]
@@ -165,6 +165,9 @@ pub enum Step {
         /// The user PIN.
         #[serde(deserialize_with = "pin")]
         user_pin: Pin,
+        /// Certificates, DER, that are revoked, as this program was shown; never the server's to say.
+        #[serde(skip)]
+        revoked: Vec<Vec<u8>>,
     },
 }
 
@@ -259,6 +262,8 @@ pub enum FailureCode {
     ModuleFailed,
     /// The command does not fit the token or cannot be read.
     BadCommand,
+    /// What was to be discarded may be in use, or is not an attempt's: it stays.
+    Kept,
 }
 
 impl FailureCode {
@@ -276,6 +281,7 @@ impl FailureCode {
             Self::PinRefused => "pin-refused",
             Self::ModuleFailed => "module-failed",
             Self::BadCommand => "bad-command",
+            Self::Kept => "kept",
         }
     }
 

@@ -17,7 +17,7 @@ use ukey::{
     certificate::Fields,
     client::Answer,
     counter::Event,
-    protocol::pin_state,
+    protocol::{FailureCode, pin_state},
     standing::{Known, Unknown},
 };
 
@@ -348,6 +348,14 @@ fn event_text(language: Language, event: &Event) -> String {
         Event::Begun { command, token } => format!("{token}: {} …", command_text(language, command)),
         Event::Done { command, token } if zh => format!("{token}: {}，完成", command_text(language, command)),
         Event::Done { command, token } => format!("{token}: {}, done", command_text(language, command)),
+        Event::Failed { token, code: FailureCode::Kept, .. } if zh => {
+            format!("{token}: 有一个未完成的密钥没有清除：还不能确定它已停用，所以保留；不影响续期。")
+        }
+        Event::Failed { token, code: FailureCode::Kept, .. } => {
+            format!(
+                "{token}: an unfinished key stays where it is: it is not certain that nothing uses it. The renewal goes on."
+            )
+        }
         Event::Failed { command, token, code, message } if zh => {
             format!("{token}: {}，失败：{}（{message}）", command_text(language, command), code.as_str())
         }

@@ -54,7 +54,7 @@ where
 {
     let until = tokio::time::Instant::now() + WAIT;
     loop {
-        let tokens = exchange.tokens.clone();
+        let (tokens, leftovers) = (exchange.tokens.clone(), exchange.leftovers.clone());
         if let Some(answer) = ask(exchange).await? {
             return Ok(Json(answer).into_response());
         }
@@ -62,7 +62,7 @@ where
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         tokio::time::sleep(POLL).await;
-        exchange = Exchange { tokens, report: None, start: false };
+        exchange = Exchange { tokens, report: None, start: false, leftovers };
     }
 }
 
