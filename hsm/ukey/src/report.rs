@@ -208,6 +208,16 @@ impl Voice {
         }
     }
 
+    pub(crate) fn waits_for_clerk(&self) {
+        match self.json {
+            true => say(&json!({ "event": "waiting" }).to_string()),
+            false => say(self.pick(
+                "请插入操作员的 U-key，插入后自动继续。按 Ctrl-C 结束。",
+                "Plug in the clerk's token; it goes on by itself. Ctrl-C ends.",
+            )),
+        }
+    }
+
     pub(crate) fn event(&self, event: &Event) {
         say(&if self.json { event_json(event).to_string() } else { event_text(self.language, event) });
     }
