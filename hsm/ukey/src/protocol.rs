@@ -90,6 +90,30 @@ impl Envelope {
     }
 }
 
+/// What became of an issuing line, for the clerk to read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub enum LineNews {
+    /// One was not made; it is paid still.
+    SetAside {
+        /// Which one of the line, and whose.
+        line: String,
+        /// The application.
+        application: String,
+        /// Why.
+        reason: String,
+        /// How many are still to be made.
+        left: usize,
+    },
+    /// Nothing is left to be made.
+    LineEnded {
+        /// How many are ready.
+        made: usize,
+        /// How many were set aside.
+        aside: usize,
+    },
+}
+
 /// What to do on a token. Doing it twice does no harm.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase")]

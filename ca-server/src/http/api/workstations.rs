@@ -27,7 +27,8 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Report and ask for the next command; 204 when there is none.
 #[utoipa::path(post, path = "/api/v1/workstations/{name}/exchange", params(("name" = String, Path)),
-    responses((status = 200, description = "a command"), (status = 204, description = "nothing to do")))]
+    responses((status = 200, description = "a command, or news of the issuing line"),
+        (status = 204, description = "nothing to do")))]
 pub(super) async fn exchange(
     permit: Permit<Personalise>,
     State(app): State<Arc<App>>,
