@@ -70,7 +70,7 @@ fn cleared_by_the_next_renewal(database: Database) {
     assert!(again.status.success() && !text(&again).contains("清除"), "{}", text(&again));
     ca.stop_others();
     ca.stop_server();
-    let discarded: Vec<_> = ca.rows("audit").into_iter().filter(|row| is_discard(row)).collect();
+    let discarded: Vec<_> = ca.rows("audit").into_iter().filter(is_discard).collect();
     assert_eq!(discarded.len(), 3, "two cleared, one kept: {discarded:?}");
     ca.assert_audit_is_clean();
 }
