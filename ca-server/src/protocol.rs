@@ -28,6 +28,33 @@ pub(crate) struct Command {
     pub(crate) step: Step,
 }
 
+/// What an exchange with a workstation brings.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Order {
+    /// Something to do.
+    Command(Command),
+    /// Something to read.
+    News(LineNews),
+}
+
+/// What became of an issuing line, for the clerk to read.
+#[derive(Serialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub(crate) enum LineNews {
+    /// One was not made; it is paid still.
+    SetAside {
+        /// Which one of the line, and whose.
+        line: String,
+        application: String,
+        reason: String,
+        /// How many are still to be made.
+        left: usize,
+    },
+    /// Nothing is left to be made.
+    LineEnded { made: usize, aside: usize },
+}
+
 /// What a PIN must be that the holder types at the workstation.
 #[derive(Clone, Serialize)]
 pub(crate) struct PinRule {
@@ -87,6 +114,12 @@ pub(crate) enum Step {
     Prove {
         cka_id: String,
         challenge: String,
+        #[serde(flatten)]
+        pin: UserPin,
+    },
+    /// Delete what an attempt left that is over.
+    Discard {
+        cka_id: String,
         #[serde(flatten)]
         pin: UserPin,
     },

@@ -26,6 +26,8 @@ pub struct CertificateObject {
 /// One object, for a look at leftovers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
+    /// CKA_ID; empty where an object has none.
+    pub cka_id: Vec<u8>,
     /// CKA_CLASS in the standard's words (`CKO_PRIVATE_KEY`).
     pub class: String,
     /// CKA_LABEL.
@@ -83,12 +85,32 @@ impl Session {
         found.into_iter().map(|object| self.handle().object_info(object)).collect()
     }
 
-    /// Deletes everything with this CKA_ID, private key included, and says how much that was.
+    /// Keys and certificates on the token, whosever they are.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub fn keys_and_certificates(&self) -> Result<Vec<ObjectInfo>, Error> {
+        let classes = [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY, ObjectClass::CERTIFICATE];
+        let mut infos = Vec::new();
+        for class in classes {
+            let template = [Attribute::Token(true), Attribute::Class(class)];
+            for object in self.handle().call(|session| session.find_objects(&template))? {
+                infos.push(self.handle().object_info(object)?);
+            }
+        }
+        Ok(infos)
+    }
+
+    /// Deletes everything with this CKA_ID and says how much that was. The private key goes first: what a pulled token
+    /// leaves of it signs nothing.
     ///
     /// # Errors
     /// [`Error::WriteProtected`], and those of every call.
     pub fn delete_objects(&self, cka_id: &KeyId) -> Result<usize, Error> {
-        let found = self.with_id(cka_id)?;
+        let mut found = self.handle().find(ObjectClass::PRIVATE_KEY, By::Id(cka_id))?;
+        found.extend(
+            self.with_id(cka_id)?.into_iter().filter(|object| !found.contains(object)).collect::<Vec<_>>(),
+        );
         self.destroy(&found)?;
         Ok(found.len())
     }
@@ -154,9 +176,11 @@ impl Handle {
     }
 
     fn object_info(&self, object: ObjectHandle) -> Result<ObjectInfo, Error> {
-        let mut info = ObjectInfo { class: String::new(), label: String::new() };
-        for attribute in self.attributes(object, &[AttributeType::Class, AttributeType::Label])? {
+        let mut info = ObjectInfo { cka_id: Vec::new(), class: String::new(), label: String::new() };
+        let kinds = [AttributeType::Id, AttributeType::Class, AttributeType::Label];
+        for attribute in self.attributes(object, &kinds)? {
             match attribute {
+                Attribute::Id(octets) => info.cka_id = octets,
                 Attribute::Class(class) => info.class = class.to_string(),
                 Attribute::Label(octets) => info.label = String::from_utf8_lossy(&octets).into_owned(),
                 _ => {}

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     permit::{ClaimApplication, Permit, Personalise},
     problem::Problem,
-    protocol::TokenSeen,
+    protocol::{LineNews, TokenSeen},
     rule::Rule,
     wire,
 };
@@ -104,13 +104,14 @@ impl App {
         })
     }
 
-    /// Whether a workstation's line has something to do: looked at before each command, without writing.
+    /// Whether a workstation's line has something to do: looked at before each command, without writing. Gives what the
+    /// clerk is to know.
     pub(super) async fn drive_line(
         &self,
         permit: &Permit<Personalise>,
         workstation: &str,
         tokens: &[TokenSeen],
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<LineNews>, Problem> {
         let clerk = permit.staff().cloned();
         let step = self.store.read(|reader| {
             let Some(line) = reader.running_line(workstation)? else { return Ok(None) };
@@ -121,7 +122,7 @@ impl App {
             let step = next_step(reader, workstation, &items, tokens)?;
             Ok::<_, Problem>(step.map(|step| (line, step)))
         })?;
-        let Some((line, step)) = step else { return Ok(()) };
+        let Some((line, step)) = step else { return Ok(None) };
         let (actor, attempt) = (permit.actor().clone(), AttemptId::new(wire::now(), wire::random()?));
         let aside = match step {
             LineStep::Claim(item, token) => {
@@ -138,20 +139,28 @@ impl App {
                 None
             }
             LineStep::End => {
+                let (made, aside) = self.store.read(|reader| {
+                    let items = reader.line_items(&line.id)?;
+                    let count = |name: &str| items.iter().filter(|item| item.state.name() == name).count();
+                    Ok::<_, Problem>((count("made"), count("aside")))
+                })?;
                 self.store
                     .write(WriteSite::IssuingLine, move |tx| end(tx, &actor, &line, "end-line", wire::now()))
                     .await?;
-                return Ok(());
+                return Ok(Some(LineNews::LineEnded { made, aside }));
             }
         };
-        if let Some((item, note, blame)) = aside {
-            let note = note.chars().take(NOTE_MAX).collect();
-            match self.move_item(&actor, &line, item, LineItemCommand::SetAside { note, blame }).await {
-                Err(problem) if is_passing(problem.rule) => {}
-                done => done?,
-            }
+        let Some((item, note, blame)) = aside else { return Ok(None) };
+        let note: String = note.chars().take(NOTE_MAX).collect();
+        let (application, reason) = (item.application.clone(), note.clone());
+        match self.move_item(&actor, &line, item, LineItemCommand::SetAside { note, blame }).await {
+            Err(problem) if is_passing(problem.rule) => return Ok(None),
+            done => done?,
         }
-        Ok(())
+        let items = self.store.read(|reader| reader.line_items(&line.id))?;
+        let left = items.iter().filter(|item| item.state == LineItemState::Waiting).count();
+        let line = self.line_text(workstation, &application)?.unwrap_or_default();
+        Ok(Some(LineNews::SetAside { line, application: application.to_string(), reason, left }))
     }
 
     async fn claim_item(

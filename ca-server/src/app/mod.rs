@@ -26,6 +26,7 @@ mod hold;
 mod invoice;
 mod issue;
 mod key_revocation;
+mod leftover;
 mod line;
 mod notice;
 mod ocsp;

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     permit::{Permit, Personalise},
     problem::{Failure, Problem},
-    protocol::{Command, Done, Failed, KeyOrigin, Outcome, Report, Step, TokenSeen, UserPin},
+    protocol::{Command, Done, Failed, KeyOrigin, Order, Outcome, Report, Step, TokenSeen, UserPin},
     rule::Rule,
     wire,
 };
@@ -51,16 +51,19 @@ pub(crate) struct Exchange {
     /// A holder's program has just been started: what failed before may be tried again.
     #[serde(default)]
     pub(crate) start: bool,
+    /// A holder's program names what attempts have left on the token, by their identifiers.
+    #[serde(default)]
+    pub(crate) leftovers: Vec<String>,
 }
 
 impl App {
-    /// One exchange with a workstation: takes its report, gives the next command if there is one.
+    /// One exchange with a workstation: takes its report, gives the next command, or what the clerk is to know of the line, if there is one.
     pub(crate) async fn exchange(
         self: &Arc<Self>,
         permit: &Permit<Personalise>,
         workstation: &str,
         exchange: Exchange,
-    ) -> Result<Option<Command>, Problem> {
+    ) -> Result<Option<Order>, Problem> {
         check_workstation(workstation)?;
         let tokens = exchange.tokens.clone();
         if let Some(attempt) = self.store.read(|reader| reader.live_attempt_of_workstation(workstation))? {
@@ -73,12 +76,13 @@ impl App {
                 (Hand { actor: permit.actor().clone(), pin }, attempt.application.clone());
             if let Some(mut command) = self.drive(&hand, attempt, exchange).await? {
                 command.line = self.line_text(workstation, &application)?;
-                return Ok(Some(command));
+                return Ok(Some(Order::Command(command)));
             }
         }
         self.see_workstation(permit, workstation, &tokens);
         // The line begins the next one, or sets this one aside: its command comes with the next exchange.
-        self.drive_line(permit, workstation, &tokens).await.map(|()| None)
+        let news = self.drive_line(permit, workstation, &tokens).await?;
+        Ok(news.map(Order::News))
     }
 
     /// Takes a report on an attempt, gives its next command if there is one.

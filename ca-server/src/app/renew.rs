@@ -18,6 +18,7 @@ use super::{
     apply::advance,
     bill, chargeback,
     gate::must_be_good,
+    leftover::discard_step,
     personalise::{Hand, holders_place},
     status::{change_status, change_status_since},
     stock,
@@ -55,9 +56,12 @@ impl App {
     pub(crate) async fn renew(
         self: &Arc<Self>,
         presented: Serial,
-        exchange: Exchange,
+        mut exchange: Exchange,
     ) -> Result<Option<Renewal>, Problem> {
         let (of, application) = self.store.read(|reader| wanted(reader, presented))?;
+        if let Some(command) = self.clear_token(of, &application, &mut exchange).await? {
+            return Ok(Some(Renewal::Command(command)));
+        }
         if let ApplicationState::Active { serial } = application.state {
             let made = self.store.read(|reader| reader.intent(&serial))?;
             // Made over EST: whoever holds the token would look for it there in vain.
@@ -90,6 +94,29 @@ impl App {
             }
             _ => Ok(None),
         }
+    }
+
+    /// What attempts that are over have left on the token goes before anything new comes: there may be no room for it.
+    async fn clear_token(
+        &self,
+        of: Serial,
+        application: &Application,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Command>, Problem> {
+        let Some(token) = self.store.read(|reader| reader.intent(&of))?.and_then(|intent| intent.token)
+        else {
+            return Ok(None);
+        };
+        if let Some(report) = exchange.report.take_if(|report| report.command == "discard") {
+            self.take_discard(&Actor::Holder(of.to_string()), &token, report).await?;
+        }
+        if !exchange.tokens.iter().any(|seen| seen.serial == token) {
+            return Ok(None);
+        }
+        self.store.read(|reader| {
+            let live = reader.live_attempt_of(&application.id)?.map(|attempt| attempt.id);
+            discard_step(reader, &token, &exchange.leftovers, live.as_ref())
+        })
     }
 
     /// The renewal that the holder of `presented` may execute or has executed: of which certificate, which application,

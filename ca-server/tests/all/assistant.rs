@@ -33,7 +33,7 @@ fn a_token_s_whole_life_as_its_holder_sees_it() {
 }
 
 /// The certificates of a prepared CA name the addresses of that one; this one's shall be where it listens.
-fn serve_where_certificates_say(ca: &mut Ca) {
+pub(crate) fn serve_where_certificates_say(ca: &mut Ca) {
     let file = ca.dir.join("ca-server.toml");
     let mut config: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
     let urls = config["urls"].as_table_mut().unwrap();

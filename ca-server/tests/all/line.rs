@@ -97,6 +97,11 @@ fn refusals(ca: &Ca) {
     assert_eq!(ca.call("clerk", "DELETE", PATH, None, None).unwrap()["title"], "not-found");
 }
 
+/// On the workstation's screen.
+fn told(ca: &Ca, text: &str) {
+    wait(10, text, || std::fs::read_to_string(ca.dir.join("counter.log")).unwrap().contains(text));
+}
+
 /// The clerk does nothing but change tokens.
 fn one_after_the_other(ca: &Ca, applications: &[String]) {
     let started = start(ca, applications);
@@ -152,6 +157,8 @@ fn set_aside(ca: &mut Ca) {
     ca.blank_token();
     wait(60, "the second one", || seen(ca)["made"] == 1);
     wait(5, "the end of the line", || seen(ca)["ended_at"].is_string());
+    // The clerk reads it; the news of the one that was set aside went down with the server.
+    told(ca, "本批制证已结束：制成 1 个，搁置 1 个。");
     // What was set aside may stand in another line; the broken token is in none.
     ca.post("clerk", &format!("/api/v1/tokens/{broken}/spoiled"), &json!({ "reasons": "SO PIN 不符" }));
     start(ca, &applications[..1]);
@@ -177,6 +184,8 @@ fn another_clerk(ca: &Ca) {
     );
     ca.blank_token();
     wait(60, "the second one", || seen(ca)["made"] == 1);
+    told(ca, &format!("【1/2 南京示例科技有限公司】已搁置，未制成（申请 {}）：", applications[0]));
+    told(ca, "还剩 1 个待制。");
     let items = seen(ca)["items"].clone();
     assert_eq!((&items[0]["state"], &items[1]["state"]), (&json!("aside"), &json!("made")), "{items}");
     let known = ca.application(&applications[0]);

@@ -29,6 +29,7 @@ mod invoice_payer;
 mod key_revocation;
 mod kills;
 mod kinds;
+mod leftover;
 mod line;
 mod lint;
 mod loss;

@@ -184,7 +184,7 @@ pub(crate) fn enter(ca: &Ca, serial: &str, years: u32) -> Value {
     ca.post("clerk", "/api/v1/applications", &body(ca, serial, years))
 }
 
-fn paid_renewal(ca: &Ca, serial: &str) -> String {
+pub(crate) fn paid_renewal(ca: &Ca, serial: &str) -> String {
     let entered = enter(ca, serial, 1);
     let id = entered["id"].as_str().unwrap_or_else(|| panic!("{entered}")).to_owned();
     approve_and_pay(ca, &id);

@@ -20,7 +20,7 @@ use crate::{
     client::{Answer, Client},
     job,
     pin_rule::PinRule,
-    protocol::{Envelope, Exchange, FailureCode, Outcome, Report, TokenSeen},
+    protocol::{Envelope, Exchange, FailureCode, LineNews, Outcome, Report, TokenSeen},
 };
 
 /// How often the clerk's token is looked for while the server is being waited for.
@@ -59,6 +59,8 @@ pub enum Event {
         /// Which one of how many, and whose.
         line: String,
     },
+    /// What became of an issuing line.
+    Line(LineNews),
     /// A command begins.
     Begun {
         /// Its name.
@@ -185,11 +187,16 @@ impl<F: FnMut(Event)> Counter<F> {
             // Only now does the server have the proof: a token that is taken out earlier would be waited for.
             made.take().into_iter().for_each(&mut self.notify);
             if answer.status == 200 {
+                let answer = answer.json();
+                if let Ok(news) = serde_json::from_value(answer.clone()) {
+                    (self.notify)(Event::Line(news));
+                    continue;
+                }
                 // A command that hangs must not keep the clerk here; the next start finishes it.
                 report = tokio::select! {
                     () = &mut stop => break Ok(()),
                     gone = watch(&module, &clerk) => break Err(gone),
-                    report = self.obey(answer.json(), &mut typed, &mut made) => Some(report?),
+                    report = self.obey(answer, &mut typed, &mut made) => Some(report?),
                 };
             }
         };

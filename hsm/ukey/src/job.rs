@@ -12,16 +12,18 @@ use hsm::{
 use ring::digest::{SHA256, digest};
 
 use crate::{
-    certificate,
+    certificate, leftover,
     protocol::{Attributes, Done, FailureCode, Outcome, Step},
 };
 
 /// Why a step failed.
 #[derive(Debug)]
-enum Failure {
+pub(crate) enum Failure {
     Token(Error),
     /// The command does not fit what is on the token.
     Command(&'static str),
+    /// Nothing was discarded.
+    Kept(&'static str),
 }
 
 impl From<Error> for Failure {
@@ -45,6 +47,9 @@ pub fn execute(module: &Module, token: &str, step: Step) -> Outcome {
         Ok(done) => Outcome::Done(done),
         Err(Failure::Command(message)) => {
             Outcome::Failed { code: FailureCode::BadCommand, message: message.to_owned() }
+        }
+        Err(Failure::Kept(message)) => {
+            Outcome::Failed { code: FailureCode::Kept, message: message.to_owned() }
         }
         Err(Failure::Token(error)) => {
             let mut code = FailureCode::of(&error);
@@ -80,9 +85,8 @@ fn perform(module: &Module, token: &str, step: &Step) -> Result<Done, Failure> {
             token.so_session(so_pin)?.init_user_pin(user_pin)?;
             Ok(Done::Nothing {})
         }
-        Step::Discard { cka_id, user_pin } => {
-            token.session(user_pin)?.delete_objects(cka_id)?;
-            Ok(Done::Nothing {})
+        Step::Discard { cka_id, user_pin, revoked } => {
+            leftover::discard(&token.session(user_pin)?, cka_id, revoked)
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod home;
 pub mod job;
 pub mod key_revocation;
+mod leftover;
 pub mod pin_rule;
 pub mod protocol;
 pub mod renewal;

@@ -90,6 +90,30 @@ impl Envelope {
     }
 }
 
+/// What became of an issuing line, for the clerk to read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub enum LineNews {
+    /// One was not made; it is paid still.
+    SetAside {
+        /// Which one of the line, and whose.
+        line: String,
+        /// The application.
+        application: String,
+        /// Why.
+        reason: String,
+        /// How many are still to be made.
+        left: usize,
+    },
+    /// Nothing is left to be made.
+    LineEnded {
+        /// How many are ready.
+        made: usize,
+        /// How many were set aside.
+        aside: usize,
+    },
+}
+
 /// What to do on a token. Doing it twice does no harm.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase")]
@@ -157,7 +181,7 @@ pub enum Step {
         #[serde(deserialize_with = "pin")]
         user_pin: Pin,
     },
-    /// Everything with this CKA_ID goes away: the attempt was burned.
+    /// Everything with this CKA_ID goes away: the attempt was given up or burned. What may be in use stays all the same.
     Discard {
         /// CKA_ID, hexadecimal.
         #[serde(deserialize_with = "key_id")]
@@ -165,6 +189,9 @@ pub enum Step {
         /// The user PIN.
         #[serde(deserialize_with = "pin")]
         user_pin: Pin,
+        /// Certificates, DER, that are revoked, as this program was shown; never the server's to say.
+        #[serde(skip)]
+        revoked: Vec<Vec<u8>>,
     },
 }
 
@@ -259,6 +286,8 @@ pub enum FailureCode {
     ModuleFailed,
     /// The command does not fit the token or cannot be read.
     BadCommand,
+    /// What was to be discarded may be in use, or is not an attempt's: it stays.
+    Kept,
 }
 
 impl FailureCode {
@@ -276,6 +305,7 @@ impl FailureCode {
             Self::PinRefused => "pin-refused",
             Self::ModuleFailed => "module-failed",
             Self::BadCommand => "bad-command",
+            Self::Kept => "kept",
         }
     }
 

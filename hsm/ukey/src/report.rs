@@ -17,7 +17,7 @@ use ukey::{
     certificate::Fields,
     client::Answer,
     counter::Event,
-    protocol::pin_state,
+    protocol::{FailureCode, LineNews, pin_state},
     standing::{Known, Unknown},
 };
 
@@ -208,6 +208,16 @@ impl Voice {
         }
     }
 
+    pub(crate) fn waits_for_clerk(&self) {
+        match self.json {
+            true => say(&json!({ "event": "waiting" }).to_string()),
+            false => say(self.pick(
+                "请插入操作员的 U-key，插入后自动继续。按 Ctrl-C 结束。",
+                "Plug in the clerk's token; it goes on by itself. Ctrl-C ends.",
+            )),
+        }
+    }
+
     pub(crate) fn event(&self, event: &Event) {
         say(&if self.json { event_json(event).to_string() } else { event_text(self.language, event) });
     }
@@ -314,6 +324,12 @@ fn event_json(event: &Event) -> Value {
         Event::Removed(token) => json!({ "event": "removed", "token": token }),
         Event::HolderWanted { token } => json!({ "event": "holder-wanted", "token": token }),
         Event::Made { token, line } => json!({ "event": "made", "token": token, "line": line }),
+        Event::Line(LineNews::SetAside { line, application, reason, left }) => {
+            json!({ "event": "set-aside", "line": line, "application": application, "reason": reason, "left": left })
+        }
+        Event::Line(LineNews::LineEnded { made, aside }) => {
+            json!({ "event": "line-ended", "made": made, "aside": aside })
+        }
         Event::Begun { command, token } => json!({ "event": "begun", "command": command, "token": token }),
         Event::Done { command, token } => json!({ "event": "done", "command": command, "token": token }),
         Event::Failed { command, token, code, message } => {
@@ -345,9 +361,31 @@ fn event_text(language: Language, event: &Event) -> String {
         Event::Made { token, line } => {
             format!("[{line}] {token} is ready: take it out, label it, plug in the next one.")
         }
+        Event::Line(LineNews::SetAside { line, application, reason, left }) if zh => {
+            format!("【{line}】已搁置，未制成（申请 {application}）：{reason} 还剩 {left} 个待制。")
+        }
+        Event::Line(LineNews::SetAside { line, application, reason, left }) => {
+            format!(
+                "[{line}] set aside, not made (application {application}): {reason} {left} left to be made."
+            )
+        }
+        Event::Line(LineNews::LineEnded { made, aside }) if zh => {
+            format!("本批制证已结束：制成 {made} 个，搁置 {aside} 个。")
+        }
+        Event::Line(LineNews::LineEnded { made, aside }) => {
+            format!("The line has ended: {made} made, {aside} set aside.")
+        }
         Event::Begun { command, token } => format!("{token}: {} …", command_text(language, command)),
         Event::Done { command, token } if zh => format!("{token}: {}，完成", command_text(language, command)),
         Event::Done { command, token } => format!("{token}: {}, done", command_text(language, command)),
+        Event::Failed { token, code: FailureCode::Kept, .. } if zh => {
+            format!("{token}: 有一个未完成的密钥没有清除：还不能确定它已停用，所以保留；不影响续期。")
+        }
+        Event::Failed { token, code: FailureCode::Kept, .. } => {
+            format!(
+                "{token}: an unfinished key stays where it is: it is not certain that nothing uses it. The renewal goes on."
+            )
+        }
         Event::Failed { command, token, code, message } if zh => {
             format!("{token}: {}，失败：{}（{message}）", command_text(language, command), code.as_str())
         }
@@ -392,6 +430,28 @@ mod tests {
         assert_eq!(of(&[("LANG", "en_GB.UTF-8")]), Language::En);
         assert_eq!(of(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "zh_CN.UTF-8")]), Language::Zh);
         assert_eq!(of(&[("LANG", "en_US"), ("LC_ALL", "")]), Language::En);
+    }
+
+    #[test]
+    fn what_became_of_a_line_is_told_in_both_languages() {
+        let (line, application) = ("2/3 单位".to_owned(), "a1".to_owned());
+        let aside = LineNews::SetAside { line, application, reason: "U-key failed.".to_owned(), left: 1 };
+        let ended = LineNews::LineEnded { made: 2, aside: 1 };
+        let text = |language| [&aside, &ended].map(|news| event_text(language, &Event::Line(news.clone())));
+        assert_eq!(
+            text(Language::Zh),
+            [
+                "【2/3 单位】已搁置，未制成（申请 a1）：U-key failed. 还剩 1 个待制。",
+                "本批制证已结束：制成 2 个，搁置 1 个。"
+            ]
+        );
+        assert_eq!(
+            text(Language::En),
+            [
+                "[2/3 单位] set aside, not made (application a1): U-key failed. 1 left to be made.",
+                "The line has ended: 2 made, 1 set aside."
+            ]
+        );
     }
 
     #[test]

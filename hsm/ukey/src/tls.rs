@@ -97,6 +97,16 @@ impl Identity {
         &self.key.0.token
     }
 
+    /// CKA_ID of the key.
+    pub(crate) fn cka_id(&self) -> &hsm::KeyId {
+        self.key.0.key.cka_id()
+    }
+
+    /// The CA certificates that are sent along.
+    pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
+        self.certified.cert.get(1..).unwrap_or_default()
+    }
+
     pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.certified)
     }

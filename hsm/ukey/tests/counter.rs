@@ -236,6 +236,41 @@ fn a_clerks_token_that_fails_once_is_asked_again() {
 }
 
 #[test]
+fn the_clerks_token_is_waited_for() {
+    let test = "the_clerks_token_is_waited_for";
+    let real = SoftHsm::module_path();
+    let module = p11_fault::shared_library().unwrap();
+    let variables = [
+        ("P11_FAULT_GONE", "{dir}/gone"),
+        ("P11_FAULT_MODULE", real.to_str().unwrap()),
+        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
+    ];
+    in_softhsm_with(test, &variables, |softhsm| {
+        let ca = Ca::new();
+        personalised(softhsm, &ca, "clerk", "ec-p256");
+        let gone = softhsm.dir().join("gone");
+        std::fs::write(&gone, "clerk\n").unwrap();
+        let server = Server::start(&ca, |_, _| {
+            std::thread::sleep(Duration::from_millis(100));
+            Reply::Empty(204)
+        });
+        let mut child = start(softhsm, &ca, &server, &["--lang", "en"]);
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "Plug in the clerk's token; it goes on by itself. Ctrl-C ends.\n");
+        assert!(server.received().is_empty());
+        std::fs::remove_file(gone).unwrap();
+        line.clear();
+        output.read_line(&mut line).unwrap();
+        assert!(line.starts_with("Connected"), "{line}");
+        signal(&child, "-INT");
+        let (code, _, error) = end(child);
+        assert_eq!((code, error.as_str()), (0, ""));
+    });
+}
+
+#[test]
 fn pulling_the_clerks_token_ends_it() {
     let real = SoftHsm::module_path();
     let module = p11_fault::shared_library().unwrap();

@@ -27,7 +27,8 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Report and ask for the next command; 204 when there is none.
 #[utoipa::path(post, path = "/api/v1/workstations/{name}/exchange", params(("name" = String, Path)),
-    responses((status = 200, description = "a command"), (status = 204, description = "nothing to do")))]
+    responses((status = 200, description = "a command, or news of the issuing line"),
+        (status = 204, description = "nothing to do")))]
 pub(super) async fn exchange(
     permit: Permit<Personalise>,
     State(app): State<Arc<App>>,
@@ -54,7 +55,7 @@ where
 {
     let until = tokio::time::Instant::now() + WAIT;
     loop {
-        let tokens = exchange.tokens.clone();
+        let (tokens, leftovers) = (exchange.tokens.clone(), exchange.leftovers.clone());
         if let Some(answer) = ask(exchange).await? {
             return Ok(Json(answer).into_response());
         }
@@ -62,7 +63,7 @@ where
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         tokio::time::sleep(POLL).await;
-        exchange = Exchange { tokens, report: None, start: false };
+        exchange = Exchange { tokens, report: None, start: false, leftovers };
     }
 }
 

@@ -1,17 +1,23 @@
 //! `ukey counter`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
-use hsm::Module;
+use hsm::{Class, Module, Pin, TokenSerial};
 use ukey::{
     Error,
     counter::{Ask, Counter},
     tls::Identity,
 };
+use zeroize::Zeroizing;
 
 use super::{ServerArguments, TokenArguments, pin};
 use crate::{report::Voice, secret::Source};
+
+/// How often the clerk's token is looked for at the start.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Failures that may pass by themselves, before it is given up.
+const FAILURES_MAX: u32 = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,9 +35,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(module: &Module, arguments: Arguments, voice: &Arc<Voice>) -> Result<(), Error> {
     let anchors = arguments.server.anchors()?;
-    let clerk = arguments.token.find(module)?;
-    let pin = arguments.token.pin(&clerk, voice)?;
-    let identity = Identity::open(&clerk, pin, arguments.server.chain.as_deref())?;
+    let identity = clerk_logs_in(module, &arguments, voice)?;
+    let clerk = identity.token().clone();
     let runtime = super::runtime()?;
     let result = runtime.block_on(async {
         // Not connected yet: a server that is still starting is waited for, like one that went away.
@@ -53,6 +58,44 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Arc<Voice>) -> 
     // A token may hang in the middle of a command; the program must end all the same.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     result.map(|()| voice.stopped())
+}
+
+/// The clerk's token is waited for, and one that fails for a moment is asked again. A PIN that the token refused ends it
+/// (I11); one that was typed is for the token that it was typed for.
+fn clerk_logs_in(module: &Module, arguments: &Arguments, voice: &Voice) -> Result<Identity, Error> {
+    let mut typed: Option<(TokenSerial, Zeroizing<String>)> = None;
+    let mut told = false;
+    let mut failures = 0;
+    loop {
+        let opened = arguments.token.find(module).and_then(|token| {
+            typed = typed.take().filter(|(serial, _)| serial == token.serial());
+            let pin = match &typed {
+                Some((_, pin)) => pin.to_string(),
+                None => arguments.token.pin_text(&token, voice)?,
+            };
+            typed = Some((token.serial().clone(), Zeroizing::new(pin.clone())));
+            Identity::open(&token, Pin::new(pin)?, arguments.server.chain.as_deref())
+        });
+        match opened {
+            Err(
+                Error::NoToken | Error::Hsm(hsm::Error::TokenAbsent { .. } | hsm::Error::TokenRemoved { .. }),
+            ) => {
+                if !std::mem::replace(&mut told, true) {
+                    voice.waits_for_clerk();
+                }
+            }
+            Err(Error::Hsm(error)) if error.class() == Class::Transient && failures < FAILURES_MAX => {
+                failures += 1;
+                tracing::warn!(%error, "the clerk's token");
+            }
+            opened => return opened,
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        // Some modules see a token that was plugged in, and others mend, only after this.
+        if let Err(error) = module.reinitialise() {
+            tracing::warn!(%error, "the module does not look anew");
+        }
+    }
 }
 
 /// Ctrl-C, and where there is one the signal that ends services.

@@ -40,7 +40,7 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Voice) -> Resul
             if !std::mem::replace(&mut told, true) {
                 look(&mut client, &identity, voice).await?;
             }
-            let renewal = Renewal { token: token.clone(), pin: pin.clone() };
+            let renewal = Renewal { identity: identity.clone(), pin: pin.clone(), anchors: anchors.clone() };
             renewal.run(&mut client, |event| voice.event(&event)).await
         });
         match renewed {

@@ -37,6 +37,9 @@ use x509_parser::{
 
 pub(crate) const ATTEMPT: &str = "0123456789abcdef0123456789abcdef";
 
+/// The year in which certificates end: rcgen's own.
+const END: i32 = 4096;
+
 /// Root key and certificate, and a server certificate for 127.0.0.1.
 pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
@@ -60,23 +63,38 @@ impl Ca {
     }
 
     pub(crate) fn issue(&self, spki: &[u8], common_name: &str) -> Vec<u8> {
-        self.issue_with(spki, common_name, Vec::new())
+        self.issue_with(spki, common_name, Vec::new(), END)
     }
 
     /// Which says where its status and its issuer's certificate are.
     pub(crate) fn issue_at(&self, spki: &[u8], common_name: &str, ocsp: &str, issuer: &str) -> Vec<u8> {
+        self.issue_with(spki, common_name, vec![Self::access(ocsp, issuer)], END)
+    }
+
+    /// The same, which ends before the others.
+    pub(crate) fn issue_shorter(&self, spki: &[u8], common_name: &str, ocsp: &str, issuer: &str) -> Vec<u8> {
+        self.issue_with(spki, common_name, vec![Self::access(ocsp, issuer)], END - 1)
+    }
+
+    fn access(ocsp: &str, issuer: &str) -> CustomExtension {
         let tlv = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
         let access = |method: u8, url: &str| {
             let oid = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 48, method]);
             tlv(0x30, &[oid, tlv(0x86, url.as_bytes())].concat())
         };
         let both = tlv(0x30, &[access(1, ocsp), access(2, issuer)].concat());
-        let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], both);
-        self.issue_with(spki, common_name, vec![extension])
+        CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], both)
     }
 
-    fn issue_with(&self, spki: &[u8], common_name: &str, extensions: Vec<CustomExtension>) -> Vec<u8> {
+    fn issue_with(
+        &self,
+        spki: &[u8],
+        common_name: &str,
+        extensions: Vec<CustomExtension>,
+        end: i32,
+    ) -> Vec<u8> {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.not_after = rcgen::date_time_ymd(end, 1, 1);
         params.distinguished_name = name(common_name);
         params.custom_extensions = extensions;
         params.signed_by(&RawKey::read(spki), &self.issuer).unwrap().der().to_vec()
