@@ -37,6 +37,7 @@ mod notice;
 mod online;
 mod person_crash;
 mod persons;
+mod push;
 mod receipt;
 mod refusals;
 mod register;
