@@ -6,11 +6,12 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ca_verifier::{Error, Gate, Reason, SignedStatus, Standing, StatusSnapshot, Time, Trust};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 
-use crate::support::{Ca, Database, curl, text, wait};
+use crate::support::{Ca, Database, curl, root, text, wait};
 
 /// Of one place on the network.
 const STREAMS: usize = 16;
@@ -40,10 +41,12 @@ impl Drop for Stream {
 
 impl Stream {
     fn open(ca: &Ca, http: &str, name: &str, after: u64) -> Self {
-        let (file, url) = (ca.path(name), format!("http://{http}/api/v1/status/stream?after={after}"));
+        let line = documented("/api/v1/status/stream").replace("ca.example", http);
+        let line = line.replace("after=17", &format!("after={after}"));
+        let file = ca.path(name);
         let mut command = Command::new("curl");
-        command.args(["-sSN", "-o", &file, &url]).stderr(Stdio::null());
-        Self { child: command.spawn().unwrap(), file }
+        command.args(line.split_whitespace().skip(1).map(|word| word.trim_matches('"'))).args(["-o", &file]);
+        Self { child: command.stderr(Stdio::null()).spawn().unwrap(), file }
     }
 
     /// Name and data of each whole event so far.
@@ -65,7 +68,7 @@ impl Stream {
     fn wait_for(&self, issuing: &[u8], serial: &str, standing: Standing) -> usize {
         wait(20, "the change", || {
             self.messages().iter().any(|jws| {
-                let message = SignedStatus::verify(jws.as_bytes(), issuing, now()).unwrap();
+                let message = read(jws, issuing);
                 message
                     .changes()
                     .iter()
@@ -81,21 +84,40 @@ fn now() -> Time {
     Time::from_millis(i64::try_from(since.as_millis()).unwrap())
 }
 
+/// curl's line for an address, as `docs/portal.md` shows it.
+fn documented(address: &str) -> String {
+    let page = std::fs::read_to_string(root().join("docs/portal.md")).unwrap();
+    let line = page.lines().find(|line| line.starts_with("curl ") && line.contains(address));
+    line.unwrap().to_owned()
+}
+
+/// When a message was made: however long a test takes, it is looked at as if it had just come.
+fn made_at(jws: &str) -> Time {
+    let payload = URL_SAFE_NO_PAD.decode(jws.split('.').nth(1).unwrap()).unwrap();
+    let payload: Value = serde_json::from_slice(&payload).unwrap();
+    Time::from_millis(payload["at"].as_i64().unwrap())
+}
+
+fn read(jws: &str, issuing: &[u8]) -> SignedStatus {
+    SignedStatus::verify(jws.as_bytes(), issuing, made_at(jws)).unwrap()
+}
+
 fn der(ca: &Ca, file: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(ca.path(file)).unwrap()
 }
 
 fn snapshot(ca: &Ca) -> Vec<u8> {
-    let answer = curl(&["-sSf", &format!("http://{}/api/v1/status/snapshot", ca.http)]);
+    let line = documented("/api/v1/status/snapshot").replace("ca.example", &ca.http);
+    let answer = Command::new("bash").args(["-c", &line]).current_dir(&ca.dir).output().unwrap();
     assert!(answer.status.success(), "{}", text(&answer));
-    answer.stdout
+    std::fs::read(ca.path("status.snapshot")).unwrap()
 }
 
 fn pushed(database: Database) {
     let mut ca = Ca::new(database);
     ca.serve(&[]);
-    let (root, issuing) = (der(&ca, "root.pem"), der(&ca, "issuing.pem"));
-    let trust = Trust::new(&[root], std::slice::from_ref(&issuing)).unwrap();
+    let (anchor, issuing) = (der(&ca, "root.pem"), der(&ca, "issuing.pem"));
+    let trust = Trust::new(&[anchor], std::slice::from_ref(&issuing)).unwrap();
     let gate = Gate::new(trust).expect_push(&issuing, 10).unwrap();
     let epoch = gate.load_snapshot(&snapshot(&ca), &issuing, now()).unwrap();
     let first = Stream::open(&ca, &ca.http, "first", epoch);
@@ -121,13 +143,14 @@ fn pushed(database: Database) {
         let [head, payload, signature] = jws.split('.').collect::<Vec<_>>()[..] else { panic!("{jws}") };
         let edited = format!("{head}.{}A.{signature}", &payload[..payload.len() - 1]);
         if edited != *jws {
-            let refused = gate.apply(edited.as_bytes(), &issuing, now());
+            let refused = gate.apply(edited.as_bytes(), &issuing, made_at(jws));
             assert_eq!(refused, Err(Error::Signature { what: "status message" }));
         }
-        gate.apply(jws.as_bytes(), &issuing, now()).unwrap();
+        gate.apply(jws.as_bytes(), &issuing, made_at(jws)).unwrap();
     }
     let last = messages.last().unwrap();
-    assert!(matches!(gate.apply(last.as_bytes(), &issuing, now()), Err(Error::StatusBack { .. })));
+    let again = gate.apply(last.as_bytes(), &issuing, made_at(last));
+    assert!(matches!(again, Err(Error::StatusBack { .. })));
     let [source] = &gate.push_status()[..] else { panic!("one issuer") };
     let known = source.epoch.unwrap();
     assert!(known > epoch && source.trusted, "{source:?}");
@@ -149,8 +172,8 @@ fn catching_up(ca: &Ca, issuing: &[u8], epoch: u64, serial: &str) {
     let late = Stream::open(ca, &ca.http, "late", epoch);
     late.wait_for(issuing, serial, Standing::Revoked(Reason::KeyCompromise));
     wait(20, "a message after it", || late.messages().len() >= 2);
-    let read = |jws: &String| SignedStatus::verify(jws.as_bytes(), issuing, now()).unwrap();
-    let [first, second] = &late.messages().iter().take(2).map(read).collect::<Vec<_>>()[..] else { panic!() };
+    let messages: Vec<_> = late.messages().iter().take(2).map(|jws| read(jws, issuing)).collect();
+    let [first, second] = &messages[..] else { panic!("{messages:?}") };
     assert_eq!((first.from(), second.from(), second.to()), (epoch, first.to(), first.to()));
     assert!(second.at() > first.at(), "each is later than the one before");
 
