@@ -81,6 +81,9 @@ pub enum Error {
     /// A signature that is not the key's over the message.
     #[error("signature: it does not verify")]
     Signature,
+    /// A serial number of another form than this CA's.
+    #[error("serial number {0}: 18 octets are needed")]
+    Serial(ca_verifier::Serial),
     /// A certificate that cannot serve as what it should.
     #[error("certificate of the {what}: {why}")]
     Certificate {

@@ -41,6 +41,7 @@ mod people;
 pub mod personal;
 pub mod policy;
 mod presented;
+mod push;
 mod register;
 mod retention;
 pub mod shift;
@@ -104,6 +105,7 @@ pub use people::{
 pub use personal::{BlindIndex, Ciphertext, Sealed, Vault};
 pub use policy::{Policies, PolicyError, Profile, Roles};
 pub use presented::{PROVE_CONTEXT, serial_of_certificate, spki_of_certificate, verify_with_certificate};
+pub use push::{PreparedSnapshot, PreparedStatus, StatusMessage, StatusSnapshotPlan};
 pub use register::{ImportCommand, ImportState};
 pub use retention::{Kept, Ties};
 pub use signature::{SignError, SignatureAlgorithm};

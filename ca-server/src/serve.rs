@@ -62,6 +62,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     println!("ca-server ready http://{} https://{}", plain.local_addr()?, secure.local_addr()?);
     let mut workers = vec![
         tokio::spawn(watch_status(Arc::clone(&app), holder, stopping.clone())),
+        tokio::spawn(tell_status(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keep_answers_ready(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keep_days(Arc::clone(&app), stopping.clone())),
         tokio::spawn(every_hour(Arc::clone(&app), stopping.clone())),
@@ -109,9 +110,6 @@ fn tls_config(app: &App) -> Result<Arc<rustls::ServerConfig>, Failure> {
 
 async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        if let Err(problem) = app.hear_status() {
-            tracing::error!(cause = ?problem.cause(), "status: {}", problem.rule.name());
-        }
         match app.refresh_crl(&holder).await {
             Ok(_) => {}
             // The CRL that is served stays; it says itself until when it is good.
@@ -119,6 +117,23 @@ async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<b
         }
         tokio::time::sleep(STATUS_POLL).await;
     }
+}
+
+/// Apart from the CRL, which takes seconds when it is large: what moved is forgotten here and told there at once.
+async fn tell_status(app: Arc<App>, stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        let turn = Arc::clone(&app);
+        let work = move || turn.hear_status().and_then(|()| turn.tell_status());
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => {
+                tracing::error!(cause = ?problem.cause(), "status: {}", problem.rule.name());
+            }
+            Err(error) => tracing::error!(%error, "status"),
+        }
+        tokio::time::sleep(STATUS_POLL).await;
+    }
+    app.stream.stop();
 }
 
 /// What is half made at the end is not needed any more.

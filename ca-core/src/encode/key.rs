@@ -33,6 +33,23 @@ pub fn ecdsa_der(raw: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(der::sequence(&[&der::integer(&raw[..32]), &der::integer(&raw[32..])]))
 }
 
+/// `r || s` of 64 octets, as JSON Web Signatures want it (RFC 7518 §3.4); `None` for anything but Ecdsa-Sig-Value of
+/// P-256.
+pub(crate) fn ecdsa_raw(signature: &[u8]) -> Option<[u8; 64]> {
+    let [0x30, length, numbers @ ..] = signature else { return None };
+    let mut rest = (usize::from(*length) == numbers.len()).then_some(numbers)?;
+    let mut raw = [0; 64];
+    for half in raw.chunks_exact_mut(32) {
+        let [0x02, length, after @ ..] = rest else { return None };
+        let (number, after) = after.split_at_checked(usize::from(*length))?;
+        let number = number.strip_prefix(&[0]).unwrap_or(number);
+        let start = half.len().checked_sub(number.len())?;
+        half.get_mut(start..)?.copy_from_slice(number);
+        rest = after;
+    }
+    rest.is_empty().then_some(raw)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +64,20 @@ mod tests {
         .unwrap();
         let point: &[u8; 65] = spki[26..].try_into().unwrap();
         assert_eq!(spki_from_ec_point(point), spki);
+    }
+
+    #[test]
+    fn ecdsa_values_come_back_raw() {
+        for (first, second) in [(0x80, 0x7f), (0x01, 0xff), (0, 0)] {
+            let mut raw = [7; 64];
+            (raw[0], raw[32]) = (first, second);
+            let der = ecdsa_der(&raw).unwrap();
+            assert_eq!(ecdsa_raw(&der), Some(raw));
+            assert_eq!(ecdsa_raw(&der[..der.len() - 1]), None);
+            assert_eq!(ecdsa_raw(&[&der[..], &[0]].concat()), None);
+        }
+        let long = der::sequence(&[&der::integer(&[1; 33]), &der::integer(&[1; 32])]);
+        assert_eq!(ecdsa_raw(&long), None);
     }
 
     #[test]

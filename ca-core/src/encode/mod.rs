@@ -13,4 +13,5 @@ pub(crate) use der::{
     signed, time, tlv,
 };
 pub(crate) use extension::{Extension, authority_key_identifier, subject_key_identifier};
+pub(crate) use key::ecdsa_raw;
 pub use key::{ecdsa_der, spki_from_ec_point, spki_from_rsa};

@@ -101,6 +101,11 @@ impl Responder {
         self.algorithm
     }
 
+    /// Whether it signed `message`; the signature as X.509 has it.
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        self.algorithm.verify_bits(&self.key, message, signature)
+    }
+
     /// End of validity; answers must not reach beyond it.
     #[must_use]
     pub fn not_after(&self) -> Time {
@@ -163,9 +168,7 @@ impl PreparedOcsp<'_> {
     pub fn sign<E>(self, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, SignError<E>> {
         let signature = sign(&self.tbs).map_err(SignError::Signer)?;
         let algorithm = self.responder.algorithm;
-        algorithm
-            .verify_bits(&self.responder.key, &self.tbs, &signature)
-            .map_err(|_| SignError::Signature)?;
+        self.responder.verify(&self.tbs, &signature).map_err(|_| SignError::Signature)?;
         let certificates = explicit(0, &sequence(&[&self.responder.der]));
         let basic = sequence(&[&self.tbs, algorithm.identifier(), &encode::bits(&signature), &certificates]);
         let bytes = sequence(&[&encode::oid(ID_PKIX_OCSP_BASIC), &octets(&basic)]);

@@ -75,8 +75,8 @@ pub use gate::{Gate, VerifiedUnit};
 pub use index::{Source, StatusIndex};
 pub use ocsp::{OCSP_OCTETS_MAX, OcspAnswer};
 pub use push::{
-    STATUS_CHANGES_MAX, STATUS_MESSAGE_OCTETS_MAX, STATUS_SNAPSHOT_OCTETS_MAX, SignedStatus, StatusChange,
-    StatusSnapshot,
+    STATUS_CHANGES_MAX, STATUS_MESSAGE_OCTETS_MAX, STATUS_MESSAGE_TYPE, STATUS_SNAPSHOT_OCTETS_MAX,
+    STATUS_SNAPSHOT_TYPE, SignedStatus, StatusChange, StatusSnapshot,
 };
 pub use pushed::{PushSource, SILENCE_SECS};
 pub use refusal::{Refusal, Unavailable};

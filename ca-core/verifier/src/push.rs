@@ -27,11 +27,13 @@ pub const STATUS_CHANGES_MAX: usize = 50_000;
 /// Octets of a snapshot read at most.
 pub const STATUS_SNAPSHOT_OCTETS_MAX: usize = HEAD_OCTETS_MAX + CRL_ENTRIES_MAX * RECORD_OCTETS;
 
+/// `typ` of a message: one kind must not pass for the other (RFC 8725 §3.11).
+pub const STATUS_MESSAGE_TYPE: &str = "qianyin-status+jwt";
+/// `typ` of a snapshot's head.
+pub const STATUS_SNAPSHOT_TYPE: &str = "qianyin-status-snapshot+jwt";
+
 const WHAT: &str = "status message";
 const SNAPSHOT: &str = "status snapshot";
-/// One kind of message must not pass for the other (RFC 8725 §3.11).
-const MESSAGE_TYPE: &str = "qianyin-status+jwt";
-const SNAPSHOT_TYPE: &str = "qianyin-status-snapshot+jwt";
 /// A certificate in base64, and little more.
 const HEAD_OCTETS_MAX: usize = 4 * CERTIFICATE_OCTETS_MAX;
 const RECORD_OCTETS: usize = Serial::ISSUED_OCTETS + 1;
@@ -118,7 +120,7 @@ impl SignedStatus {
     pub fn verify(jws: &[u8], issuer_der: &[u8], now: Time) -> Result<Self, Error> {
         limit(WHAT, jws, STATUS_MESSAGE_OCTETS_MAX)?;
         let issuer = Issuer::read(issuer_der)?;
-        let message: Message = open(WHAT, MESSAGE_TYPE, jws, &issuer, now)?;
+        let message: Message = open(WHAT, STATUS_MESSAGE_TYPE, jws, &issuer, now)?;
         check_issuer(WHAT, &message.issuer, &issuer)?;
         let at = Time::from_millis(message.at);
         check_not_ahead(WHAT, at, now)?;
@@ -183,7 +185,7 @@ impl StatusSnapshot {
         let end = octets.iter().take(HEAD_OCTETS_MAX).position(|octet| *octet == b'\n');
         let end = end.ok_or(form(SNAPSHOT, "no signed head"))?;
         let (jws, records) = (&octets[..end], &octets[end + 1..]);
-        let head: Head = open(SNAPSHOT, SNAPSHOT_TYPE, jws, &issuer, now)?;
+        let head: Head = open(SNAPSHOT, STATUS_SNAPSHOT_TYPE, jws, &issuer, now)?;
         check_issuer(SNAPSHOT, &head.issuer, &issuer)?;
         let at = Time::from_millis(head.at);
         check_not_ahead(SNAPSHOT, at, now)?;

@@ -35,6 +35,7 @@ mod pay;
 mod person;
 mod personalise;
 pub(crate) mod presence;
+mod push;
 mod receipt;
 mod recover;
 mod reenroll;
@@ -89,6 +90,7 @@ pub(crate) use self::{
     person::{AgentSearch, NewAgent, NewCard, Revealed, Seen},
     personalise::Exchange,
     presence::Presence,
+    push::StatusStream,
     receipt::{ReceiptState, ReceiptStatus},
     reenroll::Reenrolled,
     renew::Renewal,
@@ -133,6 +135,8 @@ pub(crate) struct App {
     pub(crate) responding: Responding,
     /// What moved.
     pub(crate) feed: StatusFeed,
+    /// Status by push.
+    pub(crate) stream: StatusStream,
     /// Read when the first receipt is asked for.
     receipt_font: OnceLock<ReceiptFont>,
     /// Turns for passwords to be hashed.
@@ -169,6 +173,7 @@ impl App {
             published: ArcSwapOption::empty(),
             responding,
             feed: StatusFeed::new(epoch),
+            stream: StatusStream::new(epoch),
             receipt_font: OnceLock::new(),
             hashing: Semaphore::new(HASHING),
             listed: Mutex::default(),

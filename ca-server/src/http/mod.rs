@@ -36,6 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 pub(crate) fn status_router(app: Arc<App>) -> Router {
     status::router()
         .merge(api::key_revocation_router())
+        .merge(api::push_router())
         .with_state(app)
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, TIMEOUT))
         .layer(CatchPanicLayer::new())

@@ -80,7 +80,7 @@ fn ocsp_headers(answer: &SignedAnswer) -> HeaderMap {
 }
 
 /// Whether the client has it already (RFC 9110 §13.1.2, where weak tags compare as strong ones).
-fn knows(request: &HeaderMap, tag: &str) -> bool {
+pub(super) fn knows(request: &HeaderMap, tag: &str) -> bool {
     let known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     known
         .flat_map(|value| value.split(','))
@@ -159,7 +159,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
          # HELP qianyin_notice_deliveries Deliveries of messages that wait or were given up; -1 when the database does not answer.\n# TYPE qianyin_notice_deliveries gauge\n\
          qianyin_notice_deliveries{{state=\"waiting\"}} {waiting}\nqianyin_notice_deliveries{{state=\"failed\"}} {failed}\n"
     );
-    let text = text + &ocsp_metrics(&app);
+    let text = text + &ocsp_metrics(&app) + &push_metrics(&app);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
@@ -179,6 +179,17 @@ fn ocsp_metrics(app: &App) -> String {
         text += &format!("qianyin_ocsp_total{{kind=\"{kind}\"}} {}\n", count.load(Ordering::Relaxed));
     }
     text
+}
+
+fn push_metrics(app: &App) -> String {
+    let ((epoch, age), stream) = (app.stream.last_told(), &app.stream);
+    let (subscribers, dropped) = (stream.subscribers(), stream.dropped.load(Ordering::Relaxed));
+    format!(
+        "# HELP qianyin_push_epoch Status epoch that was pushed last.\n# TYPE qianyin_push_epoch gauge\nqianyin_push_epoch {epoch}\n\
+         # HELP qianyin_push_age_milliseconds Age of the last message; -1 before the first.\n# TYPE qianyin_push_age_milliseconds gauge\nqianyin_push_age_milliseconds {age}\n\
+         # HELP qianyin_push_subscribers Open streams.\n# TYPE qianyin_push_subscribers gauge\nqianyin_push_subscribers {subscribers}\n\
+         # HELP qianyin_push_dropped_total Subscribers that were too slow.\n# TYPE qianyin_push_dropped_total counter\nqianyin_push_dropped_total {dropped}\n"
+    )
 }
 
 fn insert_date(headers: &mut HeaderMap, name: header::HeaderName, time: Time) {

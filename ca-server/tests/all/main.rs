@@ -39,6 +39,7 @@ mod notice;
 mod online;
 mod person_crash;
 mod persons;
+mod push;
 mod receipt;
 mod refusals;
 mod register;

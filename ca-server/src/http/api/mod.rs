@@ -20,6 +20,7 @@ mod own;
 mod own_orders;
 mod own_renewal;
 mod people;
+mod push;
 mod register;
 mod renewals;
 mod reports;
@@ -93,6 +94,16 @@ fn key_revocations() -> OpenApiRouter<Arc<App>> {
 /// The same for the listener of plain HTTP.
 pub(super) fn key_revocation_router() -> axum::Router<Arc<App>> {
     key_revocations().split_for_parts().0
+}
+
+/// What is signed itself: over TLS and plain HTTP alike.
+fn pushes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(push::stream)).routes(routes!(push::snapshot))
+}
+
+/// The same for the listener of plain HTTP.
+pub(super) fn push_router() -> axum::Router<Arc<App>> {
+    pushes().split_for_parts().0
 }
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -223,6 +234,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::report))
         .routes(routes!(holds::report_own))
         .merge(key_revocations())
+        .merge(pushes())
         .merge(uploads())
         .routes(routes!(batches::batch, batches::withdraw))
         .routes(routes!(batches::submit))

@@ -156,6 +156,25 @@ impl Reader<'_> {
         let rows = all!(self, Row, query)?;
         rows.into_iter().map(|row| StatusRecord::try_from(row).map(CrlSource::from)).collect()
     }
+
+    /// What all CRLs of this issuer together list at `now`, by rising serial number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn not_good(&mut self, issuer: &str, now: Time) -> Result<Vec<(Serial, Standing)>, StoreError> {
+        let query = status::table
+            .filter(status::issuer.eq(issuer))
+            .filter(status::not_after.ge(now.millis().saturating_sub(LISTED_AFTER_END_MILLIS)))
+            .filter(sql::<Bool>("state <> 'good'"));
+        let rows = all!(self, Row, query)?;
+        let standing = |row| StatusRecord::try_from(row).map(CrlSource::from);
+        let mut entries: Vec<_> = rows
+            .into_iter()
+            .map(|row| standing(row).map(|source| (source.serial, source.standing)))
+            .collect::<Result<_, _>>()?;
+        entries.sort_unstable_by_key(|entry| entry.0);
+        Ok(entries)
+    }
 }
 
 impl Tx<'_> {

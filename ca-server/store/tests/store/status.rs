@@ -94,6 +94,10 @@ fn a_crl_lists_what_is_not_good() {
         assert_eq!(entries(NOW), expected);
         assert_eq!(entries(end.plus_secs(86_400)), expected, "a day past its end it is still listed");
         assert_eq!(entries(end.plus_secs(86_401)), []);
+        let all: Vec<_> = expected.iter().map(|source| (source.serial, source.standing)).collect();
+        assert_eq!(read(store, |reader| reader.not_good("issuing", NOW)), all);
+        assert_eq!(read(store, |reader| reader.not_good("issuing", end.plus_secs(86_401))), []);
+        assert_eq!(read(store, |reader| reader.not_good("root", NOW)), []);
         assert_eq!(read(store, |reader| reader.crl_entries("root", 0, NOW)), []);
         assert_eq!(read(store, |reader| reader.crl_entries("issuing", 1, NOW)), []);
     });
