@@ -74,7 +74,12 @@ impl App {
             let pin = self.token_pin(&attempt).await?;
             let (hand, application) =
                 (Hand { actor: permit.actor().clone(), pin }, attempt.application.clone());
-            if let Some(mut command) = self.drive(&hand, attempt, exchange).await? {
+            let command = match self.drive(&hand, attempt, exchange).await {
+                // Somebody gave it up, or claimed another, in this moment: the next exchange finds what is there then.
+                Err(problem) if problem.rule == Rule::Stale => return Ok(None),
+                driven => driven?,
+            };
+            if let Some(mut command) = command {
                 command.line = self.line_text(workstation, &application)?;
                 return Ok(Some(Order::Command(command)));
             }

@@ -146,7 +146,10 @@ impl<F: FnMut(Event)> Counter<F> {
         let ended = loop {
             if rescanned.elapsed() >= RESCAN_EVERY {
                 let module = self.module.clone();
-                blocking(move || module.reinitialise()).await??;
+                // A token whose driver hangs holds this up, too: it is tried again, and the rest goes on.
+                if let Err(error) = blocking(move || module.reinitialise()).await? {
+                    tracing::warn!(%error, "looking for tokens");
+                }
                 rescanned = Instant::now();
             }
             let tokens = match self.look(&mut seen).await {

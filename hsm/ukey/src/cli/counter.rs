@@ -70,10 +70,10 @@ fn clerk_logs_in(module: &Module, arguments: &Arguments, voice: &Voice) -> Resul
         let opened = arguments.token.find(module).and_then(|token| {
             typed = typed.take().filter(|(serial, _)| serial == token.serial());
             let pin = match &typed {
-                Some((_, pin)) => pin.to_string(),
+                Some((_, pin)) => Zeroizing::clone(pin),
                 None => arguments.token.pin_text(&token, voice)?,
             };
-            typed = Some((token.serial().clone(), Zeroizing::new(pin.clone())));
+            typed = Some((token.serial().clone(), Zeroizing::clone(&pin)));
             Identity::open(&token, Pin::new(pin)?, arguments.server.chain.as_deref())
         });
         match opened {
