@@ -1,22 +1,27 @@
 //! Writing a full CRL, of one shard or of everything (RFC 5280 §5; step 9 of the path): plan → [`PreparedCrl`] → one signature →
 //! [`SignedCrl`].
 //!
-//! Entries are written as they come from the iterator, about 53 octets each, so that memory holds the CRL and nothing
-//! beside it. What deliberately does not live here: numbers and epochs (`ca-store`), reading CRLs (`ca-verifier`).
+//! Entries are written as they come from the iterator, about 53 octets each, and what stands before them goes into room that
+//! was left for it, so that memory holds the CRL once and nothing beside it. What deliberately does not live here: numbers and epochs (`ca-store`), reading CRLs (`ca-verifier`).
 
 use std::borrow::Cow;
 
 use ca_verifier::{Reason, Serial, Time, oid};
 
-use crate::encode::{self, concat, explicit, octets, sequence};
+use crate::encode::{self, Framed, HEADER_MAX, SEQUENCE, concat, explicit, octets, sequence};
 use crate::{Issuer, SignError, SignatureAlgorithm};
 
 const CRL_NUMBER: &[u64] = &[2, 5, 29, 20];
 const ISSUING_DISTRIBUTION_POINT: &[u64] = &[2, 5, 29, 28];
 const REASON_CODE: &[u64] = &[2, 5, 29, 21];
 const INVALIDITY_DATE: &[u64] = &[2, 5, 29, 24];
+const EXPIRED_CERTS_ON_CRL: &[u64] = &[2, 5, 29, 60];
 const CERTIFICATE_HOLD: u8 = 6;
+/// Octets of an entry with a reason; what is more is grown.
+const ENTRY_OCTETS: usize = 56;
 const VERSION_2: &[u8] = &[2, 1, 1];
+/// AlgorithmIdentifier and BIT STRING, of RSA-4096 at most.
+const SIGNATURE_ROOM: usize = 600;
 
 /// Why a certificate stands in the CRL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +72,10 @@ pub struct CrlPlan<'a, I> {
     pub next_update: Time,
     /// The status epoch that the entries reflect.
     pub epoch: u64,
-    /// The entries, by rising serial number, so that a repeated one is seen.
+    /// expiredCertsOnCRL (X.509 §9.5.2.8): certificates that ended at this time or later are still listed. `None`: those
+    /// that ended before the last CRL are not.
+    pub expired_since: Option<Time>,
+    /// The entries, by rising serial number, so that a repeated one is seen. Their size hint saves memory.
     pub entries: I,
 }
 
@@ -116,6 +124,12 @@ impl<I: Iterator<Item = CrlEntry>> CrlPlan<'_, I> {
             &encode::time(self.this_update),
             &encode::time(self.next_update),
         ]);
+        let expired = match self.expired_since {
+            None => Vec::new(),
+            Some(since) => {
+                extension(&encode::oid(EXPIRED_CERTS_ON_CRL), false, &encode::generalized_time(since))
+            }
+        };
         let extensions = explicit(
             0,
             &sequence(&[
@@ -127,18 +141,20 @@ impl<I: Iterator<Item = CrlEntry>> CrlPlan<'_, I> {
                     false,
                     &encode::integer(&self.epoch.to_be_bytes()),
                 ),
+                &expired,
             ]),
         );
-        let (entries, count) = write_entries(self.entries)?;
+        let content = self.entries.size_hint().0 * ENTRY_OCTETS + extensions.len() + SIGNATURE_ROOM;
+        let mut tbs = Framed::with_room(head.len() + 3 * HEADER_MAX, content);
+        let count = write_entries(self.entries, &mut tbs)?;
         // RFC 5280 §5.1.2.6: absent, not empty.
-        let revoked = if count == 0 { Vec::new() } else { sequence(&[&entries]) };
-        drop(entries);
-        Ok(PreparedCrl {
-            tbs: sequence(&[&head, &revoked, &extensions]),
-            count,
-            algorithm: self.issuer.algorithm(),
-            key: self.issuer.key().to_vec(),
-        })
+        if count > 0 {
+            tbs.close(SEQUENCE);
+        }
+        tbs.push(&extensions);
+        tbs.put_before(&head);
+        tbs.close(SEQUENCE);
+        Ok(PreparedCrl { tbs, count, algorithm: self.issuer.algorithm(), key: self.issuer.key().to_vec() })
     }
 }
 
@@ -146,7 +162,7 @@ impl<I: Iterator<Item = CrlEntry>> CrlPlan<'_, I> {
 #[must_use = "a prepared CRL is signed or dropped"]
 #[derive(Debug)]
 pub struct PreparedCrl {
-    tbs: Vec<u8>,
+    tbs: Framed,
     count: u64,
     algorithm: SignatureAlgorithm,
     key: Vec<u8>,
@@ -156,7 +172,7 @@ impl PreparedCrl {
     /// DER of TBSCertList.
     #[must_use]
     pub fn tbs(&self) -> &[u8] {
-        &self.tbs
+        self.tbs.as_slice()
     }
 
     /// How many entries.
@@ -169,10 +185,16 @@ impl PreparedCrl {
     ///
     /// # Errors
     /// [`SignError`]; the number may be in a signature then and must not be used again.
-    pub fn sign<E>(self, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<SignedCrl, SignError<E>> {
-        let signature = sign(&self.tbs).map_err(SignError::Signer)?;
-        self.algorithm.verify_bits(&self.key, &self.tbs, &signature).map_err(|_| SignError::Signature)?;
-        Ok(SignedCrl { der: encode::signed(&self.tbs, self.algorithm, &signature) })
+    pub fn sign<E>(
+        mut self,
+        sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+    ) -> Result<SignedCrl, SignError<E>> {
+        let signature = sign(self.tbs()).map_err(SignError::Signer)?;
+        self.algorithm.verify_bits(&self.key, self.tbs(), &signature).map_err(|_| SignError::Signature)?;
+        self.tbs.push(self.algorithm.identifier());
+        self.tbs.push(&encode::bits(&signature));
+        self.tbs.close(SEQUENCE);
+        Ok(SignedCrl { der: self.tbs.into_vec() })
     }
 }
 
@@ -196,9 +218,8 @@ impl SignedCrl {
     }
 }
 
-fn write_entries(entries: impl Iterator<Item = CrlEntry>) -> Result<(Vec<u8>, u64), CrlRefusal> {
+fn write_entries(entries: impl Iterator<Item = CrlEntry>, out: &mut Framed) -> Result<u64, CrlRefusal> {
     let reasons = Reasons::new();
-    let mut out = Vec::new();
     let mut count = 0;
     let mut before: Option<Serial> = None;
     for entry in entries {
@@ -210,10 +231,10 @@ fn write_entries(entries: impl Iterator<Item = CrlEntry>) -> Result<(Vec<u8>, u6
         before = Some(entry.serial);
         let serial = encode::tlv(0x02, entry.serial.as_bytes());
         let why = reasons.extensions(entry.standing, entry.invalid_since);
-        out.extend(sequence(&[&serial, &encode::time(entry.since), &why]));
+        out.push(&sequence(&[&serial, &encode::time(entry.since), &why]));
         count += 1;
     }
-    Ok((out, count))
+    Ok(count)
 }
 
 /// crlEntryExtensions of each standing, written once.
@@ -303,6 +324,7 @@ mod tests {
             this_update: NOW,
             next_update: NOW.plus_secs(3600),
             epoch: 7,
+            expired_since: None,
             entries,
         }
     }
@@ -357,6 +379,38 @@ mod tests {
             .collect();
         let date = NOW.secs() - 86_400;
         assert_eq!(read, [(Some(3), date, 2), (None, date, 1)]);
+    }
+
+    #[test]
+    fn expired_ones_that_are_still_listed() {
+        let hierarchy = hierarchy();
+        let kept = CrlPlan { expired_since: Some(NOW), ..plan(&hierarchy.issuing, std::iter::empty()) };
+        let signed = kept.prepare().unwrap().sign(|tbs| hierarchy.sign(tbs)).unwrap();
+        let (_, crl) = CertificateRevocationList::from_der(signed.der()).unwrap();
+        let found = crl.extensions().iter().find(|extension| extension.oid.to_id_string() == "2.5.29.60");
+        assert!(found.is_some_and(|found| !found.critical && found.value == encode::generalized_time(NOW)));
+    }
+
+    /// One million entries: the CRL stands in memory once, in room that was asked for once.
+    #[test]
+    fn a_large_crl_is_written_once() {
+        let hierarchy = hierarchy();
+        let entries = (0..1_000_000_u32).map(|number| {
+            let mut random = [0; 17];
+            random[..4].copy_from_slice(&number.to_be_bytes());
+            let serial = Serial::from_random(1, &random).unwrap();
+            CrlEntry { serial, ..entry(0, CrlStanding::Revoked(Reason::KeyCompromise)) }
+        });
+        let prepared = plan(&hierarchy.issuing, entries).prepare().unwrap();
+        let (room, used) = (prepared.tbs.capacity(), prepared.tbs().len());
+        assert!(used > 50_000_000 && room < 60_000_000, "{room} octets for {used}");
+        let place = prepared.tbs().as_ptr();
+        let signed = prepared.sign(|tbs| hierarchy.sign(tbs)).unwrap();
+        assert!(
+            signed.der().len() > used && signed.der().as_ptr() <= place,
+            "moved to the front of its room"
+        );
+        assert!(signed.der.capacity() == room);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{ca::label, problem::Failure};
 pub(crate) const ROOT_CRL_DAYS: i64 = 365;
 
 /// What a CRL is to say.
-pub(crate) struct Draft<'a> {
+pub(crate) struct Draft<'a, I> {
     pub(crate) issuer: &'a Issuer,
     /// The issuer's name in `/crl/{issuer}/{shard}.crl` and in the store.
     pub(crate) name: &'static str,
@@ -20,7 +20,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) this_update: Time,
     pub(crate) next_update: Time,
     pub(crate) epoch: i64,
-    pub(crate) sources: Vec<CrlSource>,
+    /// See [`CrlPlan::expired_since`].
+    pub(crate) expired_since: Option<Time>,
+    /// By rising serial number.
+    pub(crate) sources: I,
 }
 
 /// A CRL whose octets are fixed.
@@ -29,22 +32,21 @@ pub(crate) struct Unsigned {
     record: CrlRecord,
 }
 
-impl<'a> Draft<'a> {
+impl<'a, I: Iterator<Item = CrlSource>> Draft<'a, I> {
     /// The root's, from now. It says of the issuing CA what OCSP does not.
     pub(crate) fn of_root(
         root: &'a Issuer,
         number: i64,
         (this_update, days): (Time, i64),
-        (epoch, sources): (i64, Vec<CrlSource>),
+        (epoch, sources): (i64, I),
     ) -> Self {
         let next_update = this_update.plus_secs(days * 86_400);
         let (name, scope) = (label::ROOT, CrlScope::All);
-        Self { issuer: root, name, shard: 0, scope, number, this_update, next_update, epoch, sources }
+        let (issuer, shard, expired_since) = (root, 0, None);
+        Self { issuer, name, shard, scope, number, this_update, next_update, epoch, expired_since, sources }
     }
 
     pub(crate) fn prepare(self) -> Result<Unsigned, Failure> {
-        let mut entries: Vec<CrlEntry> = self.sources.into_iter().filter_map(entry).collect();
-        entries.sort_unstable_by_key(|entry| entry.serial);
         let prepared = CrlPlan {
             issuer: self.issuer,
             scope: self.scope,
@@ -52,7 +54,8 @@ impl<'a> Draft<'a> {
             this_update: self.this_update,
             next_update: self.next_update,
             epoch: u64::try_from(self.epoch).map_err(Failure::inconsistent)?,
-            entries: entries.into_iter(),
+            expired_since: self.expired_since,
+            entries: self.sources.map(entry),
         }
         .prepare()
         .map_err(Failure::inconsistent)?;
@@ -85,13 +88,14 @@ impl Unsigned {
     }
 }
 
-fn entry(source: CrlSource) -> Option<CrlEntry> {
+fn entry(source: CrlSource) -> CrlEntry {
     let standing = match source.standing {
-        Standing::Good => return None,
+        // Nothing that is good is read for a CRL; if it were, it would be refused rather than left out.
+        Standing::Good => CrlStanding::Held,
         Standing::NotActivated => CrlStanding::NotActivated,
         Standing::Held => CrlStanding::Held,
         Standing::Revoked(reason) => CrlStanding::Revoked(reason),
     };
     let CrlSource { serial, since, invalid_since, .. } = source;
-    Some(CrlEntry { serial, since, standing, invalid_since })
+    CrlEntry { serial, since, standing, invalid_since }
 }

@@ -536,6 +536,9 @@ with_tokens! { with_money! { rules! {
     RenewalRunning "root-crl.running" 409
         "另一个 root-crl 正在运行，或在十五秒内运行过；没有签名。" "请等待十五秒后再次运行。"
         "Another root-crl is running, or ran within fifteen seconds; nothing was signed." "Wait fifteen seconds and run it again.";
+    CrlGuard "crl.guard" 409
+        "新的 CRL 与上一份不衔接（{detail}），没有发布；上一份继续有效。" "数据库可能丢失了数据：请停止写入，核对数据库和备份，再由系统自动重试。"
+        "The new CRL does not follow from the last one ({detail}); it was not published, and the last one stays." "The database may have lost rows: stop writing to it and compare it with its backups. The server tries again by itself.";
     NoticeNoAddress "notice.no-address" 409
         "单位没有登记邮箱。" "请登记单位的联系方式，再重发这条消息。"
         "The unit has no mail address." "Write down how the unit is reached, then have the message sent again.";

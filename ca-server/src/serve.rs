@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     http, listener, personal, policies,
     problem::{Failure, Problem},
+    rule::Rule,
     wire,
 };
 
@@ -53,7 +54,13 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
     let burned = app.recover().await.map_err(stopped)?;
     note(&app, Action::Start, burned).await?;
     let holder = hex::encode(wire::random::<8>()?);
-    app.refresh_crl(&holder).await.map_err(stopped)?;
+    match app.refresh_crls(&holder).await {
+        // The last one is served: status goes on, and the log says what is wrong.
+        Err(problem) if problem.rule == Rule::CrlGuard => {
+            tracing::error!(facts = ?problem.facts(), "CRL: refused")
+        }
+        done => drop(done.map_err(stopped)?),
+    }
 
     let (stop, stopping) = watch::channel(false);
     let plain = tokio::net::TcpListener::bind(app.config.listen.http).await?;
@@ -110,7 +117,7 @@ fn tls_config(app: &App) -> Result<Arc<rustls::ServerConfig>, Failure> {
 
 async fn watch_status(app: Arc<App>, holder: String, stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        match app.refresh_crl(&holder).await {
+        match app.refresh_crls(&holder).await {
             Ok(_) => {}
             // The CRL that is served stays; it says itself until when it is good.
             Err(problem) => tracing::error!(cause = ?problem.cause(), "CRL: {}", problem.rule.name()),

@@ -10,13 +10,21 @@ const UTC_TIME: std::ops::Range<i64> = -631_152_000..2_524_608_000;
 
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
+/// Tag and length of what has less than 4 GiB.
+pub(crate) const HEADER_MAX: usize = 6;
 
 /// Any value with a one-octet tag.
 pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(content.len() + 6);
+    let mut out = Vec::with_capacity(content.len() + HEADER_MAX);
+    write_header(tag, content.len(), &mut out);
+    out.extend_from_slice(content);
+    out
+}
+
+fn write_header(tag: u8, length: usize, out: &mut Vec<u8>) {
     out.push(tag);
-    let octets = content.len().to_be_bytes();
-    match u8::try_from(content.len()) {
+    let octets = length.to_be_bytes();
+    match u8::try_from(length) {
         Ok(short @ 0..0x80) => out.push(short),
         _ => {
             let start = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len() - 1);
@@ -25,8 +33,58 @@ pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
             out.extend_from_slice(&octets[start..]);
         }
     }
-    out.extend_from_slice(content);
-    out
+}
+
+/// What gets its headers last, in room that was left before it: a value of many megabytes is written once and never
+/// copied.
+#[derive(Debug)]
+pub(crate) struct Framed {
+    octets: Vec<u8>,
+    start: usize,
+}
+
+impl Framed {
+    /// Room for `before` octets in front of `content` octets; where it does not last, more is made.
+    pub(crate) fn with_room(before: usize, content: usize) -> Self {
+        let mut octets = Vec::with_capacity(before + content);
+        octets.resize(before, 0);
+        Self { octets, start: before }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.octets[self.start..]
+    }
+
+    pub(crate) fn push(&mut self, more: &[u8]) {
+        self.octets.extend_from_slice(more);
+    }
+
+    pub(crate) fn put_before(&mut self, front: &[u8]) {
+        if let Some(lack) = front.len().checked_sub(self.start) {
+            self.octets.splice(0..0, std::iter::repeat_n(0, lack));
+            self.start += lack;
+        }
+        let end = self.start;
+        self.start -= front.len();
+        self.octets[self.start..end].copy_from_slice(front);
+    }
+
+    /// Makes a value of what is there.
+    pub(crate) fn close(&mut self, tag: u8) {
+        let mut header = Vec::with_capacity(HEADER_MAX);
+        write_header(tag, self.as_slice().len(), &mut header);
+        self.put_before(&header);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.octets.capacity()
+    }
+
+    pub(crate) fn into_vec(mut self) -> Vec<u8> {
+        self.octets.drain(..self.start);
+        self.octets
+    }
 }
 
 pub(crate) fn concat(parts: &[&[u8]]) -> Vec<u8> {
@@ -105,6 +163,22 @@ mod tests {
             assert_eq!(&octets(&vec![7; length])[..header.len()], header);
         }
         assert_eq!(tlv(4, &vec![0; 70_000])[..5], [4, 0x83, 1, 0x11, 0x70]);
+    }
+
+    #[test]
+    fn framed_is_the_same_with_and_without_room() {
+        for (room, length) in [(0, 1), (2, 5), (3, 300), (64, 70_000)] {
+            let content = vec![7; length];
+            let mut framed = Framed::with_room(room, 4);
+            framed.push(&content[1..]);
+            framed.put_before(&content[..1]);
+            framed.close(SEQUENCE);
+            framed.put_before(&[5, 0]);
+            framed.close(0xa0);
+            let expected = explicit(0, &concat(&[&[5, 0], &sequence(&[&content])]));
+            assert_eq!(framed.as_slice(), expected);
+            assert_eq!(framed.into_vec(), expected);
+        }
     }
 
     #[test]

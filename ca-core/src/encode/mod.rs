@@ -9,8 +9,8 @@ mod key;
 
 pub use csr::{assemble_csr, csr_info};
 pub(crate) use der::{
-    bits, concat, enumerated, explicit, generalized_time, integer, octets, oid, oid_content, sequence,
-    signed, time, tlv,
+    Framed, HEADER_MAX, SEQUENCE, bits, concat, enumerated, explicit, generalized_time, integer, octets, oid,
+    oid_content, sequence, signed, time, tlv,
 };
 pub(crate) use extension::{Extension, authority_key_identifier, subject_key_identifier};
 pub(crate) use key::ecdsa_raw;

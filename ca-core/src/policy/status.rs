@@ -14,6 +14,9 @@ const CRL_REFRESH: std::ops::RangeInclusive<i64> = 1..=24;
 const OCSP_LIFETIME: std::ops::RangeInclusive<i64> = 8..=240;
 const OCSP_REFRESH: std::ops::RangeInclusive<i64> = 1..=96;
 
+/// Of one address each; a portal that lists them all fetches all.
+const CRL_SHARDS: std::ops::RangeInclusive<i64> = 1..=256;
+
 /// Our own figure: a revocation is seen by portals within 5 seconds.
 const PORTAL_LAG: std::ops::RangeInclusive<i64> = 1..=5;
 /// The unit is told 7 days before the end.
@@ -50,6 +53,8 @@ impl HoldRules {
 pub struct StatusRules {
     crl_lifetime: i64,
     crl_refresh: i64,
+    crl_shards: u16,
+    crl_keeps_expired: bool,
     ocsp_lifetime: i64,
     ocsp_refresh: i64,
     portal_lag: i64,
@@ -68,6 +73,19 @@ impl StatusRules {
     #[must_use]
     pub fn crl_refresh_secs(&self) -> i64 {
         self.crl_refresh
+    }
+
+    /// Shards of new certificates: 0 to one less. Those of older ones stay.
+    #[must_use]
+    pub fn crl_shards(&self) -> u16 {
+        self.crl_shards
+    }
+
+    /// What ended before this is not listed any more; `None`: everything is, for ever.
+    #[must_use]
+    pub fn crl_forgets_before(&self, now: Time) -> Option<Time> {
+        // One issue past the end, so that the CRL that covers its last second lists it (RFC 5280 §3.3).
+        (!self.crl_keeps_expired).then(|| now.plus_secs(-self.crl_refresh))
     }
 
     /// From thisUpdate to nextUpdate of an OCSP answer.
@@ -106,6 +124,8 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<StatusRules, Vec<PolicyError>
     reader.read(|section| {
         let crl_lifetime = section.integer("crl-lifetime-hours", CRL_LIFETIME);
         let crl_refresh = section.integer("crl-refresh-hours", CRL_REFRESH);
+        let crl_shards = section.integer("crl-shards", CRL_SHARDS);
+        let crl_keeps_expired = section.flag("crl-keeps-expired");
         let ocsp_lifetime = section.integer("ocsp-lifetime-hours", OCSP_LIFETIME);
         let ocsp_refresh = section.integer("ocsp-refresh-hours", OCSP_REFRESH);
         // A missed refresh must not leave relying parties without status; BR 4.9.10 asks it of OCSP by name.
@@ -129,6 +149,8 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<StatusRules, Vec<PolicyError>
         Some(StatusRules {
             crl_lifetime: seconds(crl_lifetime)?,
             crl_refresh: seconds(crl_refresh)?,
+            crl_shards: crl_shards.and_then(|count| u16::try_from(count).ok())?,
+            crl_keeps_expired: crl_keeps_expired?,
             ocsp_lifetime: seconds(ocsp_lifetime)?,
             ocsp_refresh: seconds(ocsp_refresh)?,
             portal_lag: portal_lag?,
@@ -191,6 +213,8 @@ mod tests {
                 "crl-refresh-hours = 25",
                 "crl-refresh-hours must be 1 to 24, found 25",
             ),
+            ("crl-shards = 1", "crl-shards = 0", "crl-shards must be 1 to 256, found 0"),
+            ("crl-shards = 1", "crl-shards = 257", "crl-shards must be 1 to 256, found 257"),
             (
                 "ocsp-refresh-hours = 6",
                 "ocsp-refresh-hours = 13",

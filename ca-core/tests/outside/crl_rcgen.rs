@@ -36,6 +36,7 @@ fn ours(hierarchy: &Hierarchy, url: &str) -> Vec<u8> {
         this_update: hierarchy.now,
         next_update: hierarchy.now.plus_secs(DAY),
         epoch: 1,
+        expired_since: None,
         entries: entries.map(|(index, (standing, _))| CrlEntry {
             serial: serial(index),
             since,

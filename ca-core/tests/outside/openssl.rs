@@ -34,6 +34,7 @@ fn crl(
         this_update: hierarchy.now,
         next_update: hierarchy.now.plus_secs(DAY),
         epoch: 1,
+        expired_since: None,
         entries: entries.iter().copied(),
     };
     plan.prepare().unwrap().sign(|tbs| key.sign(tbs)).unwrap().into_der()

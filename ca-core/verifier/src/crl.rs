@@ -149,6 +149,11 @@ impl Crl {
         found.ok().and_then(|index| self.entries.0.get(index)).map_or(Standing::Good, |entry| entry.1)
     }
 
+    /// Every serial that it lists, rising.
+    pub fn entries(&self) -> impl Iterator<Item = (Serial, Standing)> + '_ {
+        self.entries.0.iter().copied()
+    }
+
     pub(crate) const fn issuer_key(&self) -> &KeyHash {
         &self.issuer_key
     }

@@ -24,8 +24,6 @@ use crate::{
 };
 
 const DAY_SECS: i64 = 86_400;
-/// CRL shard of every certificate, until there are more.
-pub(crate) const SHARD: u16 = 0;
 
 /// What is to be issued: a token's CSR for an attempt that holds a paid application.
 #[derive(Debug, Clone)]
@@ -117,16 +115,17 @@ impl App {
             Some(former) => wire::last_second(former.not_after.plus_secs(1), application.years)?,
             None => wire::last_second(not_before, application.years)?,
         };
+        let serial = wire::serial(self.config.serial_prefix)?;
         let plan = CertificatePlan {
             profile,
             subject: Subject::unit(&unit, None).map_err(Failure::inconsistent)?,
-            serial: wire::serial(self.config.serial_prefix)?,
+            serial,
             not_before,
             not_after,
             key: PlanKey::Proven(csr),
             issuer: IssuerRef::Ca(&self.ca.issuing),
             urls: &self.ca.urls,
-            shard: SHARD,
+            shard: shard_of(&serial, self.policies.status().crl_shards()),
             context: IntentContext {
                 issuer: "issuing".to_owned(),
                 unit: Some(unit.id),
@@ -250,4 +249,12 @@ impl App {
             })
             .await
     }
+}
+
+/// Evenly by what nobody chose: the first random octets of the serial number.
+fn shard_of(serial: &Serial, shards: u16) -> u16 {
+    let octets = serial.as_bytes();
+    let random =
+        u16::from_be_bytes([octets.get(1).copied().unwrap_or(0), octets.get(2).copied().unwrap_or(0)]);
+    random % shards.max(1)
 }

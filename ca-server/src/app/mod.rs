@@ -62,7 +62,6 @@ use std::{
     time::Instant,
 };
 
-use arc_swap::ArcSwapOption;
 use ca_core::{Action, Actor, AuditEntry, Policies, RevocationKey, Vault, personal};
 use ca_store::{Store, WriteSite};
 use ca_verifier::{Serial, Time};
@@ -77,7 +76,7 @@ pub(crate) use self::{
     claim::Claim,
     collect::Collection,
     contact::ContactForm,
-    crl::PublishedCrl,
+    crl::{Published, PublishedCrl},
     deliver::Activation,
     enroll::NewUnit,
     invoice::{INVOICE_FILE_MAX, NewInvoice, invoice_erased, to_red_letter},
@@ -129,8 +128,8 @@ pub(crate) struct App {
     pub(crate) revocation_key: RevocationKey,
     /// How often strangers may ask.
     pub(crate) turnstile: Turnstile,
-    /// The CRL that is being served; a certificate is not written to a token before its hold stands in it.
-    pub(crate) published: ArcSwapOption<PublishedCrl>,
+    /// The CRLs that are being served; a certificate is not written to a token before its hold stands in its shard's.
+    pub(crate) published: Published,
     /// OCSP.
     pub(crate) responding: Responding,
     /// What moved.
@@ -170,7 +169,7 @@ impl App {
             vault,
             revocation_key,
             turnstile: Turnstile::default(),
-            published: ArcSwapOption::empty(),
+            published: Published::default(),
             responding,
             feed: StatusFeed::new(epoch),
             stream: StatusStream::new(epoch),

@@ -175,13 +175,11 @@ impl App {
     /// A certificate leaves the server only when relying parties already refuse it: its hold stands in the served
     /// CRL, for as long as a portal may take to fetch that.
     fn write_step(&self, hand: &Hand, id: &AttemptId, serial: Serial) -> Result<Option<Step>, Problem> {
-        if !self.published.load().as_ref().is_some_and(|crl| crl.lists(&serial))
-            || !self.listed_long_enough(serial)
-        {
-            return Ok(None);
-        }
         let record = self.store.read(|reader| reader.certificate(&serial))?;
         let record = record.ok_or_else(|| Problem::not_found("certificate"))?;
+        if !self.published.lists(record.shard, &serial) || !self.listed_long_enough(serial) {
+            return Ok(None);
+        }
         Ok(Some(Step::Write {
             cka_id: hex::encode(id.cka_id()),
             certificate: BASE64.encode(record.der),

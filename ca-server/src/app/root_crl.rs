@@ -4,7 +4,10 @@ use ca_core::{Action, Actor, AuditEntry, Issuer};
 use ca_store::{CrlRecord, Store, WriteSite};
 use ca_verifier::Time;
 
-use super::{clock, crl::LEASE_MILLIS};
+use super::{
+    clock,
+    crl::{LEASE_MILLIS, Pages},
+};
 use crate::{ca::label, draft::Draft, problem::Problem, rule::Rule, wire};
 
 const LEASE: &str = "root-crl";
@@ -31,10 +34,13 @@ pub(crate) async fn renew(
         .await?;
     let (fence, number) = reserved.ok_or_else(|| Problem::new(Rule::RenewalRunning))?;
     let this_update = Time::from_secs(wire::now().secs());
-    let told = store.read(|reader| {
-        Ok::<_, Problem>((reader.epoch()?, reader.crl_entries(label::ROOT, 0, this_update)?))
+    let unsigned = store.read(|reader| {
+        let epoch = reader.epoch()?;
+        let mut pages = Pages::new(reader, (label::ROOT, 0), None, 0);
+        let unsigned = Draft::of_root(root, number, (this_update, days), (epoch, &mut pages)).prepare();
+        pages.end()?;
+        Ok::<_, Problem>(unsigned?)
     })?;
-    let unsigned = Draft::of_root(root, number, (this_update, days), told).prepare()?;
     let entries = unsigned.entries();
     let record = unsigned.sign(sign)?;
     let stored = record.clone();

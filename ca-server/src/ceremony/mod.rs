@@ -241,7 +241,7 @@ impl Ceremony<'_> {
 
     fn root_crl(&self, root: &Issuer) -> Result<CrlRecord, Failure> {
         let life = (Time::from_secs(wire::now().secs()), ROOT_CRL_DAYS);
-        Draft::of_root(root, 1, life, (0, Vec::new())).prepare()?.sign(|tbs| self.keys.root.sign(tbs))
+        Draft::of_root(root, 1, life, (0, std::iter::empty())).prepare()?.sign(|tbs| self.keys.root.sign(tbs))
     }
 
     fn write_files(&self, made: &[(&'static str, Vec<u8>)]) -> Result<(), Failure> {

@@ -14,11 +14,13 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_verifier::Time;
 
 use crate::{
-    app::{App, SignedAnswer},
+    app::{App, PublishedCrl, SignedAnswer},
     wire,
 };
 
 const OCSP_REQUEST_MAX: usize = 8 * 1024;
+/// Less is not worth the work.
+const GZIP_MIN: usize = 1024;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -96,27 +98,53 @@ async fn crl(
     let Some(shard) = shard.strip_suffix(".crl").and_then(|number| number.parse::<u16>().ok()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let (number, this_update, der) = match app.crl(&issuer, shard) {
+    let crl = match app.crl(&issuer, shard) {
         Ok(Some(found)) => found,
         Ok(None) => return StatusCode::NOT_FOUND.into_response(),
         Err(problem) => return problem.into_response(),
     };
-    let tag = format!("\"{issuer}-{shard}-{number}\"");
+    let zipped = crl.der.len() >= GZIP_MIN && takes_gzip(&request);
+    let suffix = if zipped { "-gzip" } else { "" };
+    let tag = format!("\"{issuer}-{shard}-{}{suffix}\"", crl.number);
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/pkix-crl"));
-    headers.insert(
-        header::CACHE_CONTROL,
-        header::HeaderValue::from_static("max-age=1, public, must-revalidate"),
-    );
-    if let Ok(value) = header::HeaderValue::from_str(&tag) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/pkix-crl"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=1, public, must-revalidate"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Ok(value) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, value);
     }
-    insert_date(&mut headers, header::LAST_MODIFIED, this_update);
-    let known = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag || one.trim() == "*")) {
+    insert_date(&mut headers, header::LAST_MODIFIED, crl.this_update);
+    if is_known(&request, &headers, &tag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    (headers, der).into_response()
+    if !zipped {
+        return (headers, crl.der.clone()).into_response();
+    }
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    match tokio::task::spawn_blocking(move || crl.gzip()).await {
+        Ok(octets) if !octets.is_empty() => (headers, octets).into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// RFC 9110 §13.2.2: by its tag, and only without one by its time, which no two CRLs of a shard have in common.
+fn is_known(request: &HeaderMap, headers: &HeaderMap, tag: &str) -> bool {
+    if request.contains_key(header::IF_NONE_MATCH) {
+        return knows(request, tag);
+    }
+    let since = request.get(header::IF_MODIFIED_SINCE);
+    since.is_some() && since == headers.get(header::LAST_MODIFIED)
+}
+
+/// RFC 9110 §12.5.3.
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let named = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|value| value.split(',')).any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map(str::parse::<f32>);
+        is_gzip && weight.is_none_or(|weight| weight.is_ok_and(|weight| weight > 0.0))
+    })
 }
 
 async fn ca_certificate(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
@@ -135,32 +163,54 @@ async fn cps(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// Ready when a CRL that has not run out is being served.
+/// Ready when CRLs are being served and none has run out.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.published.load().as_ref() {
-        Some(crl) if crl.next_update > wire::now() => "ready\n".into_response(),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "no current CRL\n").into_response(),
+    let (served, now) = (app.published.all(), wire::now());
+    if !served.is_empty() && served.values().all(|crl| crl.next_update > now) {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "no current CRL\n").into_response()
     }
 }
 
 /// Prometheus text format.
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let served = app.published.load();
-    let (number, epoch, age) = served
-        .as_ref()
-        .map_or((0, 0, -1), |crl| (crl.number, crl.epoch, wire::now().secs() - crl.this_update.secs()));
     // -1 when the database does not answer: status is served without it, and so is this.
     let count = |state: &str| app.store.read(|reader| reader.count_deliveries(state)).unwrap_or(-1);
     let (waiting, failed) = (count("waiting"), count("failed"));
     let text = format!(
-        "# HELP qianyin_crl_number Number of the served CRL.\n# TYPE qianyin_crl_number gauge\nqianyin_crl_number {number}\n\
-         # HELP qianyin_status_epoch Status epoch of the served CRL.\n# TYPE qianyin_status_epoch gauge\nqianyin_status_epoch {epoch}\n\
-         # HELP qianyin_crl_age_seconds Age of the served CRL; -1 when there is none.\n# TYPE qianyin_crl_age_seconds gauge\nqianyin_crl_age_seconds {age}\n\
-         # HELP qianyin_notice_deliveries Deliveries of messages that wait or were given up; -1 when the database does not answer.\n# TYPE qianyin_notice_deliveries gauge\n\
+        "# HELP qianyin_notice_deliveries Deliveries of messages that wait or were given up; -1 when the database does not answer.\n# TYPE qianyin_notice_deliveries gauge\n\
          qianyin_notice_deliveries{{state=\"waiting\"}} {waiting}\nqianyin_notice_deliveries{{state=\"failed\"}} {failed}\n"
     );
-    let text = text + &ocsp_metrics(&app) + &push_metrics(&app);
+    let text = crl_metrics(&app) + &text + &ocsp_metrics(&app) + &push_metrics(&app);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+fn crl_metrics(app: &App) -> String {
+    let (served, now) = (app.published.all(), wire::now());
+    let refusals = app.published.refusals();
+    let refused = |shard: &u16| refusals.get(shard).copied().unwrap_or(0);
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, values: Vec<(u16, i64)>| {
+        text += &format!("# HELP qianyin_{name} {help}\n# TYPE qianyin_{name} gauge\n");
+        for (shard, value) in values {
+            text += &format!("qianyin_{name}{{shard=\"{shard}\"}} {value}\n");
+        }
+    };
+    let each = |value: &dyn Fn(&PublishedCrl) -> i64| {
+        served.iter().map(|(shard, crl)| (*shard, value(crl))).collect()
+    };
+    gauge("crl_number", "Number of the served CRL.", each(&|crl| crl.number));
+    gauge("crl_epoch", "Status epoch of the served CRL.", each(&|crl| crl.epoch));
+    gauge("crl_age_seconds", "Age of the served CRL.", each(&|crl| now.secs() - crl.this_update.secs()));
+    gauge(
+        "crl_left_seconds",
+        "Until the served CRL runs out.",
+        each(&|crl| crl.next_update.secs() - now.secs()),
+    );
+    let refused = served.keys().map(|shard| (*shard, i64::from(refused(shard)))).collect();
+    gauge("crl_refused", "How often in a row the next CRL was refused because it does not follow.", refused);
+    text
 }
 
 fn ocsp_metrics(app: &App) -> String {

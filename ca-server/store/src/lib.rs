@@ -35,7 +35,7 @@ pub use store::Store;
 pub use tx::{Reader, Tx};
 pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine,
-    BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlRecord, CrlSource,
+    BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlHead, CrlRecord, CrlSource,
     DeliveryRecord, Earned, Ending, EndingFilter, Expiring, InvoiceFilter, LineItem, LineRecord,
     NoticeFilter, NoticeRecord, OpeningRecord, OrderFilter, PairRecord, Progress, RegisterImport,
     RegisterRow, ShiftRecord, Span, StatusRecord, StockCount, Takings, TokenDelivery, TokenFilter,

@@ -12,6 +12,7 @@ mod chargeback;
 mod clients;
 mod connections;
 mod crash;
+mod crl;
 mod demo;
 mod docs;
 mod eligibility;

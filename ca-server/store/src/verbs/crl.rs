@@ -29,6 +29,17 @@ pub struct CrlRecord {
     pub der: Vec<u8>,
 }
 
+/// A published CRL without its octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrlHead {
+    /// CRLNumber.
+    pub number: i64,
+    /// thisUpdate.
+    pub this_update: Time,
+    /// The status epoch that it reflects.
+    pub epoch: i64,
+}
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = crl)]
 struct Row {
@@ -53,6 +64,39 @@ impl Reader<'_> {
             .order(crl::number.desc());
         let row = one!(self, Row, query.limit(1))?;
         row.map(CrlRecord::try_from).transpose()
+    }
+
+    /// The same without its octets, which may be many megabytes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn latest_crl_head(&mut self, issuer: &str, shard: u16) -> Result<Option<CrlHead>, StoreError> {
+        let query = crl::table
+            .filter(crl::issuer.eq(issuer))
+            .filter(crl::shard.eq(i32::from(shard)))
+            .order(crl::number.desc())
+            .select((crl::number, crl::this_update, crl::epoch))
+            .limit(1);
+        let row: Option<(i64, i64, i64)> = run!(self, connection => query.get_result(connection).optional())?;
+        Ok(row.map(|(number, this_update, epoch)| CrlHead {
+            number,
+            this_update: Time::from_millis(this_update),
+            epoch,
+        }))
+    }
+
+    /// One more than the highest shard that ever had a number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn crl_shards(&mut self, issuer: &str) -> Result<u16, StoreError> {
+        let query = crl_number::table
+            .filter(crl_number::issuer.eq(issuer))
+            .order(crl_number::shard.desc())
+            .select(crl_number::shard)
+            .limit(1);
+        let last: Option<i32> = run!(self, connection => query.get_result(connection).optional())?;
+        last.map_or(Ok(0), |last| intact((last + 1).try_into(), "crl_number", issuer))
     }
 }
 

@@ -49,7 +49,7 @@ pub use self::{
     attempt::AttemptRecord,
     audit::{AuditFilter, AuditRecord},
     batch::{BatchLine, BatchRecord, Progress},
-    crl::CrlRecord,
+    crl::{CrlHead, CrlRecord},
     delivery::DeliveryRecord,
     idempotency::Claim,
     invoice::InvoiceFilter,

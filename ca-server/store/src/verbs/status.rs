@@ -12,8 +12,7 @@ use crate::{
     tx::{all, change_one, one, run},
 };
 
-/// A certificate stays on CRLs until one day after its end, so that the CRL that covers its last second lists it
-/// (RFC 5280 §3.3).
+/// A certificate is told of by push until one day after its end; nobody relies on it then.
 const LISTED_AFTER_END_MILLIS: i64 = 86_400_000;
 
 /// Where a serial number stands.
@@ -140,24 +139,33 @@ impl Reader<'_> {
         rows.iter().map(|octets| serial(octets, "status", "of an unreadable serial number")).collect()
     }
 
-    /// What a CRL of this issuer and shard lists at `now`: everything that is not good and did not end more than a
-    /// day ago. In the order of their end; costs as many reads as there are entries.
+    /// A page of what a CRL of this issuer and shard lists, by rising serial number, after `after`: everything that is not
+    /// good and did not end before `ended_since`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn crl_entries(&mut self, issuer: &str, shard: u16, now: Time) -> Result<Vec<CrlSource>, StoreError> {
+    pub fn crl_entries(
+        &mut self,
+        (issuer, shard): (&str, u16),
+        ended_since: Option<Time>,
+        after: Option<&Serial>,
+        limit: i64,
+    ) -> Result<Vec<CrlSource>, StoreError> {
+        let after = after.map_or(&[][..], |last| last.as_bytes());
         // Literal, because SQLite uses the partial index only for a condition without parameters.
         let query = status::table
             .filter(status::issuer.eq(issuer))
             .filter(status::shard.eq(i32::from(shard)))
-            .filter(status::not_after.ge(now.millis().saturating_sub(LISTED_AFTER_END_MILLIS)))
             .filter(sql::<Bool>("state <> 'good'"))
-            .order((status::not_after, status::serial));
+            .filter(status::serial.gt(after))
+            .filter(status::not_after.ge(ended_since.map_or(i64::MIN, Time::millis)))
+            .order(status::serial)
+            .limit(limit);
         let rows = all!(self, Row, query)?;
         rows.into_iter().map(|row| StatusRecord::try_from(row).map(CrlSource::from)).collect()
     }
 
-    /// What all CRLs of this issuer together list at `now`, by rising serial number.
+    /// Everything of this issuer that is not good and has not ended a day before `now`, by rising serial number.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -174,6 +182,38 @@ impl Reader<'_> {
             .collect::<Result<_, _>>()?;
         entries.sort_unstable_by_key(|entry| entry.0);
         Ok(entries)
+    }
+
+    /// How many that is, counted another way than they are read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_crl_entries(
+        &mut self,
+        (issuer, shard): (&str, u16),
+        ended_since: Option<Time>,
+    ) -> Result<i64, StoreError> {
+        let query = status::table
+            .filter(status::issuer.eq(issuer))
+            .filter(status::shard.eq(i32::from(shard)))
+            .filter(sql::<Bool>("state <> 'good'"))
+            .filter(status::not_after.ge(ended_since.map_or(i64::MIN, Time::millis)));
+        run!(self, connection => query.count().get_result(connection))
+    }
+
+    /// Whether anything of this shard moved after `epoch`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shard_moved(&mut self, (issuer, shard): (&str, u16), epoch: i64) -> Result<bool, StoreError> {
+        let query = status::table
+            .filter(status::epoch.gt(epoch))
+            .filter(status::issuer.eq(issuer))
+            .filter(status::shard.eq(i32::from(shard)))
+            .select(status::epoch)
+            .limit(1);
+        let found: Option<i64> = run!(self, connection => query.get_result(connection).optional())?;
+        Ok(found.is_some())
     }
 }
 

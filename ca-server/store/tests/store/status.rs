@@ -71,11 +71,19 @@ fn a_crl_lists_what_is_not_good() {
         store.record_intent_blocking(intent(5), |_| Ok::<_, StoreError>(())).map(drop).unwrap();
         write(store, |tx| tx.burn(&serial(5), NOW));
 
-        let entries = |at| {
-            let mut entries = read(store, |reader| reader.crl_entries("issuing", 0, at));
-            entries.sort_unstable_by_key(|source| source.serial);
+        let list = |list, since, limit| {
+            let (mut entries, mut last) = (Vec::new(), None);
+            loop {
+                let page = read(store, move |reader| reader.crl_entries(list, since, last.as_ref(), limit));
+                let Some(end) = page.last() else { break };
+                last = Some(end.serial);
+                entries.extend(page);
+            }
+            let count = read(store, move |reader| reader.count_crl_entries(list, since));
+            assert_eq!(i64::try_from(entries.len()), Ok(count));
             entries
         };
+        let entries = |since| list(("issuing", 0), since, 100);
         let mut expected: Vec<_> = [
             (2, Standing::NotActivated, NOW),
             (3, Standing::Held, NOW),
@@ -91,15 +99,17 @@ fn a_crl_lists_what_is_not_good() {
         .into();
         expected.sort_unstable_by_key(|source| source.serial);
         let end = intent(1).not_after;
-        assert_eq!(entries(NOW), expected);
-        assert_eq!(entries(end.plus_secs(86_400)), expected, "a day past its end it is still listed");
-        assert_eq!(entries(end.plus_secs(86_401)), []);
+        assert_eq!(entries(Some(NOW)), expected);
+        assert_eq!(entries(None), expected);
+        assert_eq!(list(("issuing", 0), None, 1), expected, "in the smallest pages");
+        assert_eq!(entries(Some(end)), expected, "in its last second it is listed");
+        assert_eq!(entries(Some(end.plus_secs(1))), []);
+        assert_eq!(list(("root", 0), None, 100), []);
+        assert_eq!(list(("issuing", 1), None, 100), []);
         let all: Vec<_> = expected.iter().map(|source| (source.serial, source.standing)).collect();
         assert_eq!(read(store, |reader| reader.not_good("issuing", NOW)), all);
         assert_eq!(read(store, |reader| reader.not_good("issuing", end.plus_secs(86_401))), []);
         assert_eq!(read(store, |reader| reader.not_good("root", NOW)), []);
-        assert_eq!(read(store, |reader| reader.crl_entries("root", 0, NOW)), []);
-        assert_eq!(read(store, |reader| reader.crl_entries("issuing", 1, NOW)), []);
     });
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Ca {
     pub(crate) http: String,
     pub(crate) https: String,
     pub(crate) portal: String,
-    database_url: Option<String>,
+    pub(crate) database_url: Option<String>,
     _postgres: Option<Postgres>,
     server: Option<Child>,
     others: Vec<Child>,
