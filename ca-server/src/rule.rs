@@ -536,6 +536,18 @@ with_tokens! { with_money! { rules! {
     RenewalRunning "root-crl.running" 409
         "另一个 root-crl 正在运行，或在十五秒内运行过；没有签名。" "请等待十五秒后再次运行。"
         "Another root-crl is running, or ran within fifteen seconds; nothing was signed." "Wait fifteen seconds and run it again.";
+    ListLine "list.line" 422
+        "清单第 {line} 行不是证书序列号：{found}；没有吊销任何证书。" "请更正该行（十六进制序列号，每行一个），再执行一次。"
+        "Line {line} of the list is no serial number: {found}; nothing was revoked." "Correct it (hexadecimal, one in each line), and run it again.";
+    ListEmpty "list.empty" 422
+        "清单里没有证书序列号。" "请每行写一个十六进制序列号。"
+        "The list names no serial number." "Write one in each line, hexadecimal.";
+    ListUnknown "list.unknown" 409
+        "清单中有 {count} 个序列号不属于本 CA（例如 {first}）；没有吊销任何证书。" "请核对清单；确认无误后加 --skip-unknown 再执行。"
+        "{count} numbers of the list are of no certificate of ours ({first} for one); nothing was revoked." "Check the list; if it is right, run it again with --skip-unknown.";
+    ListCount "list.count" 409
+        "将吊销 {found} 张证书，而不是 {told} 张；没有吊销任何证书。" "请先用 --dry-run 查看影响，再用其给出的数量确认。"
+        "{found} certificates would become invalid, not {told}; nothing was revoked." "Look at what would happen with --dry-run, and confirm the number that it gives.";
     CrlGuard "crl.guard" 409
         "新的 CRL 与上一份不衔接（{detail}），没有发布；上一份继续有效。" "数据库可能丢失了数据：请停止写入，核对数据库和备份，再由系统自动重试。"
         "The new CRL does not follow from the last one ({detail}); it was not published, and the last one stays." "The database may have lost rows: stop writing to it and compare it with its backups. The server tries again by itself.";

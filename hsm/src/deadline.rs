@@ -1,12 +1,14 @@
 //! Work that may never come back: each piece runs on a thread of the pool's, and whoever asked waits for so long and no
-//! longer. A thread whose module hangs is left to itself; when it comes back, it is used again.
+//! longer. A thread whose module hangs is left to itself; when it comes back, it is used again. At the end all others are
+//! waited for: libraries below the module clean up when the process ends, and a thread that ends meanwhile would crash in them.
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
         mpsc::{RecvTimeoutError, Sender, channel},
     },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -14,6 +16,8 @@ use crate::module::lock;
 
 /// Threads that wait for work; more than that end.
 const IDLE_MAX: usize = 64;
+/// How long calls under way are waited for at the end.
+const END_WITHIN: Duration = Duration::from_secs(1);
 
 const WAITING: u8 = 0;
 const BEGUN: u8 = 1;
@@ -22,8 +26,21 @@ const DONE: u8 = 3;
 
 /// Threads for calls that may hang.
 #[derive(Default)]
-pub(crate) struct Threads {
-    idle: Mutex<Vec<Sender<Work>>>,
+pub(crate) struct Threads(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// A thread has ended its work.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Sender<Work>>,
+    all: Vec<JoinHandle<()>>,
+    busy: usize,
+    closed: bool,
 }
 
 struct Work {
@@ -71,7 +88,7 @@ impl Threads {
     /// Does `work` and waits for at most `limit`. `late` is told 1 when a call does not come back in time, and -1 when it
     /// comes back after all.
     pub(crate) fn within<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         limit: Duration,
         work: impl FnOnce(&Call) -> T + Send + 'static,
         late: &Arc<dyn Fn(i32) + Send + Sync>,
@@ -101,27 +118,64 @@ impl Threads {
         }
     }
 
-    fn run(self: &Arc<Self>, run: Box<dyn FnOnce() + Send>) {
-        let idle = lock(&self.idle).pop();
-        let again = idle.unwrap_or_else(|| self.start());
+    fn run(&self, run: Box<dyn FnOnce() + Send>) {
+        let again = {
+            let mut state = lock(&self.0.state);
+            state.busy += 1;
+            state.idle.pop().unwrap_or_else(|| {
+                let (again, thread) = start(Arc::clone(&self.0));
+                state.all.retain(|thread| !thread.is_finished());
+                state.all.push(thread);
+                again
+            })
+        };
         // It cannot have ended: it ends when nobody holds its sender.
         let _ = again.clone().send(Work { run, again });
     }
+}
 
-    fn start(self: &Arc<Self>) -> Sender<Work> {
-        let (give, take) = channel::<Work>();
-        let threads = Arc::downgrade(self);
-        std::thread::spawn(move || {
-            while let Ok(Work { run, again }) = take.recv() {
-                run();
-                let Some(threads) = threads.upgrade() else { return };
-                let mut idle = lock(&threads.idle);
-                if idle.len() < IDLE_MAX {
-                    idle.push(again);
-                }
+impl Drop for Threads {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.closed = true;
+        state.idle.clear();
+        let waited = self.0.ended.wait_timeout_while(state, END_WITHIN, |state| state.busy > 0);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.busy > 0 {
+            return;
+        }
+        let all = std::mem::take(&mut state.all);
+        drop(state);
+        // Whoever drops this may be one of them: what it called owned the last of it.
+        for thread in all.into_iter().filter(|thread| thread.thread().id() != thread::current().id()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start(shared: Arc<Shared>) -> (Sender<Work>, JoinHandle<()>) {
+    let (give, take) = channel::<Work>();
+    let thread = thread::spawn(move || {
+        while let Ok(Work { run, again }) = take.recv() {
+            let busy = Busy(&shared);
+            run();
+            drop(busy);
+            let mut state = lock(&shared.state);
+            if !state.closed && state.idle.len() < IDLE_MAX {
+                state.idle.push(again);
             }
-        });
-        give
+        }
+    });
+    (give, thread)
+}
+
+/// Also when the work panics.
+struct Busy<'a>(&'a Shared);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).busy -= 1;
+        self.0.ended.notify_all();
     }
 }
 
@@ -133,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_hangs_is_left_to_itself_and_does_not_begin_late() {
-        let threads = Arc::new(Threads::default());
+        let threads = Threads::default();
         let count = Arc::new(AtomicI32::new(0));
         let told = Arc::clone(&count);
         let late: Arc<dyn Fn(i32) + Send + Sync> = Arc::new(move |by| {
@@ -160,5 +214,31 @@ mod tests {
             let _ = forever.recv();
         };
         assert_eq!(threads.within(limit, begun, &late), Err(Late::Begun));
+    }
+
+    /// What is over is waited for to the last destructor, and what hangs is not waited for without end.
+    #[test]
+    fn threads_have_ended_when_the_pool_has() {
+        struct Slow(Sender<()>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                thread::sleep(Duration::from_millis(50));
+                self.0.send(()).unwrap();
+            }
+        }
+        thread_local!(static KEPT: std::cell::RefCell<Vec<Slow>> = const { std::cell::RefCell::new(Vec::new()) });
+        let late: Arc<dyn Fn(i32) + Send + Sync> = Arc::new(|_| {});
+        let (tell, ended) = channel();
+        let threads = Threads::default();
+        let work = move |_: &Call| KEPT.with(|kept| kept.borrow_mut().push(Slow(tell)));
+        threads.within(Duration::from_secs(60), work, &late).unwrap();
+        drop(threads);
+        assert_eq!(ended.try_recv(), Ok(()), "its thread's destructors have run");
+
+        let threads = Threads::default();
+        let (_never, forever) = channel::<()>();
+        let hangs = move |_: &Call| drop(forever.recv());
+        assert!(threads.within(Duration::from_millis(1), hangs, &late).is_err());
+        drop(threads);
     }
 }

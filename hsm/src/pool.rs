@@ -51,7 +51,7 @@ impl Default for Patience {
 /// Sessions with one token under one login; shared between threads.
 pub struct SessionPool {
     sessions: Arc<Sessions>,
-    threads: Arc<Threads>,
+    threads: Threads,
     late: Arc<dyn Fn(i32) + Send + Sync>,
 }
 
@@ -120,7 +120,7 @@ impl SessionPool {
     /// As [`SessionPool::open`].
     pub fn open_with(token: &Token, pin: Pin, sessions: usize, patience: Patience) -> Result<Self, Error> {
         let (token, serial) = (token.clone(), token.serial().clone());
-        let threads = Arc::new(Threads::default());
+        let threads = Threads::default();
         let opening = move |_: &Call| Sessions::open(token, pin, sessions, patience);
         let nobody: Arc<dyn Fn(i32) + Send + Sync> = Arc::new(|_| {});
         let opened = threads.within(patience.answer_within, opening, &nobody);

@@ -44,6 +44,7 @@ mod renew;
 pub(crate) mod renewal_order;
 pub(crate) mod report;
 mod report_loss;
+pub(crate) mod revocation_list;
 pub(crate) mod root_crl;
 pub(crate) mod shift;
 pub(crate) mod status;

@@ -14,6 +14,7 @@ mod import_tokens;
 mod init;
 mod log;
 mod revoke;
+mod revoke_list;
 mod root_crl;
 mod staff;
 
@@ -89,6 +90,8 @@ enum Command {
     Staff(staff::Staff),
     /// Revoke a certificate for ever | 吊销证书
     Revoke(revoke::Revoke),
+    /// Revoke every certificate of a list, after an incident | 按清单批量吊销
+    RevokeList(revoke_list::RevokeList),
     /// Put a certificate on hold | 冻结证书
     Hold(revoke::Change),
     /// End a hold | 解冻证书
@@ -212,6 +215,7 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
         Command::ImportTokens(import) => runtime.block_on(import.run(out)),
         Command::Staff(staff) => runtime.block_on(staff.run(out)),
         Command::Revoke(revoke) => runtime.block_on(revoke.run(out)),
+        Command::RevokeList(list) => runtime.block_on(list.run(out)),
         Command::Hold(change) => runtime.block_on(change.hold(out)),
         Command::Release(change) => runtime.block_on(change.release(out)),
         Command::RootCrl(root_crl) => runtime.block_on(root_crl.run(out)),

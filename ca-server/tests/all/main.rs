@@ -46,6 +46,7 @@ mod refusals;
 mod register;
 mod renewal;
 mod renewal_order;
+mod revoke_list;
 mod roles;
 mod root_crl;
 mod secrets;
