@@ -313,8 +313,12 @@ impl App {
         let turn = self.stream.catching_up.acquire().await.map_err(|_| End::Over("stopping"))?;
         let (app, from) = (Arc::clone(self), *held);
         let work = move || {
-            let most = i64::try_from(STATUS_CHANGES_MAX).unwrap_or(i64::MAX);
+            // One more than fits: with it, what is left out is seen.
+            let most = i64::try_from(STATUS_CHANGES_MAX).unwrap_or(i64::MAX).saturating_add(1);
             let found = app.store.read(|reader| reader.status_changes(from, most))?;
+            if found.len() > STATUS_CHANGES_MAX {
+                return Ok(None);
+            }
             // Before the first message there is no time of it.
             let at = if at.millis() == 0 { wire::now() } else { at };
             app.status_message(from, to, at, found)
