@@ -47,10 +47,11 @@ impl Iterator for Pages<'_, '_> {
     type Item = CrlSource;
 
     fn next(&mut self) -> Option<CrlSource> {
-        if self.page.len() == 0 && !self.over {
-            if let Err(error) = self.turn() {
-                (self.error, self.over) = (Some(error), true);
-            }
+        if self.page.len() == 0
+            && !self.over
+            && let Err(error) = self.turn()
+        {
+            (self.error, self.over) = (Some(error), true);
         }
         let next = self.page.next();
         self.last = next.or(self.last);
