@@ -10,6 +10,7 @@ mod notices;
 mod policy;
 mod postgres;
 mod records;
+mod server;
 mod stock;
 mod webhook;
 mod workstation;
@@ -138,31 +139,6 @@ impl Ca {
             None => command.env_remove("DATABASE_URL"),
         };
         command
-    }
-
-    /// Starts the server; `variables` may say where it is to crash. Waits until it serves or has crashed.
-    pub(crate) fn serve(&mut self, variables: &[(&str, &str)]) {
-        self.stop_server();
-        let log =
-            std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("server.log")).unwrap();
-        let mut command = self.ca_server_command(&["serve"]);
-        command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
-        self.server = Some(command.spawn().unwrap());
-        let url = format!("http://{}/readyz", self.http);
-        wait(30, &format!("the server at {url}"), || {
-            self.server_is_gone() || curl(&["-fsS", &url]).status.success()
-        });
-    }
-
-    pub(crate) fn server_is_gone(&mut self) -> bool {
-        self.server.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
-    }
-
-    pub(crate) fn stop_server(&mut self) {
-        if let Some(mut child) = self.server.take() {
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let _ = child.wait();
-        }
     }
 
     pub(crate) fn start_portal(&mut self) {
