@@ -11,8 +11,6 @@ use zeroize::Zeroizing;
 
 use crate::problem::Failure;
 
-const SECRET_OCTETS_MAX: u16 = 4096;
-
 /// Writes a file that only its owner can read; replaces an earlier one in one step.
 pub(crate) fn write_secret(path: &Path, content: &[u8]) -> Result<(), Failure> {
     write(path, content, 0o600)
@@ -53,17 +51,7 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
 
 /// Reads a one-line secret, such as a PIN, without its line end. Its memory is wiped when it is dropped.
 pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error| Failure::file(path, error);
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // As below: its room is there from the beginning.
-    let mut text = Zeroizing::new(String::with_capacity(usize::from(SECRET_OCTETS_MAX) + 1));
-    file.take(u64::from(SECRET_OCTETS_MAX) + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() > usize::from(SECRET_OCTETS_MAX) {
-        return Err(failed(std::io::Error::from(std::io::ErrorKind::FileTooLarge)));
-    }
-    let end = text.trim_end_matches(['\r', '\n']).len();
-    text.truncate(end);
-    Ok(text)
+    hsm::read_secret(path).map_err(|error| Failure::file(path, error))
 }
 
 /// Reads a one-line key without its line end. Refuses a file that others than its owner can read or change, and what is

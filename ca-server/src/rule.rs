@@ -551,6 +551,9 @@ with_tokens! { with_money! { rules! {
     CrlGuard "crl.guard" 409
         "新的 CRL 与上一份不衔接（{detail}），没有发布；上一份继续有效。" "数据库可能丢失了数据：请停止写入，核对数据库和备份，再由系统自动重试。"
         "The new CRL does not follow from the last one ({detail}); it was not published, and the last one stays." "The database may have lost rows: stop writing to it and compare it with its backups. The server tries again by itself.";
+    CrlClock "crl.clock" 503
+        "服务器的时钟比正在发布的 CRL 落后 {behind} 秒，没有发布新的 CRL；上一份继续有效。" "请核对服务器的时钟。如果现在的时间正确、之前走快了，到时会自动发布；其间 OCSP 不受影响。"
+        "The server's clock is {behind} s behind the CRL that is served; no new one was published, and the last one stays." "Check the server's clock. If it is right now and ran ahead before, the next CRL comes by itself once that time is reached; OCSP answers all the while.";
     NoticeNoAddress "notice.no-address" 409
         "单位没有登记邮箱。" "请登记单位的联系方式，再重发这条消息。"
         "The unit has no mail address." "Write down how the unit is reached, then have the message sent again.";

@@ -4,7 +4,7 @@
 use std::{
     ops::Deref,
     sync::{Condvar, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::module::lock;
@@ -19,6 +19,8 @@ pub(crate) struct Epochs {
 struct State {
     epoch: u64,
     calls: usize,
+    /// Since when there has been a call under way without one's coming or going.
+    still: Option<Instant>,
     closed: bool,
 }
 
@@ -29,7 +31,13 @@ impl Epochs {
         let mut state =
             self.moved.wait_while(state, |state| state.closed).unwrap_or_else(PoisonError::into_inner);
         state.calls += 1;
+        state.still = Some(Instant::now());
         Entered { epochs: self, epoch: state.epoch }
+    }
+
+    /// How long nothing has moved while a call was under way.
+    pub(crate) fn still_for(&self) -> Option<Duration> {
+        lock(&self.state).still.map(|since| since.elapsed())
     }
 
     /// Ends the epoch: nobody is inside, and nobody comes in, until the answer is dropped. `None` when a call did not end
@@ -68,6 +76,7 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.epochs.state);
         state.calls = state.calls.saturating_sub(1);
+        state.still = (state.calls > 0).then(Instant::now);
         if state.closed && state.calls == 0 {
             self.epochs.moved.notify_all();
         }
@@ -91,10 +100,12 @@ mod tests {
     fn an_epoch_does_not_end_around_a_call_and_others_go_on() {
         let epochs = Epochs::default();
         let hangs = epochs.enter();
+        assert!(epochs.still_for().is_some());
         assert!(epochs.end(Duration::from_millis(10)).is_none());
         let other = epochs.enter();
         assert_eq!((*hangs, *other), (0, 0));
         drop((hangs, other));
+        assert_eq!(epochs.still_for(), None);
         drop(epochs.end(Duration::from_secs(60)).unwrap());
         assert_eq!(*epochs.enter(), 1);
     }

@@ -11,7 +11,7 @@
 //! | a key pair born on the token | [`Token::session`], [`Session::generate_key_pair`], [`Session::attributes`] |
 //! | one signature on a holder's token | [`Session::sign`] |
 //! | many signatures with a CA key | [`SessionPool::open`], [`SessionPool::sign`] |
-//! | a program that holds PINs | [`keep_memory_private`] |
+//! | a program that holds PINs | [`keep_memory_private`], [`read_secret`] |
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 mod deadline;
@@ -36,6 +36,6 @@ pub use module::{Module, ModuleInfo};
 pub use object::{CertificateObject, ObjectInfo};
 pub use pin::{Pin, SoPin};
 pub use pool::{Patience, SessionPool};
-pub use process::keep_memory_private;
+pub use process::{keep_memory_private, read_secret};
 pub use session::{Session, SoSession};
 pub use token::{PinState, Token, TokenInfo, TokenSerial};

@@ -155,6 +155,12 @@ impl Module {
             .map_err(|error| Error::ModuleLoad { path: self.0.path.clone(), detail: error.to_string() })
     }
 
+    /// How long a call has been under way in this process without one's coming or going: a driver that may hang.
+    #[must_use]
+    pub fn still_for(&self) -> Option<Duration> {
+        self.0.epoch.still_for()
+    }
+
     pub(crate) fn library(&self) -> &Pkcs11 {
         &self.0.library
     }

@@ -439,6 +439,11 @@ fn advice(code: &str) -> (&'static str, &'static str) {
             "请持有人重新输入符合要求的新口令，再点继续。",
             "Have the holder type a PIN that keeps to the rules, then go on.",
         ),
+        "driver-hangs" => (
+            "U-key 的驱动没有应答。请拔出后重新插入，再点继续；仍无应答请重新启动 ukey counter，任务会接着完成。",
+            "The token's driver does not answer. Take it out, plug it in again and go on; if it still does not answer, start \
+             `ukey counter` anew: the job goes on.",
+        ),
         "not-initialised" => {
             ("请换一个已出厂初始化的 U-key。", "Take a token that the vendor has initialised.")
         }

@@ -225,16 +225,22 @@ impl Client {
 
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, Error> {
         let unreachable = |detail: String| Error::Unreachable { url: self.url.clone(), detail };
-        let opening = async {
-            let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-            let stream = stream.map_err(|error| unreachable(error.to_string()))?;
+        let (connector, name) = (self.connector.clone(), self.name.clone());
+        let (host, port) = (self.host.clone(), self.port);
+        // Of its own: rustls waits for the token's signature where it stands, and whoever waits for this has more to do.
+        let opening = tokio::spawn(async move {
+            let stream = TcpStream::connect((host.as_str(), port)).await.map_err(Opening::Tcp)?;
             // Small messages, each waiting for the last: Nagle's algorithm would only add delay.
             let _ = stream.set_nodelay(true);
-            self.connector.connect(self.name.clone(), stream).await.map_err(|error| self.tls_failure(&error))
+            connector.connect(name, stream).await.map_err(Opening::Tls)
+        });
+        let stream = match timeout(CONNECT_TIMEOUT, opening).await {
+            Ok(Ok(Ok(stream))) => stream,
+            Ok(Ok(Err(Opening::Tls(error)))) => return Err(self.tls_failure(&error)),
+            Ok(Ok(Err(Opening::Tcp(error)))) => return Err(unreachable(error.to_string())),
+            Ok(Err(error)) => return Err(Error::System(std::io::Error::other(error))),
+            Err(_) => return Err(unreachable("no answer in time".to_owned())),
         };
-        let stream = timeout(CONNECT_TIMEOUT, opening)
-            .await
-            .map_err(|_| unreachable("no answer in time".to_owned()))??;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.to_string()))?;
         tokio::spawn(async move {
@@ -251,6 +257,12 @@ impl Client {
         }
         tls_error(&self.url, error)
     }
+}
+
+/// Where a connection failed.
+enum Opening {
+    Tcp(std::io::Error),
+    Tls(std::io::Error),
 }
 
 /// What a handshake that failed means.

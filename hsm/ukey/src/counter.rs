@@ -1,7 +1,8 @@
 //! The counter's workstation: one outbound connection, and whatever the server wants done on the tokens here.
 //!
 //! Ends when the clerk's own token is pulled out, when the server refuses, or when it is told to stop; everything
-//! else is waited out. A report is kept and sent again until the server has answered it.
+//! else is waited out. A report is kept and sent again until the server has answered it. A call of a token's driver
+//! that does not come back is left to itself: the clerk and the server hear of it, and the other tokens go on.
 
 use std::{
     collections::BTreeMap,
@@ -31,6 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often the module is asked to look for tokens anew, between two commands: some modules (SoftHSM, and vendors'
 /// that know no slot events) see a token that is plugged in only after C_Finalize and C_Initialize.
 const RESCAN_EVERY: Duration = Duration::from_secs(1);
+/// The same while a call hangs: each look waits for it for a while, and other tokens wait meanwhile.
+const RESCAN_LATE: Duration = Duration::from_secs(15);
 /// How long the server has to take leave: the token that a new connection would need may be gone.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Pause after a connection that failed for longer than the client's own tries, or an internal error of the server.
@@ -120,6 +123,17 @@ pub struct Counter<F> {
     pub notify: F,
     /// Asks the holder.
     pub ask: AskHolder,
+    /// How long a token's driver has for one command, or for saying which tokens there are.
+    pub driver_within: Duration,
+}
+
+/// What is under way between two exchanges.
+#[derive(Default)]
+struct Desk {
+    seen: BTreeMap<String, TokenSeen>,
+    report: Option<Report>,
+    typed: Option<Typed>,
+    made: Option<Event>,
 }
 
 /// What a holder typed, for the commands of one attempt. In memory only.
@@ -133,35 +147,45 @@ impl<F: FnMut(Event)> Counter<F> {
     ///
     /// # Errors
     /// [`Error::ClerkTokenGone`]; [`Error::Refused`] below status 500; [`Error::Tls`] when a new connection
-    /// cannot be made, and [`Error::Hsm`] when the clerk's token needs a person for it.
+    /// cannot be made, and [`Error::Hsm`] when the clerk's token needs a person for it or when the driver of the tokens
+    /// does not even say which ones there are.
     pub async fn run(mut self, mut client: Client, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        tokio::pin!(stop);
-        let (module, clerk) = (self.module.clone(), self.clerk.clone());
-        let mut seen = BTreeMap::new();
-        let mut report: Option<Report> = None;
+        let (tokens, clerk) = (Tokens::of(&self), self.clerk.clone());
+        // Neither a command nor a look that hangs keeps the clerk here; the next start finishes it.
+        let ended = tokio::select! {
+            () = stop => Ok(()),
+            gone = watch(&tokens, &clerk) => Err(gone),
+            ended = self.work(&mut client) => ended,
+        };
+        // It has ended the work itself.
+        if let Err(Error::Refused { .. }) = ended {
+            return ended;
+        }
+        // The server hears it while the connection lives: nothing is left of the clerk's work there a second later.
+        let path = format!("/api/v1/workstations/{}", self.name);
+        let goodbye = client.request(Method::DELETE, &path, None, &[]);
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        ended
+    }
+
+    async fn work(&mut self, client: &mut Client) -> Result<(), Error> {
+        let tokens = Tokens::of(self);
+        let mut desk = Desk::default();
         let mut link = Link::New;
-        let mut rescanned = Instant::now();
-        let mut typed: Option<Typed> = None;
-        let mut made: Option<Event> = None;
-        let ended = loop {
-            if rescanned.elapsed() >= RESCAN_EVERY {
-                let module = self.module.clone();
-                // A token whose driver hangs holds this up, too: it is tried again, and the rest goes on.
-                if let Err(error) = blocking(move || module.reinitialise()).await? {
+        let (mut rescanned, mut pause) = (Instant::now(), RESCAN_EVERY);
+        loop {
+            if rescanned.elapsed() >= pause {
+                pause = RESCAN_EVERY;
+                if let Err(error) = tokens.look_anew().await? {
                     tracing::warn!(%error, "looking for tokens");
+                    if matches!(error.cause(), hsm::Error::ModuleHangs { .. }) {
+                        pause = RESCAN_LATE;
+                    }
                 }
                 rescanned = Instant::now();
             }
-            let tokens = match self.look(&mut seen).await {
-                Ok(tokens) => tokens,
-                Err(gone) => break Err(gone),
-            };
-            let result = tokio::select! {
-                () = &mut stop => break Ok(()),
-                gone = watch(&module, &clerk) => break Err(gone),
-                result = exchange(&mut client, &self.name, &tokens, report.as_ref()) => result,
-            };
-            let answer = match result {
+            let there = self.look(&tokens, &mut desk.seen).await?;
+            let answer = match exchange(client, &self.name, &there, desk.report.as_ref()).await {
                 Ok(answer) if answer.status < 500 => answer.accepted()?,
                 other => {
                     let error = match other {
@@ -171,62 +195,53 @@ impl<F: FnMut(Event)> Counter<F> {
                         Err(Error::Hsm(error)) if error.cause().class() == Class::Transient => {
                             Error::Hsm(error)
                         }
-                        Err(error) => break Err(error),
+                        Err(error) => return Err(error),
                     };
                     if std::mem::replace(&mut link, Link::Down) != Link::Down {
                         (self.notify)(Event::Lost(error.to_string()));
                     }
-                    tokio::select! {
-                        () = &mut stop => break Ok(()),
-                        gone = watch(&module, &clerk) => break Err(gone),
-                        () = tokio::time::sleep(PAUSE) => continue,
-                    }
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
                 }
             };
             if std::mem::replace(&mut link, Link::Up) != Link::Up {
                 (self.notify)(Event::Connected);
             }
-            report = None;
+            desk.report = None;
             // Only now does the server have the proof: a token that is taken out earlier would be waited for.
-            made.take().into_iter().for_each(&mut self.notify);
+            desk.made.take().into_iter().for_each(&mut self.notify);
             if answer.status == 200 {
                 let answer = answer.json();
-                if let Ok(news) = serde_json::from_value(answer.clone()) {
-                    (self.notify)(Event::Line(news));
-                    continue;
+                match serde_json::from_value(answer.clone()) {
+                    Ok(news) => (self.notify)(Event::Line(news)),
+                    Err(_) => desk.report = Some(self.obey(&tokens, answer, &mut desk).await?),
                 }
-                // A command that hangs must not keep the clerk here; the next start finishes it.
-                report = tokio::select! {
-                    () = &mut stop => break Ok(()),
-                    gone = watch(&module, &clerk) => break Err(gone),
-                    report = self.obey(answer, &mut typed, &mut made) => Some(report?),
-                };
             }
-        };
-        // The server hears it while the connection lives: nothing is left of the clerk's work there a second later.
-        let path = format!("/api/v1/workstations/{}", self.name);
-        let goodbye = client.request(Method::DELETE, &path, None, &[]);
-        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
-        ended
+        }
     }
 
     /// Tokens of now, with events for what changed. Tokens without a serial number cannot be told apart: left out.
-    async fn look(&mut self, seen: &mut BTreeMap<String, TokenSeen>) -> Result<Vec<TokenSeen>, Error> {
-        let mut tokens = tokens(&self.module).await?;
+    async fn look(
+        &mut self,
+        tokens: &Tokens,
+        seen: &mut BTreeMap<String, TokenSeen>,
+    ) -> Result<Vec<TokenSeen>, Error> {
+        let mut there = tokens.list().await?;
         for _ in 0..LOOKS {
-            if has(&tokens, &self.clerk) {
+            if has(&there, &self.clerk) {
                 break;
             }
             // A module that was looking while another program wrote to the token has missed it until it looks anew.
             tokio::time::sleep(LOOK_AGAIN).await;
-            let module = self.module.clone();
-            blocking(move || module.reinitialise()).await??;
-            tokens = self::tokens(&self.module).await?;
+            if let Err(error) = tokens.look_anew().await? {
+                tracing::warn!(%error, "looking for the clerk's token");
+            }
+            there = tokens.list().await?;
         }
-        if !has(&tokens, &self.clerk) {
+        if !has(&there, &self.clerk) {
             return Err(Error::ClerkTokenGone { token: self.clerk.to_string() });
         }
-        let now: BTreeMap<_, _> = tokens.iter().map(|token| (token.serial.clone(), token.clone())).collect();
+        let now: BTreeMap<_, _> = there.into_iter().map(|token| (token.serial.clone(), token)).collect();
         for (serial, token) in seen.iter() {
             if !now.contains_key(serial) {
                 (self.notify)(Event::Removed(token.clone()));
@@ -242,23 +257,18 @@ impl<F: FnMut(Event)> Counter<F> {
         Ok(seen.values().cloned().collect())
     }
 
-    async fn obey(
-        &mut self,
-        mut command: Value,
-        typed: &mut Option<Typed>,
-        made: &mut Option<Event>,
-    ) -> Result<Report, Error> {
+    async fn obey(&mut self, tokens: &Tokens, mut command: Value, desk: &mut Desk) -> Result<Report, Error> {
         if let Some(rule) = command.get("holder_pin").cloned() {
             let text = |name: &str| command[name].as_str().unwrap_or_default().to_owned();
             let (attempt, name, token) = (text("attempt"), text("command"), text("token"));
-            if typed.as_ref().is_none_or(|known| known.attempt != attempt) {
+            if desk.typed.as_ref().is_none_or(|known| known.attempt != attempt) {
                 (self.notify)(Event::HolderWanted { token: token.clone() });
                 match self.ask_holder(&name, rule).await? {
-                    Ok(pin) => *typed = Some(Typed { attempt, pin }),
+                    Ok(pin) => desk.typed = Some(Typed { attempt, pin }),
                     Err(error) => return Ok(self.not_typed(attempt, name, token, &error)),
                 }
             }
-            let pin = typed.as_ref().map(|known| known.pin.to_string()).unwrap_or_default();
+            let pin = desk.typed.as_ref().map(|known| known.pin.to_string()).unwrap_or_default();
             // It is moved, not copied, into a `Pin`, which wipes it.
             command["user_pin"] = Value::String(pin);
         }
@@ -270,16 +280,21 @@ impl<F: FnMut(Event)> Counter<F> {
             None => refused("the command cannot be read"),
             Some(_) if token == self.clerk.as_str() => refused("the token is the clerk's own"),
             Some(step) => {
-                let (module, token) = (self.module.clone(), token.clone());
-                blocking(move || job::execute(&module, &token, step)).await?
+                let (serial, hangs) = (token.clone(), hangs(&token));
+                let done = tokens.within(move |module| job::execute(module, &serial, step)).await?;
+                // What hangs may still do its work: the command is one that can be repeated.
+                done.unwrap_or_else(|| Outcome::Failed {
+                    code: FailureCode::of(&hangs),
+                    message: hangs.to_string(),
+                })
             }
         };
         if matches!(&outcome, Outcome::Failed { code: FailureCode::WrongPin, .. }) {
             // Not given to the token a second time.
-            *typed = None;
+            desk.typed = None;
         }
         if let (Outcome::Done(_), "prove", Some(line)) = (&outcome, command.as_str(), line) {
-            *made = Some(Event::Made { token: token.clone(), line });
+            desk.made = Some(Event::Made { token: token.clone(), line });
         }
         (self.notify)(match &outcome {
             Outcome::Done(_) => Event::Done { command: command.clone(), token },
@@ -326,20 +341,50 @@ async fn exchange(
     client.request(Method::POST, &format!("/api/v1/workstations/{name}/exchange"), Some(&body), &[]).await
 }
 
-async fn tokens(module: &Module) -> Result<Vec<TokenSeen>, Error> {
-    let module = module.clone();
-    let tokens = blocking(move || module.tokens()).await??;
-    Ok(tokens.into_iter().map(TokenSeen::from).filter(|token| !token.serial.is_empty()).collect())
+/// The tokens here, asked of a driver that may never answer.
+struct Tokens {
+    module: Module,
+    within: Duration,
+}
+
+impl Tokens {
+    fn of<F>(counter: &Counter<F>) -> Self {
+        Self { module: counter.module.clone(), within: counter.driver_within }
+    }
+
+    /// `None` when the driver takes longer: it is left to itself.
+    async fn within<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Module) -> T + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let module = self.module.clone();
+        tokio::time::timeout(self.within, blocking(move || work(&module))).await.ok().transpose()
+    }
+
+    /// Without those that have no serial number.
+    async fn list(&self) -> Result<Vec<TokenSeen>, Error> {
+        let tokens = self.within(Module::tokens).await?.ok_or_else(|| hangs("-"))??;
+        Ok(tokens.into_iter().map(TokenSeen::from).filter(|token| !token.serial.is_empty()).collect())
+    }
+
+    /// The inner error: not looked anew this time.
+    async fn look_anew(&self) -> Result<Result<(), hsm::Error>, Error> {
+        Ok(self.within(Module::reinitialise).await?.unwrap_or_else(|| Err(hangs("-"))))
+    }
+}
+
+fn hangs(token: &str) -> hsm::Error {
+    hsm::Error::ModuleHangs { token: TokenSerial::new(token) }
 }
 
 /// Ready when the clerk's token is gone.
-async fn watch(module: &Module, clerk: &TokenSerial) -> Error {
+async fn watch(tokens: &Tokens, clerk: &TokenSerial) -> Error {
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
         let mut present = false;
         for _ in 0..LOOKS {
-            match tokens(module).await {
-                Ok(tokens) => present = has(&tokens, clerk),
+            match tokens.list().await {
+                Ok(there) => present = has(&there, clerk),
                 Err(error) => return error,
             }
             if present {

@@ -38,10 +38,15 @@ pub fn execute(module: &Module, token: &str, step: Step) -> Outcome {
     let mut result = perform(module, token, &step);
     if matches!(&result, Err(Failure::Token(error)) if matches!(error.cause(), Error::TokenBusy { .. })) {
         // A call that failed after its effect can leave a session behind. Nothing was tried with the PIN yet.
-        if let Err(error) = module.reinitialise() {
-            tracing::warn!(%error, "C_Initialize");
-        }
-        result = perform(module, token, &step);
+        result = match module.reinitialise() {
+            // Nor can it be cleared: an earlier command on this token hangs.
+            Err(error @ Error::ModuleHangs { .. }) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "C_Initialize");
+                perform(module, token, &step)
+            }
+            Ok(()) => perform(module, token, &step),
+        };
     }
     match result {
         Ok(done) => Outcome::Done(done),

@@ -284,6 +284,8 @@ pub enum FailureCode {
     PinRefused,
     /// Module or device failed, or the token lacks a mechanism.
     ModuleFailed,
+    /// The token's driver does not answer; what it was to do may still happen.
+    DriverHangs,
     /// The command does not fit the token or cannot be read.
     BadCommand,
     /// What was to be discarded may be in use, or is not an attempt's: it stays.
@@ -304,6 +306,7 @@ impl FailureCode {
             Self::NotInitialised => "not-initialised",
             Self::PinRefused => "pin-refused",
             Self::ModuleFailed => "module-failed",
+            Self::DriverHangs => "driver-hangs",
             Self::BadCommand => "bad-command",
             Self::Kept => "kept",
         }
@@ -320,6 +323,7 @@ impl FailureCode {
             Error::PinLocked { .. } => Self::PinLocked,
             Error::TokenFull { .. } => Self::TokenFull,
             Error::WriteProtected { .. } => Self::WriteProtected,
+            Error::ModuleHangs { .. } => Self::DriverHangs,
             Error::NotInitialised { .. } => Self::NotInitialised,
             Error::Label { .. }
             | Error::KeyIdLength { .. }

@@ -1,6 +1,7 @@
 //! What the program says, zh and en, and as JSON for programs (`--json`). Errors have their words in `situation.rs`.
 
 mod doctor;
+mod event;
 mod renewal;
 mod revocation;
 mod root;
@@ -17,7 +18,7 @@ use ukey::{
     certificate::Fields,
     client::Answer,
     counter::Event,
-    protocol::{FailureCode, LineNews, pin_state},
+    protocol::pin_state,
     standing::{Known, Unknown},
 };
 
@@ -218,8 +219,17 @@ impl Voice {
         }
     }
 
+    pub(crate) fn driver_is_slow(&self) {
+        if !self.json {
+            say_error(self.pick(
+                "U-key 的驱动还没有应答。请稍候；若 U-key 没有反应，请拔出后重新插入。按 Ctrl-C 结束。",
+                "The token's driver has not answered yet. Please wait; if the token shows no life, take it out and plug it in again. Ctrl-C ends.",
+            ));
+        }
+    }
+
     pub(crate) fn event(&self, event: &Event) {
-        say(&if self.json { event_json(event).to_string() } else { event_text(self.language, event) });
+        say(&if self.json { event::json(event).to_string() } else { event::text(self.language, event) });
     }
 
     pub(crate) fn status(&self, views: &[TokenView], now: i64) {
@@ -316,103 +326,6 @@ fn token_json(view: &TokenView, now: i64) -> Value {
         "user_pin_initialised": info.user_pin_initialised, "pin": pin_state(info.pin), "certificates": certificates })
 }
 
-fn event_json(event: &Event) -> Value {
-    match event {
-        Event::Connected => json!({ "event": "connected" }),
-        Event::Lost(detail) => json!({ "event": "lost", "detail": detail }),
-        Event::Inserted(token) => json!({ "event": "inserted", "token": token }),
-        Event::Removed(token) => json!({ "event": "removed", "token": token }),
-        Event::HolderWanted { token } => json!({ "event": "holder-wanted", "token": token }),
-        Event::Made { token, line } => json!({ "event": "made", "token": token, "line": line }),
-        Event::Line(LineNews::SetAside { line, application, reason, left }) => {
-            json!({ "event": "set-aside", "line": line, "application": application, "reason": reason, "left": left })
-        }
-        Event::Line(LineNews::LineEnded { made, aside }) => {
-            json!({ "event": "line-ended", "made": made, "aside": aside })
-        }
-        Event::Begun { command, token } => json!({ "event": "begun", "command": command, "token": token }),
-        Event::Done { command, token } => json!({ "event": "done", "command": command, "token": token }),
-        Event::Failed { command, token, code, message } => {
-            json!({ "event": "failed", "command": command, "token": token, "code": code, "message": message })
-        }
-    }
-}
-
-fn event_text(language: Language, event: &Event) -> String {
-    let zh = language == Language::Zh;
-    match event {
-        Event::Connected if zh => "已连接服务器，等待任务。按 Ctrl-C 结束。".to_owned(),
-        Event::Connected => "Connected; waiting for jobs. Ctrl-C ends.".to_owned(),
-        Event::Lost(detail) if zh => format!("与服务器的连接中断，正在重试（{detail}）。"),
-        Event::Lost(detail) => format!("The server does not answer; trying again ({detail})."),
-        Event::Inserted(token) if zh => format!("已插入 U-key {}（{}）", token.serial, token.label),
-        Event::Inserted(token) => format!("Token inserted: {} ({})", token.serial, token.label),
-        Event::Removed(token) if zh => format!("已拔出 U-key {}（{}）", token.serial, token.label),
-        Event::Removed(token) => format!("Token removed: {} ({})", token.serial, token.label),
-        Event::HolderWanted { token } if zh => {
-            format!("{token}: 请持有人在此输入自己的新口令（柜员请回避）。")
-        }
-        Event::HolderWanted { token } => {
-            format!("{token}: the holder types a new PIN here; staff look away.")
-        }
-        Event::Made { token, line } if zh => {
-            format!("【{line}】{token} 已完成：请取下并贴标签，再插入下一个。")
-        }
-        Event::Made { token, line } => {
-            format!("[{line}] {token} is ready: take it out, label it, plug in the next one.")
-        }
-        Event::Line(LineNews::SetAside { line, application, reason, left }) if zh => {
-            format!("【{line}】已搁置，未制成（申请 {application}）：{reason} 还剩 {left} 个待制。")
-        }
-        Event::Line(LineNews::SetAside { line, application, reason, left }) => {
-            format!(
-                "[{line}] set aside, not made (application {application}): {reason} {left} left to be made."
-            )
-        }
-        Event::Line(LineNews::LineEnded { made, aside }) if zh => {
-            format!("本批制证已结束：制成 {made} 个，搁置 {aside} 个。")
-        }
-        Event::Line(LineNews::LineEnded { made, aside }) => {
-            format!("The line has ended: {made} made, {aside} set aside.")
-        }
-        Event::Begun { command, token } => format!("{token}: {} …", command_text(language, command)),
-        Event::Done { command, token } if zh => format!("{token}: {}，完成", command_text(language, command)),
-        Event::Done { command, token } => format!("{token}: {}, done", command_text(language, command)),
-        Event::Failed { token, code: FailureCode::Kept, .. } if zh => {
-            format!("{token}: 有一个未完成的密钥没有清除：还不能确定它已停用，所以保留；不影响续期。")
-        }
-        Event::Failed { token, code: FailureCode::Kept, .. } => {
-            format!(
-                "{token}: an unfinished key stays where it is: it is not certain that nothing uses it. The renewal goes on."
-            )
-        }
-        Event::Failed { command, token, code, message } if zh => {
-            format!("{token}: {}，失败：{}（{message}）", command_text(language, command), code.as_str())
-        }
-        Event::Failed { command, token, code, message } => {
-            format!("{token}: {} failed: {} ({message})", command_text(language, command), code.as_str())
-        }
-    }
-}
-
-fn command_text(language: Language, command: &str) -> &str {
-    match (language, command) {
-        (Language::Zh, "initialise") => "初始化",
-        (Language::Zh, "request") => "生成密钥并签署证书请求",
-        (Language::Zh, "write") => "写入证书",
-        (Language::Zh, "prove") => "验证密钥",
-        (Language::Zh, "unlock") => "解锁并设置持有人的新口令",
-        (Language::En, "unlock") => "unlocking, with the holder's new PIN",
-        (Language::Zh, "discard") => "清除未完成的密钥",
-        (Language::En, "initialise") => "initialising",
-        (Language::En, "request") => "making the key and signing the request",
-        (Language::En, "write") => "writing the certificate",
-        (Language::En, "prove") => "proving the key",
-        (Language::En, "discard") => "clearing an unfinished key",
-        (_, other) => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,28 +343,6 @@ mod tests {
         assert_eq!(of(&[("LANG", "en_GB.UTF-8")]), Language::En);
         assert_eq!(of(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "zh_CN.UTF-8")]), Language::Zh);
         assert_eq!(of(&[("LANG", "en_US"), ("LC_ALL", "")]), Language::En);
-    }
-
-    #[test]
-    fn what_became_of_a_line_is_told_in_both_languages() {
-        let (line, application) = ("2/3 单位".to_owned(), "a1".to_owned());
-        let aside = LineNews::SetAside { line, application, reason: "U-key failed.".to_owned(), left: 1 };
-        let ended = LineNews::LineEnded { made: 2, aside: 1 };
-        let text = |language| [&aside, &ended].map(|news| event_text(language, &Event::Line(news.clone())));
-        assert_eq!(
-            text(Language::Zh),
-            [
-                "【2/3 单位】已搁置，未制成（申请 a1）：U-key failed. 还剩 1 个待制。",
-                "本批制证已结束：制成 2 个，搁置 1 个。"
-            ]
-        );
-        assert_eq!(
-            text(Language::En),
-            [
-                "[2/3 单位] set aside, not made (application a1): U-key failed. 1 left to be made.",
-                "The line has ended: 2 made, 1 set aside."
-            ]
-        );
     }
 
     #[test]

@@ -1,15 +1,10 @@
 //! How PINs and codes come in: prompt, file or file descriptor. Never as an argument, which every user of the
 //! machine can read.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use ukey::Error;
 use zeroize::Zeroizing;
-
-const SECRET_OCTETS_MAX: u16 = 4096;
 
 /// Where a secret comes from.
 pub(crate) enum Source {
@@ -39,15 +34,5 @@ impl Source {
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let failed = |error| Error::File { path: path.to_owned(), error };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // Its room is there from the beginning: a string that grows leaves copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(usize::from(SECRET_OCTETS_MAX) + 1));
-    file.take(u64::from(SECRET_OCTETS_MAX) + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() > usize::from(SECRET_OCTETS_MAX) {
-        return Err(failed(std::io::Error::from(std::io::ErrorKind::FileTooLarge)));
-    }
-    let end = text.trim_end_matches(['\r', '\n']).len();
-    text.truncate(end);
-    Ok(text)
+    hsm::read_secret(path).map_err(|error| Error::File { path: path.to_owned(), error })
 }

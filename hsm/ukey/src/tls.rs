@@ -6,7 +6,9 @@
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::channel},
+    thread,
+    time::Duration,
 };
 
 use hsm::{Input, KeyAlgorithm, KeyRef, Pin, Token};
@@ -128,6 +130,9 @@ pub fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     if read.is_empty() { Err(unreadable()) } else { Ok(read) }
 }
 
+/// How long a token has for one signature: less than a connection has.
+const SIGN_WITHIN: Duration = Duration::from_secs(8);
+
 /// A private key on a token, as rustls wants it.
 #[derive(Clone)]
 pub struct TokenKey(Arc<Inner>);
@@ -146,6 +151,8 @@ struct Last {
     error: Option<hsm::Error>,
     /// The token refused the PIN.
     refused: bool,
+    /// A signature is under way, perhaps for ever.
+    signing: bool,
 }
 
 impl TokenKey {
@@ -158,23 +165,44 @@ impl TokenKey {
         self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// On a thread of its own: a driver that hangs must not take along whoever wants to connect.
     fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, hsm::Error> {
-        // One signature at a time: a login covers the whole process.
-        let mut last = self.last();
-        if last.refused {
-            return Err(hsm::Error::PinLocked { token: self.0.token.serial().clone() });
+        let hangs = || hsm::Error::ModuleHangs { token: self.0.token.serial().clone() };
+        {
+            let mut last = self.last();
+            if last.refused {
+                return Err(hsm::Error::PinLocked { token: self.0.token.serial().clone() });
+            }
+            // One signature at a time: a login covers the whole process.
+            if std::mem::replace(&mut last.signing, true) {
+                return Err(hangs());
+            }
         }
-        let signed = self.0.token.session(&self.0.pin).and_then(|session| match scheme {
+        let (key, message, (give, take)) = (self.clone(), message.to_vec(), channel());
+        let thread = thread::spawn(move || {
+            let signed = key.sign_here(scheme, &message);
+            let mut last = key.last();
+            last.signing = false;
+            last.refused |=
+                matches!(signed, Err(hsm::Error::PinIncorrect { .. } | hsm::Error::PinLocked { .. }));
+            drop(last);
+            let _ = give.send(signed);
+        });
+        let signed = take.recv_timeout(SIGN_WITHIN).map_err(|_| hangs())?;
+        // Libraries below the module keep something for each thread: it has ended before the process does.
+        let _ = thread.join();
+        signed
+    }
+
+    fn sign_here(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, hsm::Error> {
+        let session = self.0.token.session(&self.0.pin)?;
+        match scheme {
             SignatureScheme::ECDSA_NISTP256_SHA256 => {
                 session.sign(&self.0.key, Input::Sha256(&sha256(message)))
             }
             SignatureScheme::RSA_PSS_SHA256 => session.sign(&self.0.key, Input::MessagePss(message)),
             _ => session.sign(&self.0.key, Input::Message(message)),
-        });
-        if let Err(hsm::Error::PinIncorrect { .. } | hsm::Error::PinLocked { .. }) = signed {
-            last.refused = true;
         }
-        signed
     }
 
     fn schemes(&self) -> &'static [SignatureScheme] {

@@ -235,6 +235,100 @@ fn a_clerks_token_that_fails_once_is_asked_again() {
     });
 }
 
+/// A driver that hangs in one token's command: the clerk and the server hear of it, and the next token is worked on.
+#[test]
+fn a_driver_that_hangs_does_not_hold_up_the_other_tokens() {
+    let real = SoftHsm::module_path();
+    let module = p11_fault::shared_library().unwrap();
+    let variables = [
+        ("P11_FAULT_CONTROL", "{dir}/control"),
+        ("P11_FAULT_RELEASE", "{dir}/release"),
+        ("P11_FAULT_MODULE", real.to_str().unwrap()),
+        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
+    ];
+    in_softhsm_with("a_driver_that_hangs_does_not_hold_up_the_other_tokens", &variables, |softhsm| {
+        let ca = Ca::new();
+        let _ = personalised(softhsm, &ca, "clerk", "ec-p256");
+        let [sick, well] = ["sick", "well"]
+            .map(|label| softhsm.init_token(label, "so-pin-1", "123456").serial().to_string());
+        let control = softhsm.dir().join("control");
+        let (one, other) = (sick.clone(), well.clone());
+        let request = |token: &str| {
+            json!({ "attempt": ATTEMPT, "token": token, "command": "request", "cka_id": ATTEMPT,
+                "algorithm": "ec-p256", "user_pin": "123456", "subject_cn": ATTEMPT })
+        };
+        let server = Server::start(&ca, move |number, _| match number {
+            0 => {
+                std::fs::write(&control, "C_GenerateKeyPair:1:before:hang").unwrap();
+                Reply::Json(200, request(&one))
+            }
+            // The same again: nobody waits for it a second time.
+            1 => Reply::Json(200, request(&one)),
+            2 => Reply::Json(200, request(&other)),
+            _ => Reply::Json(403, json!({ "situation": { "en": "Enough." }, "remedy": { "en": "Go." } })),
+        });
+        let (code, out, error) =
+            end(start(softhsm, &ca, &server, &["--lang", "en", "--driver-timeout", "3"]));
+        assert!(code == 1 && error.contains("Enough."), "{error}");
+        let received = server.received();
+        let outcomes: Vec<_> = received[1..].iter().map(|r| report(r)["outcome"].clone()).collect();
+        assert_eq!(outcomes[0]["failed"]["code"], json!("driver-hangs"), "{outcomes:?}");
+        assert_eq!(outcomes[1]["failed"]["code"], json!("driver-hangs"), "{outcomes:?}");
+        assert!(outcomes[2]["done"]["csr"].is_string(), "{outcomes:?}");
+        insta::assert_snapshot!(
+            out.replace(&sick, "SICK").replace(&well, "WELL").replace(&server.url, "URL")
+        );
+    });
+}
+
+/// A clerk's token that hangs while it is to sign for a new connection: the program can still be ended, and goes on by
+/// itself when the driver answers again.
+#[test]
+fn a_clerks_token_that_hangs_in_a_handshake() {
+    let real = SoftHsm::module_path();
+    let module = p11_fault::shared_library().unwrap();
+    let variables = [
+        ("P11_FAULT_CONTROL", "{dir}/control"),
+        ("P11_FAULT_RELEASE", "{dir}/release"),
+        ("P11_FAULT_MODULE", real.to_str().unwrap()),
+        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
+    ];
+    in_softhsm_with("a_clerks_token_that_hangs_in_a_handshake", &variables, |softhsm| {
+        let ca = Ca::new();
+        let _ = personalised(softhsm, &ca, "clerk", "ec-p256");
+        let (control, release) = (softhsm.dir().join("control"), softhsm.dir().join("release"));
+        let hang = control.clone();
+        let server = Server::start(&ca, move |number, _| match number {
+            0 => {
+                std::fs::write(&hang, "C_Sign:1:before:hang").unwrap();
+                Reply::Hang
+            }
+            _ => {
+                std::thread::sleep(Duration::from_millis(200));
+                Reply::Empty(204)
+            }
+        });
+        let mut child = start(softhsm, &ca, &server, &["--json", "--lang", "en"]);
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut event = || {
+            let mut line = String::new();
+            assert!(output.read_line(&mut line).unwrap() > 0, "it has ended");
+            serde_json::from_str::<Value>(&line).unwrap()
+        };
+        let lost = event();
+        assert!(lost["event"] == "lost" && lost["detail"].as_str().unwrap().contains("answer"), "{lost}");
+        std::fs::write(&release, "").unwrap();
+        assert_eq!(event()["event"], "connected");
+        std::fs::remove_file(&release).unwrap();
+        std::fs::write(&control, "C_GetSlotList:3:before:hang").unwrap();
+        // The driver does not even say which tokens there are: Ctrl-C ends it all the same.
+        std::thread::sleep(Duration::from_secs(1));
+        signal(&child, "-INT");
+        let (code, _, error) = end(child);
+        assert_eq!(code, 0, "{error}");
+    });
+}
+
 #[test]
 fn the_clerks_token_is_waited_for() {
     let test = "the_clerks_token_is_waited_for";

@@ -3,7 +3,7 @@
 
 use ca_core::CertificateState;
 use ca_store::{CertificateStatus, StatusRecord};
-use ca_verifier::{Crl, Serial, Standing, Time};
+use ca_verifier::{CLOCK_SKEW_SECS, Crl, Serial, Standing, Time};
 
 use super::PublishedCrl;
 use crate::{
@@ -13,7 +13,23 @@ use crate::{
 
 /// Whether this is the guard's refusal.
 pub(super) fn refused(problem: &Problem) -> bool {
-    problem.rule == Rule::CrlGuard
+    matches!(problem.rule, Rule::CrlGuard | Rule::CrlClock)
+}
+
+/// thisUpdate of the next CRL: later than the one before, so that nothing that relies on the order of CRLs meets two in the
+/// wrong one, also when the clock was set back a little.
+///
+/// # Errors
+/// [`Rule::CrlClock`] when the clock is so far behind that relying parties would take the CRL for one from the future: one of
+/// the two times is wrong, and nobody here knows which.
+pub(super) fn date(before: Option<Time>, now: Time) -> Result<Time, Problem> {
+    let Some(before) = before else { return Ok(now) };
+    let next = before.plus_secs(1);
+    if now.plus_secs(CLOCK_SKEW_SECS) < next {
+        let behind = next.secs() - now.secs();
+        return Err(Problem::new(Rule::CrlClock).with("behind", behind));
+    }
+    Ok(now.max(next))
 }
 
 /// Refuses a CRL that does not follow. `expected`: how many entries were counted; `status`: what the database says now.
@@ -182,6 +198,20 @@ mod tests {
         prop::collection::vec(0_u8..6, 3..250).prop_map(|states| {
             (0_u8..).zip(states).map(|(octet, state)| row(octet, state)).collect::<Vec<_>>()
         })
+    }
+
+    #[test]
+    fn a_clock_that_went_back() {
+        let after = |secs| date(Some(NOW), NOW.plus_secs(secs)).map_err(|problem| problem.to_string());
+        assert_eq!(date(None, NOW).unwrap(), NOW);
+        assert_eq!(after(600).unwrap(), NOW.plus_secs(600));
+        for small in [0, -1, 1 - CLOCK_SKEW_SECS] {
+            assert_eq!(after(small).unwrap(), NOW.plus_secs(1), "{small}");
+        }
+        for far in [-CLOCK_SKEW_SECS, -86_400] {
+            let refusal = after(far).unwrap_err();
+            assert!(refusal.contains(&format!("{} s behind", 1 - far)), "{refusal}");
+        }
     }
 
     proptest! {

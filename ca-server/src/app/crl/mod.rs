@@ -110,8 +110,7 @@ impl App {
     async fn publish_numbered(&self, shard: u16, fence: i64, number: i64) -> Result<(), Problem> {
         let before = self.published.of(shard);
         let now = Time::from_secs(wire::now().secs());
-        // Also with a clock that went back: nothing that relies on the order of CRLs meets two in the wrong one.
-        let this_update = before.as_ref().map_or(now, |before| now.max(before.this_update.plus_secs(1)));
+        let this_update = guard::date(before.as_deref().map(|before| before.this_update), now)?;
         let Made { unsigned, expected, forgets_before } =
             block_in_place(|| self.draft_crl(shard, number, this_update))?;
         let count = unsigned.entries();

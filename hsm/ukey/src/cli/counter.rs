@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// 存有持有人新口令的文件；不给则由持有人在此输入 / File with the holder's new PIN; typed here by the holder when not given
     #[arg(long, env = "HOLDER_PIN_FILE", value_name = "FILE")]
     holder_pin_file: Option<PathBuf>,
+    /// 等待 U-key 驱动完成一步操作的秒数 / Seconds that a token's driver has for one step
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    driver_timeout: u64,
 }
 
 pub(super) fn run(module: &Module, arguments: Arguments, voice: &Arc<Voice>) -> Result<(), Error> {
@@ -51,12 +54,13 @@ pub(super) fn run(module: &Module, arguments: Arguments, voice: &Arc<Voice>) -> 
                 Ask::New(rule) => pin::chosen_pin(rule, &holder, &asked),
                 Ask::Known => holder.read(asked.ask_holder_pin()),
             }),
+            driver_within: Duration::from_secs(arguments.driver_timeout),
         };
         let asked = asked_to_stop().map_err(Error::System)?;
         counter.run(client, asked).await
     });
     // A token may hang in the middle of a command; the program must end all the same.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    runtime.shutdown_timeout(Duration::from_secs(2));
     result.map(|()| voice.stopped())
 }
 

@@ -14,8 +14,8 @@ mod test;
 
 use std::{
     path::PathBuf,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Arc, Once},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
@@ -28,6 +28,10 @@ use crate::{
     report::{Language, Voice},
     secret::Source,
 };
+
+/// A driver that says nothing for so long is slow: longer than a key pair usually takes.
+const DRIVER_SLOW: Duration = Duration::from_secs(15);
+const DRIVER_LOOK: Duration = Duration::from_secs(1);
 
 /// U-key 助手：柜台工作站与持证单位使用；在终端单独启动则显示菜单。 / For counters and holders of a U-key; alone at a terminal, a menu.
 #[derive(Debug, Parser)]
@@ -126,6 +130,10 @@ pub(crate) fn run(cli: Cli, voice: &Arc<Voice>) -> Result<(), Error> {
         return root::run(command, voice);
     }
     let module = Module::load(cli.module.ok_or(Error::NoModule)?)?;
+    // The counter says by itself which token it is, and goes on with the others.
+    if !matches!(cli.command, Command::Counter(_)) {
+        tell_of_slow_driver(module.clone(), Arc::clone(voice));
+    }
     match cli.command {
         Command::Root(command) => root::run(command, voice),
         Command::Counter(arguments) => counter::run(&module, arguments, voice),
@@ -141,6 +149,19 @@ pub(crate) fn run(cli: Cli, voice: &Arc<Voice>) -> Result<(), Error> {
         Command::Doctor(arguments) => doctor::run(&module, &arguments, voice),
         Command::Api(arguments) => api::run(&module, arguments, voice),
     }
+}
+
+/// Whoever waits for a driver that does not answer hears what can be done, once.
+fn tell_of_slow_driver(module: Module, voice: Arc<Voice>) {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(move || {
+        std::thread::spawn(move || {
+            while module.still_for().is_none_or(|still| still < DRIVER_SLOW) {
+                std::thread::sleep(DRIVER_LOOK);
+            }
+            voice.driver_is_slow();
+        });
+    });
 }
 
 impl TokenArguments {
