@@ -114,6 +114,13 @@ impl Gate {
         self.index().push_sources()
     }
 
+    /// How push from this CA does; `None` when none is expected of it.
+    #[must_use]
+    pub fn push_of(&self, issuer_der: &[u8]) -> Option<PushSource> {
+        let issuer = Issuer::read(issuer_der).ok()?;
+        self.push_status().into_iter().find(|source| source.issuer_key == issuer.key_hash)
+    }
+
     /// What a source says of itself stays even if its message is refused: that it must not be trusted.
     fn change<T>(&self, work: impl FnOnce(&mut StatusIndex) -> Result<T, Error>) -> Result<T, Error> {
         let mut status = self.status.write().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ca_verifier::{Gate, Trust, server_config};
+use ca_verifier::{Gate, SILENCE_SECS, Trust, server_config};
 use hyper::Uri;
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -15,10 +15,11 @@ use serde::Deserialize;
 
 use crate::{ConfigFault, Error};
 
-pub(crate) const POLL_MS: (u64, u64) = (100, 3_600_000);
+const POLL_MS: (u64, u64) = (100, 3_600_000);
+const PUSH_SECS: (u64, u64) = (2, 60);
 const CONNECTIONS: (u64, u64) = (1, 1_000_000);
 const TIMEOUT_MS: (u64, u64) = (100, 600_000);
-pub(crate) const STATUS_AGE_SECS: (u64, u64) = (5, 86_400 * 366);
+const STATUS_AGE_SECS: (u64, u64) = (5, 86_400 * 366);
 const IDLE_SECS: (u64, u64) = (1, 3600);
 const SESSION_SECS: (u64, u64) = (1, 86_400);
 
@@ -37,8 +38,12 @@ struct File {
     /// PEM: CAs below them.
     #[serde(default)]
     intermediates: Vec<PathBuf>,
-    /// Where status comes from.
+    /// Where status comes from: CRLs,
+    #[serde(default)]
     crl: Vec<CrlTable>,
+    /// streams, or both.
+    #[serde(default)]
+    push: Vec<PushTable>,
     /// Milliseconds between two polls of a source.
     #[serde(default = "default_poll_ms")]
     poll_ms: u64,
@@ -88,6 +93,22 @@ pub(crate) struct CrlTable {
     issuer: PathBuf,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PushTable {
+    /// `http://HOST[:PORT]` of each instance, tried in turn.
+    urls: Vec<String>,
+    /// PEM: the certificate of the CA whose certificates it tells of.
+    issuer: PathBuf,
+    /// Without a message for so long, its certificates are refused.
+    #[serde(default = "default_silence_secs")]
+    silence_secs: u64,
+}
+
+const fn default_silence_secs() -> u64 {
+    SILENCE_SECS.unsigned_abs()
+}
+
 pub(crate) const fn default_poll_ms() -> u64 {
     1000
 }
@@ -110,8 +131,7 @@ pub struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: ServerConfig,
     pub(crate) gate: Gate,
-    pub(crate) sources: Vec<CrlSource>,
-    pub(crate) poll: Duration,
+    pub(crate) sources: Sources,
     pub(crate) limits: Limits,
     pub(crate) services: Option<ServicesConfig>,
 }
@@ -132,6 +152,31 @@ pub(crate) struct Limits {
     pub(crate) handshake: Duration,
     /// For the first octets and between requests.
     pub(crate) idle: Duration,
+}
+
+/// Where status comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    pub(crate) crls: Vec<CrlSource>,
+    /// Between two polls of a CRL.
+    pub(crate) poll: Duration,
+    pub(crate) pushes: Vec<PushSource>,
+}
+
+/// The places that tell of one CA's certificates by themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct PushSource {
+    /// At least one.
+    pub(crate) urls: Vec<Uri>,
+    pub(crate) issuer: CertificateDer<'static>,
+}
+
+/// What both configuration files say of it.
+pub(crate) struct SourceTables<'a> {
+    pub(crate) crl: &'a [CrlTable],
+    pub(crate) push: &'a [PushTable],
+    pub(crate) poll_ms: u64,
+    pub(crate) status_age_max_secs: Option<u64>,
 }
 
 /// One address that CRLs are fetched from. Addresses in certificates are never fetched.
@@ -185,22 +230,20 @@ impl Reader<'_> {
         let key = self.private_key("key", &file.key)?;
         let mut tls = server_config(chain, key, &trust).map_err(|error| self.fault("key", error.into()))?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if file.crl.is_empty() {
-            return Err(self.fault("crl", ConfigFault::Empty));
-        }
-        let mut gate = Gate::new(trust);
-        if let Some(secs) = file.status_age_max_secs {
-            let secs = self.within("status_age_max_secs", secs, STATUS_AGE_SECS)?;
-            gate = gate.refuse_unconfirmed_after(i64::try_from(secs).unwrap_or(i64::MAX));
-        }
+        let tables = SourceTables {
+            crl: &file.crl,
+            push: &file.push,
+            poll_ms: file.poll_ms,
+            status_age_max_secs: file.status_age_max_secs,
+        };
+        let (gate, sources) = self.gate(trust, &tables)?;
         let connections_max = self.within("connections_max", file.connections_max, CONNECTIONS)?;
         Ok(Config {
             listen: self.address("listen", &file.listen)?,
             tls,
             gate,
-            sources: self.sources(&file.crl)?,
+            sources,
             services: file.services.as_ref().map(|table| self.services(table)).transpose()?,
-            poll: Duration::from_millis(self.within("poll_ms", file.poll_ms, POLL_MS)?),
             limits: Limits {
                 connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
                 handshake: self.milliseconds("handshake_timeout_ms", file.handshake_timeout_ms)?,
@@ -219,26 +262,74 @@ impl Reader<'_> {
         Ok(ServicesConfig { database, idle: Duration::from_secs(idle), life: Duration::from_secs(life) })
     }
 
-    pub(crate) fn sources(&self, tables: &[CrlTable]) -> Result<Vec<CrlSource>, Error> {
+    /// A gate that expects status from everything that is named, and what is named. One source at least.
+    pub(crate) fn gate(&self, trust: Trust, tables: &SourceTables<'_>) -> Result<(Gate, Sources), Error> {
+        if tables.crl.is_empty() && tables.push.is_empty() {
+            return Err(self.fault("crl", ConfigFault::Empty));
+        }
+        let mut gate = Gate::new(trust);
+        if let Some(secs) = tables.status_age_max_secs {
+            let secs = self.within("status_age_max_secs", secs, STATUS_AGE_SECS)?;
+            gate = gate.refuse_unconfirmed_after(i64::try_from(secs).unwrap_or(i64::MAX));
+        }
+        let mut pushes = Vec::new();
+        for (index, table) in tables.push.iter().enumerate() {
+            let source = self.push(index, table)?;
+            let secs = self.within(&format!("push[{index}].silence_secs"), table.silence_secs, PUSH_SECS)?;
+            let issuer = format!("push[{index}].issuer");
+            let silence = i64::try_from(secs).unwrap_or(SILENCE_SECS);
+            gate = gate
+                .expect_push(&source.issuer, silence)
+                .map_err(|error| self.fault(&issuer, error.into()))?;
+            pushes.push(source);
+        }
+        let poll = Duration::from_millis(self.within("poll_ms", tables.poll_ms, POLL_MS)?);
+        Ok((gate, Sources { crls: self.crls(tables.crl)?, poll, pushes }))
+    }
+
+    fn crls(&self, tables: &[CrlTable]) -> Result<Vec<CrlSource>, Error> {
         let mut sources = Vec::new();
         for (index, table) in tables.iter().enumerate() {
-            let url = table.url.parse::<Uri>().ok().filter(|url| {
-                url.scheme_str() == Some("http")
-                    && url.host().is_some_and(|host| !host.is_empty())
-                    && !table.url.contains('@')
-            });
-            let url = url.ok_or_else(|| {
-                self.fault(&format!("crl[{index}].url"), ConfigFault::Url(table.url.clone()))
-            })?;
-            let key = format!("crl[{index}].issuer");
-            let mut issuers = self.certificates(&key, &table.issuer)?;
-            let issuer = issuers.pop().ok_or_else(|| self.fault(&key, ConfigFault::Empty))?;
-            if !issuers.is_empty() {
-                return Err(self.fault(&key, ConfigFault::ManyCertificates(self.resolve(&table.issuer))));
-            }
+            let url = self.url(&format!("crl[{index}].url"), &table.url)?;
+            let issuer = self.issuer(&format!("crl[{index}].issuer"), &table.issuer)?;
             sources.push(CrlSource { url, issuer });
         }
         Ok(sources)
+    }
+
+    fn push(&self, index: usize, table: &PushTable) -> Result<PushSource, Error> {
+        let mut urls = Vec::new();
+        for (at, text) in table.urls.iter().enumerate() {
+            let key = format!("push[{index}].urls[{at}]");
+            let url = self.url(&key, text)?;
+            if url.path() != "/" || url.query().is_some() {
+                return Err(self.fault(&key, ConfigFault::BaseUrl(text.clone())));
+            }
+            urls.push(url);
+        }
+        if urls.is_empty() {
+            return Err(self.fault(&format!("push[{index}].urls"), ConfigFault::Empty));
+        }
+        Ok(PushSource { urls, issuer: self.issuer(&format!("push[{index}].issuer"), &table.issuer)? })
+    }
+
+    fn url(&self, key: &str, text: &str) -> Result<Uri, Error> {
+        let url = text.parse::<Uri>().ok().filter(|url| {
+            url.scheme_str() == Some("http")
+                && url.host().is_some_and(|host| !host.is_empty())
+                && !text.contains('@')
+        });
+        url.ok_or_else(|| self.fault(key, ConfigFault::Url(text.to_owned())))
+    }
+
+    fn issuer(&self, key: &str, file: &Path) -> Result<CertificateDer<'static>, Error> {
+        let mut issuers = self.certificates(key, file)?;
+        let issuer = issuers.pop().ok_or_else(|| self.fault(key, ConfigFault::Empty))?;
+        if issuers.is_empty() {
+            Ok(issuer)
+        } else {
+            Err(self.fault(key, ConfigFault::ManyCertificates(self.resolve(file))))
+        }
     }
 
     pub(crate) fn certificates_of(

@@ -94,6 +94,9 @@ pub enum ConfigFault {
     /// Not `http://host[:port]/path`.
     #[error("{0:?} is not http://HOST[:PORT]/PATH")]
     Url(String),
+    /// Not `http://host[:port]`.
+    #[error("{0:?} is not http://HOST[:PORT], without a path")]
+    BaseUrl(String),
     /// A file whose folder does not exist.
     #[error("{}: no such folder", .0.display())]
     NoFolder(PathBuf),

@@ -8,21 +8,23 @@ use std::{
 };
 
 use ca_verifier::{CRL_OCTETS_MAX, Gate, Time};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Request, StatusCode,
+    StatusCode,
     body::Bytes,
-    header::{CONNECTION, ETAG, HOST, HeaderValue, IF_NONE_MATCH},
+    header::{ETAG, HeaderValue},
 };
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
-use crate::{config::CrlSource, server::now};
+use crate::{
+    config::CrlSource,
+    get::{GetError, get},
+    server::now,
+};
 
 /// For one poll, from connecting to the last octet.
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
-const DEFAULT_PORT: u16 = 80;
 
 /// One source being followed.
 #[derive(Debug)]
@@ -53,18 +55,14 @@ pub(crate) struct FollowerHealth {
 /// Why a poll brought nothing.
 #[derive(Debug, thiserror::Error)]
 enum PollError {
-    #[error("cannot connect: {0}")]
-    Connect(std::io::Error),
-    #[error("HTTP: {0}")]
-    Http(hyper::Error),
+    #[error(transparent)]
+    Get(#[from] GetError),
     #[error("HTTP status {0}")]
     Status(StatusCode),
     #[error("body: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),
     #[error("no answer within {} s", POLL_TIMEOUT.as_secs())]
     Timeout,
-    #[error("address: {0}")]
-    Address(hyper::http::Error),
     #[error("refused: {0}")]
     Refused(ca_verifier::Error),
     #[error("loading was stopped")]
@@ -155,41 +153,19 @@ impl Follower {
 
     async fn fetch(&self) -> Result<Answer, PollError> {
         let url = &self.source.url;
-        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, url.port_u16().unwrap_or(DEFAULT_PORT)))
-            .await
-            .map_err(PollError::Connect)?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(PollError::Http)?;
-        // Ends with the exchange, since both sides close.
-        let driver = tokio::spawn(connection);
-        let exchanged = async {
-            let response = sender.send_request(self.request()?).await.map_err(PollError::Http)?;
-            match response.status() {
-                StatusCode::NOT_MODIFIED => Ok(Answer::NotModified),
-                StatusCode::OK => {
-                    let etag = response.headers().get(ETAG).cloned();
-                    let body = Limited::new(response.into_body(), CRL_OCTETS_MAX);
-                    let der = body.collect().await.map_err(PollError::Body)?.to_bytes();
-                    Ok(Answer::Crl { der, etag })
-                }
-                status => Err(PollError::Status(status)),
-            }
-        };
-        let answer = exchanged.await;
-        driver.abort();
-        answer
-    }
-
-    fn request(&self) -> Result<Request<Empty<Bytes>>, PollError> {
-        let url = &self.source.url;
-        let authority = url.authority().map_or("", |authority| authority.as_str());
         let path = url.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::get(path).header(HOST, authority).header(CONNECTION, "close");
-        if let Some(etag) = &self.lock().etag {
-            request = request.header(IF_NONE_MATCH, etag);
+        let known = self.lock().etag.clone();
+        let got = get(url, path, known.as_ref()).await?;
+        match got.response.status() {
+            StatusCode::NOT_MODIFIED => Ok(Answer::NotModified),
+            StatusCode::OK => {
+                let etag = got.response.headers().get(ETAG).cloned();
+                let body = Limited::new(got.response.into_body(), CRL_OCTETS_MAX);
+                let der = body.collect().await.map_err(PollError::Body)?.to_bytes();
+                Ok(Answer::Crl { der, etag })
+            }
+            status => Err(PollError::Status(status)),
         }
-        request.body(Empty::new()).map_err(PollError::Address)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -426,6 +426,7 @@ fn config_fault_zh(fault: &ConfigFault) -> String {
         }
         ConfigFault::Mode(text) => format!("{text:?} 不是八进制权限 0000 到 0777"),
         ConfigFault::Url(text) => format!("{text:?} 不是 http://主机[:端口]/路径"),
+        ConfigFault::BaseUrl(text) => format!("{text:?} 不是 http://主机[:端口]，不带路径"),
         ConfigFault::NoFolder(file) => format!("{} 所在的文件夹不存在", file.display()),
         ConfigFault::Range { found, least, most } => format!("{found} 不在 {least} 到 {most} 之间"),
         ConfigFault::Empty => "不能为空".to_owned(),

@@ -16,7 +16,7 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use crate::{
     desk::{self, Desk},
-    fetch::Follower,
+    followers::Followers,
     language::Language,
     pages,
     server::now,
@@ -34,7 +34,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) gate: Arc<Gate>,
-    pub(crate) followers: Vec<Arc<Follower>>,
+    pub(crate) followers: Followers,
     /// The second step and the services, when they are configured.
     pub(crate) desk: Option<Desk>,
 }
@@ -85,29 +85,18 @@ async fn not_found(request: Request) -> Response {
     pages::not_found(&request)
 }
 
-/// 200 when every configured source has a current CRL in use, else 503; the same body.
+/// 200 when every configured source is current and in use, else 503; the same body.
 pub(crate) async fn health(State(site): State<Arc<Site>>) -> Response {
-    let at = now();
-    let sources = site.gate.status();
-    let current = |url: Option<String>| {
-        url.is_some_and(|url| sources.iter().any(|source| source.url == url && is_current(source, at)))
-    };
-    let ready = site.followers.iter().all(|follower| current(follower.distribution_point()));
-    let body = json!({
-        "status": if ready { "ok" } else { "status-unavailable" },
-        "now": at.to_string(),
-        "sources": sources.iter().map(|source| source_json(source, at)).collect::<Vec<_>>(),
-        "fetch": site.followers.iter().map(|follower| follower.health()).collect::<Vec<_>>(),
-    });
+    let (ready, body) = site.followers.health();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()
 }
 
-fn is_current(source: &Source, at: Time) -> bool {
+pub(crate) fn is_current(source: &Source, at: Time) -> bool {
     at <= source.next_update
 }
 
-fn source_json(source: &Source, at: Time) -> Value {
+pub(crate) fn source_json(source: &Source, at: Time) -> Value {
     json!({
         "url": source.url,
         "number": source.number.to_string(),

@@ -22,15 +22,13 @@ use tower::ServiceExt;
 
 use crate::{
     Config, Error,
-    config::{CrlSource, Limits},
+    config::Limits,
     desk::Desk,
-    fetch::Follower,
+    followers::{Followers, Following},
     routes::{self, Site},
     unit::Peer,
 };
 
-/// Before the portal says that it is ready, it gives the CRL sources so long to answer.
-const FIRST_POLL_TIMEOUT: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A portal that listens.
@@ -41,13 +39,12 @@ pub struct Portal {
     tls: Arc<ServerConfig>,
     gate: Arc<Gate>,
     router: Router,
-    followers: Vec<Arc<Follower>>,
-    poll: Duration,
+    following: Following,
     limits: Limits,
 }
 
 impl Portal {
-    /// Binds the address and asks every CRL source once. A source that does not answer does not prevent the
+    /// Binds the address and asks every source of status once. A source that does not answer does not prevent the
     /// start: its certificates are refused until it does.
     ///
     /// # Errors
@@ -57,17 +54,16 @@ impl Portal {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let gate = Arc::new(config.gate);
-        let followers = followers(config.sources, &gate).await;
+        let (followers, following) = Followers::start(config.sources, &gate).await;
         let desk = config.services.map(Desk::open).transpose()?;
-        let site = Site { gate: Arc::clone(&gate), followers: followers.clone(), desk };
+        let site = Site { gate: Arc::clone(&gate), followers, desk };
         Ok(Self {
             listener,
             address,
             tls: Arc::new(config.tls),
             gate,
             router: routes::router(Arc::new(site)),
-            followers,
-            poll: config.poll,
+            following,
             limits: config.limits,
         })
     }
@@ -80,11 +76,7 @@ impl Portal {
 
     /// Serves until `stop` is ready.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let mut polls = tokio::task::JoinSet::new();
-        for follower in self.followers {
-            let every = self.poll;
-            polls.spawn(async move { follower.follow(every).await });
-        }
+        let _following = self.following;
         let mut connections = tokio::task::JoinSet::new();
         let permits = Arc::new(Semaphore::new(self.limits.connections_max));
         let mut stop = std::pin::pin!(stop);
@@ -120,21 +112,6 @@ impl Portal {
             }
         }
     }
-}
-
-/// The sources, each asked once.
-pub(crate) async fn followers(sources: Vec<CrlSource>, gate: &Arc<Gate>) -> Vec<Arc<Follower>> {
-    let followers: Vec<Arc<Follower>> =
-        sources.into_iter().map(|source| Arc::new(Follower::new(source, Arc::clone(gate)))).collect();
-    let first = async {
-        for follower in &followers {
-            follower.poll().await;
-        }
-    };
-    if timeout(FIRST_POLL_TIMEOUT, first).await.is_err() {
-        tracing::warn!(target: "status", "not every CRL source has answered yet");
-    }
-    followers
 }
 
 /// What one connection needs of the portal.

@@ -40,6 +40,7 @@ mod notice;
 mod online;
 mod person_crash;
 mod persons;
+mod portal_push;
 mod push;
 mod receipt;
 mod refusals;

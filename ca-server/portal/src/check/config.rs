@@ -5,7 +5,6 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use ca_verifier::{Gate, Trust};
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use super::handover::Form;
 use crate::{
     ConfigFault, Error,
-    config::{CrlSource, CrlTable, POLL_MS, Reader, STATUS_AGE_SECS, default_poll_ms},
+    config::{CrlTable, PushTable, Reader, SourceTables, Sources, default_poll_ms},
 };
 
 const CACHED_PATHS: (u64, u64) = (1, 10_000_000);
@@ -35,8 +34,11 @@ struct File {
     /// PEM: CAs below them.
     #[serde(default)]
     intermediates: Vec<PathBuf>,
-    /// Where status comes from.
+    /// Where status comes from, as in `portal.toml`.
+    #[serde(default)]
     crl: Vec<CrlTable>,
+    #[serde(default)]
+    push: Vec<PushTable>,
     /// Milliseconds between two polls of a source.
     #[serde(default = "default_poll_ms")]
     poll_ms: u64,
@@ -61,8 +63,7 @@ pub struct CheckConfig {
     pub(crate) listen: Place,
     pub(crate) form: Form,
     pub(crate) gate: Gate,
-    pub(crate) sources: Vec<CrlSource>,
-    pub(crate) poll: Duration,
+    pub(crate) sources: Sources,
     pub(crate) cached_paths: NonZeroUsize,
 }
 
@@ -89,21 +90,19 @@ impl CheckConfig {
         let intermediates = reader.certificates_of("intermediates", &file.intermediates)?;
         let trust =
             Trust::new(&anchors, &intermediates).map_err(|error| reader.fault("anchors", error.into()))?;
-        if file.crl.is_empty() {
-            return Err(reader.fault("crl", ConfigFault::Empty));
-        }
-        let mut gate = Gate::new(trust);
-        if let Some(secs) = file.status_age_max_secs {
-            let secs = reader.within("status_age_max_secs", secs, STATUS_AGE_SECS)?;
-            gate = gate.refuse_unconfirmed_after(i64::try_from(secs).unwrap_or(i64::MAX));
-        }
+        let tables = SourceTables {
+            crl: &file.crl,
+            push: &file.push,
+            poll_ms: file.poll_ms,
+            status_age_max_secs: file.status_age_max_secs,
+        };
+        let (gate, sources) = reader.gate(trust, &tables)?;
         let cached = reader.within("cached_paths", file.cached_paths, CACHED_PATHS)?;
         Ok(Self {
             listen: place(&reader, &file)?,
             form: file.form,
             gate,
-            sources: reader.sources(&file.crl)?,
-            poll: Duration::from_millis(reader.within("poll_ms", file.poll_ms, POLL_MS)?),
+            sources,
             cached_paths: usize::try_from(cached)
                 .ok()
                 .and_then(NonZeroUsize::new)

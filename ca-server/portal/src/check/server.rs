@@ -1,6 +1,6 @@
 //! The sidecar's socket.
 
-use std::{fs, future::Future, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{fs, future::Future, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use axum::Router;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -11,7 +11,11 @@ use super::{
     config::Place,
     routes::{self, Desk},
 };
-use crate::{Error, fetch::Follower, routes::Site, server::followers};
+use crate::{
+    Error,
+    followers::{Followers, Following},
+    routes::Site,
+};
 
 /// A sidecar that listens.
 #[derive(Debug)]
@@ -19,8 +23,7 @@ pub struct Sidecar {
     listener: Listener,
     place: String,
     router: Router,
-    followers: Vec<Arc<Follower>>,
-    poll: Duration,
+    following: Following,
 }
 
 #[derive(Debug)]
@@ -30,17 +33,17 @@ enum Listener {
 }
 
 impl Sidecar {
-    /// Binds the socket and asks every CRL source once, as [`crate::Portal::bind`] does.
+    /// Binds the socket and asks every source of status once, as [`crate::Portal::bind`] does.
     ///
     /// # Errors
     /// [`Error::Listen`].
     pub async fn bind(config: CheckConfig) -> Result<Self, Error> {
         let (listener, place) = listen(&config.listen).await?;
         let gate = Arc::new(config.gate);
-        let followers = followers(config.sources, &gate).await;
-        let site = Arc::new(Site { gate, followers: followers.clone(), desk: None });
+        let (followers, following) = Followers::start(config.sources, &gate).await;
+        let site = Arc::new(Site { gate, followers, desk: None });
         let desk = Desk { site, paths: Paths::new(config.cached_paths), form: config.form };
-        Ok(Self { listener, place, router: routes::router(Arc::new(desk)), followers, poll: config.poll })
+        Ok(Self { listener, place, router: routes::router(Arc::new(desk)), following })
     }
 
     /// `unix:PATH` or ADDRESS:PORT.
@@ -54,11 +57,7 @@ impl Sidecar {
     /// # Errors
     /// [`Error::Listen`] when the socket fails.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let mut polls = tokio::task::JoinSet::new();
-        for follower in self.followers {
-            let every = self.poll;
-            polls.spawn(async move { follower.follow(every).await });
-        }
+        let _following = self.following;
         let serve = async {
             match self.listener {
                 Listener::Unix(listener) => axum::serve(listener, self.router).await,

@@ -142,10 +142,17 @@ impl Ca {
     }
 
     pub(crate) fn start_portal(&mut self) {
+        let crl =
+            format!("[[crl]]\nurl = \"http://{}/crl/issuing/0.crl\"\nissuer = \"issuing.pem\"\n", self.http);
+        self.start_portal_with(&crl);
+    }
+
+    /// `sources`: where it has status from.
+    pub(crate) fn start_portal_with(&mut self, sources: &str) {
         let config = format!(
             "listen = \"{}\"\ncertificate = \"portal.pem\"\nkey = \"portal.key\"\nanchors = [\"root.pem\"]\n\
-             intermediates = [\"issuing.pem\"]\n\n[[crl]]\nurl = \"http://{}/crl/issuing/0.crl\"\nissuer = \"issuing.pem\"\n",
-            self.portal, self.http
+             intermediates = [\"issuing.pem\"]\n\n{sources}",
+            self.portal
         );
         let file = self.dir.join("portal.toml");
         std::fs::write(&file, config).unwrap();
