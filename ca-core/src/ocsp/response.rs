@@ -10,6 +10,11 @@ use crate::{Error, SignError, SignatureAlgorithm};
 
 const ID_PKIX_OCSP_BASIC: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 48, 1, 1];
 const ID_PKIX_OCSP_NONCE: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 48, 1, 2];
+/// RFC 6960 §4.4.4.
+const ID_PKIX_OCSP_ARCHIVE_CUTOFF: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 48, 1, 6];
+/// id-commonpki-at-certHash, Common PKI 2.0 part 4 §3.1.2: that the responder knows the certificate itself.
+const CERT_HASH: &[u64] = &[1, 3, 36, 8, 3, 13];
+const ID_SHA256: &[u64] = &[2, 16, 840, 1, 101, 3, 4, 2, 1];
 const OCSP_NOCHECK: &str = "1.3.6.1.5.5.7.48.1.5";
 const CERTIFICATE_HOLD: u8 = 6;
 
@@ -50,6 +55,8 @@ pub struct OcspAnswer {
     pub this_update: Time,
     /// Until when it can be relied on.
     pub next_update: Time,
+    /// SHA-256 of the certificate, where it is to be told.
+    pub cert_hash: Option<[u8; 32]>,
 }
 
 /// A delegated responder (RFC 6960 §4.2.2.2), read once.
@@ -124,16 +131,18 @@ pub struct OcspPlan<'a> {
     pub answers: &'a [OcspAnswer],
     /// Echoed from the request (RFC 9654).
     pub nonce: Option<&'a [u8]>,
+    /// Certificates that ended at this time or later are answered about (RFC 6960 §4.4.4).
+    pub archive_cutoff: Time,
 }
 
 impl<'a> OcspPlan<'a> {
     /// Fixes the octets to be signed.
     pub fn prepare(&self) -> PreparedOcsp<'a> {
         let responder_id = explicit(2, &octets(&self.responder.key_sha1));
-        let answers: Vec<u8> = self.answers.iter().flat_map(single_response).collect();
+        let answers: Vec<u8> =
+            self.answers.iter().flat_map(|one| single_response(one, self.archive_cutoff)).collect();
         let nonce = self.nonce.map_or_else(Vec::new, |nonce| {
-            let extension = sequence(&[&encode::oid(ID_PKIX_OCSP_NONCE), &octets(&octets(nonce))]);
-            explicit(1, &sequence(&[&extension]))
+            explicit(1, &sequence(&[&extension(ID_PKIX_OCSP_NONCE, &octets(nonce))]))
         });
         let tbs = sequence(&[
             &responder_id,
@@ -201,7 +210,7 @@ pub fn ocsp_error(error: OcspError) -> Vec<u8> {
     sequence(&[&enumerated(status)])
 }
 
-fn single_response(answer: &OcspAnswer) -> Vec<u8> {
+fn single_response(answer: &OcspAnswer, archive_cutoff: Time) -> Vec<u8> {
     let status = match answer.status {
         CertAnswer::Good => tlv(0x80, &[]),
         CertAnswer::Unknown => tlv(0x82, &[]),
@@ -212,14 +221,26 @@ fn single_response(answer: &OcspAnswer) -> Vec<u8> {
     };
     let this_update = encode::generalized_time(answer.this_update);
     let next_update = explicit(0, &encode::generalized_time(answer.next_update));
+    let mut extensions = Vec::new();
     // The CRL's entry extension, as RFC 6960 §4.4.5 allows: a holder must hear what to do about it.
-    let extensions = match answer.status {
-        CertAnswer::NotActivated { .. } => {
-            explicit(1, &sequence(&[&sequence(&[&encode::oid_content(&NOT_ACTIVATED), &octets(&[5, 0])])]))
-        }
-        _ => Vec::new(),
-    };
+    if let CertAnswer::NotActivated { .. } = answer.status {
+        extensions.extend(sequence(&[&encode::oid_content(&NOT_ACTIVATED), &octets(&[5, 0])]));
+    }
+    // Nothing is kept of what was never there.
+    if answer.status != CertAnswer::Unknown {
+        extensions.extend(extension(ID_PKIX_OCSP_ARCHIVE_CUTOFF, &encode::generalized_time(archive_cutoff)));
+    }
+    if let Some(hash) = answer.cert_hash {
+        let hash = sequence(&[&sequence(&[&encode::oid(ID_SHA256)]), &octets(&hash)]);
+        extensions.extend(extension(CERT_HASH, &hash));
+    }
+    let extensions = if extensions.is_empty() { Vec::new() } else { explicit(1, &sequence(&[&extensions])) };
     sequence(&[answer.id.der(), &status, &this_update, &next_update, &extensions])
+}
+
+/// Not critical.
+fn extension(id: &[u64], value: &[u8]) -> Vec<u8> {
+    sequence(&[&encode::oid(id), &octets(value)])
 }
 
 fn revoked(at: Time, reason: Option<u8>) -> Vec<u8> {
@@ -250,6 +271,7 @@ mod tests {
             status,
             this_update: NOW,
             next_update: NOW.plus_secs(3600),
+            cert_hash: (octet == 1).then_some([9; 32]),
         };
         let answers = [
             answer(1, CertAnswer::Good),
@@ -259,8 +281,13 @@ mod tests {
             answer(5, CertAnswer::Revoked { at: NOW, reason: Reason::Unspecified }),
             answer(6, CertAnswer::NotActivated { since: NOW }),
         ];
-        let plan =
-            OcspPlan { responder: &responder, produced_at: NOW, answers: &answers, nonce: Some(&[7; 32]) };
+        let plan = OcspPlan {
+            responder: &responder,
+            produced_at: NOW,
+            answers: &answers,
+            nonce: Some(&[7; 32]),
+            archive_cutoff: NOW.plus_secs(-3600),
+        };
         let der = plan.prepare().sign(|tbs| key.sign(tbs)).unwrap();
         let response = OcspResponse::from_der(&der).unwrap();
         let basic =
@@ -280,13 +307,24 @@ mod tests {
             reasons,
             ["Some(CertificateHold)", "Some(KeyCompromise)", "None", "Some(CertificateHold)"]
         );
-        let marked: Vec<bool> = basic
+        let said: Vec<Vec<String>> = basic
             .tbs_response_data
             .responses
             .iter()
-            .map(|single| single.single_extensions.is_some())
+            .map(|single| {
+                let extensions = single.single_extensions.iter().flatten();
+                extensions.map(|one| format!("{} {}", one.extn_id, one.critical)).collect()
+            })
             .collect();
-        assert_eq!(marked, [false, false, false, false, false, true]);
+        let (cutoff, hash) = ("1.3.6.1.5.5.7.48.1.6 false".to_owned(), "1.3.36.8.3.13 false".to_owned());
+        assert_eq!(said[0], [cutoff.clone(), hash]);
+        assert_eq!(said[1], Vec::<String>::new(), "nothing is kept of what was never there");
+        assert_eq!(said[3], [cutoff.clone()]);
+        assert_eq!((said[5].len(), &said[5][1]), (2, &cutoff));
+        let known = basic.tbs_response_data.responses[0].single_extensions.iter().flatten();
+        let values: Vec<String> = known.map(|one| hex::encode(one.extn_value.as_bytes())).collect();
+        let hash = format!("302f300b0609608648016503040201 0420 {}", "09".repeat(32)).replace(' ', "");
+        assert!(values[0].starts_with("180f") && values[1] == hash, "{values:?}");
         let read = ca_verifier::OcspAnswer::verify(
             &der,
             hierarchy.issuing.der(),

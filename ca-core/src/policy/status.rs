@@ -57,6 +57,7 @@ pub struct StatusRules {
     crl_keeps_expired: bool,
     ocsp_lifetime: i64,
     ocsp_refresh: i64,
+    ocsp_cert_hash: bool,
     portal_lag: i64,
     holds: HoldRules,
     sha256: [u8; 32],
@@ -100,6 +101,12 @@ impl StatusRules {
         self.ocsp_refresh
     }
 
+    /// Whether an OCSP answer carries the certificate's hash.
+    #[must_use]
+    pub fn ocsp_cert_hash(&self) -> bool {
+        self.ocsp_cert_hash
+    }
+
     /// How far a portal's CRL may lag behind the served one. A new certificate leaves the server only after its hold
     /// has been served for so long (I7).
     #[must_use]
@@ -128,6 +135,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<StatusRules, Vec<PolicyError>
         let crl_keeps_expired = section.flag("crl-keeps-expired");
         let ocsp_lifetime = section.integer("ocsp-lifetime-hours", OCSP_LIFETIME);
         let ocsp_refresh = section.integer("ocsp-refresh-hours", OCSP_REFRESH);
+        let ocsp_cert_hash = section.flag("ocsp-cert-hash");
         // A missed refresh must not leave relying parties without status; BR 4.9.10 asks it of OCSP by name.
         for (key, refresh, lifetime) in [
             ("crl-refresh-hours", crl_refresh, crl_lifetime),
@@ -153,6 +161,7 @@ pub(super) fn parse(reader: &Reader<'_>) -> Result<StatusRules, Vec<PolicyError>
             crl_keeps_expired: crl_keeps_expired?,
             ocsp_lifetime: seconds(ocsp_lifetime)?,
             ocsp_refresh: seconds(ocsp_refresh)?,
+            ocsp_cert_hash: ocsp_cert_hash?,
             portal_lag: portal_lag?,
             holds: holds?,
             sha256: reader.sha256(),

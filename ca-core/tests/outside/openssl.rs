@@ -233,16 +233,24 @@ impl Desk {
             compared.contains("Response verify OK") && !compared.contains("Nonce Verify error"),
             "{compared}"
         );
-        openssl(&[&["ocsp", "-no_nonce", "-respin", &answer][..], &about, &trust].concat()).unwrap()
+        openssl(&[&["ocsp", "-no_nonce", "-resp_text", "-respin", &answer][..], &about, &trust].concat())
+            .unwrap()
     }
 
     fn answer(&self, request: &OcspRequest, status: CertAnswer) -> Vec<u8> {
         let id = request.ids()[0].clone();
         assert!(id.is_of(&self.hierarchy.issuing) && id.serial() == self.serial);
         let now = self.hierarchy.now;
-        let answers = [OcspAnswer { id, status, this_update: now, next_update: now.plus_secs(DAY) }];
+        let answers =
+            [OcspAnswer { id, status, this_update: now, next_update: now.plus_secs(DAY), cert_hash: None }];
         let nonce = request.nonce();
-        let plan = OcspPlan { responder: &self.responder, produced_at: now, answers: &answers, nonce };
+        let plan = OcspPlan {
+            responder: &self.responder,
+            produced_at: now,
+            answers: &answers,
+            nonce,
+            archive_cutoff: now.plus_secs(-3600),
+        };
         plan.prepare().sign(|tbs| self.key.sign(tbs)).unwrap()
     }
 }
@@ -262,6 +270,7 @@ fn ocsp_with_and_without_nonce() {
             ] {
                 let text = desk.ask(hash, nonce, status);
                 assert!(text.contains(told) && text.contains(reason), "{text}");
+                assert_eq!(text.contains("Archive Cutoff"), status != CertAnswer::Unknown, "{text}");
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::support::{Ca, Database, USCC, curl, openssl, root, rows, text, wait};
 #[test]
 fn from_issue_to_refusal() {
     let mut ca = Ca::new(Database::Sqlite);
+    ca.change_policy("status.toml", "ocsp-cert-hash = false", "ocsp-cert-hash = true");
     ca.serve(&[]);
     ca.start_portal();
     ca.start_counter(&[]);
@@ -164,6 +165,7 @@ fn status_as_openssl_sees_it(ca: &Ca) {
         &ca.path("issuing.pem"),
     ]);
     assert!(text(&read).contains("unit.pem: good"), "{}", text(&read));
+    says_whose_it_is_and_since_when(ca);
     // Never issued, and not ours.
     let unknown = ocsp_of_serial(ca, "issuing.pem", "0x0102030405060708090a0b0c0d0e0f101112");
     assert!(unknown.contains(": unknown"), "{unknown}");
@@ -171,6 +173,37 @@ fn status_as_openssl_sees_it(ca: &Ca) {
 }
 
 /// RFC 9919, RFC 9111: who may keep what, to the second; each way that a client may write the question.
+/// The certificate's own hash, and that status is kept since the CA began.
+fn says_whose_it_is_and_since_when(ca: &Ca) {
+    let answer = ca.path("answer.der");
+    let printed = text(&openssl(&["ocsp", "-respin", &answer, "-resp_text", "-noverify"]));
+    let fingerprint = |file: &str| {
+        let printed = text(&openssl(&[
+            "x509",
+            "-in",
+            &ca.path(file),
+            "-noout",
+            "-fingerprint",
+            "-sha256",
+            "-startdate",
+        ]));
+        let values: Vec<String> = printed
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(_, value)| value.to_owned())
+            .collect();
+        (values[0].replace(':', "").to_lowercase(), values[1].clone())
+    };
+    let (_, since) = fingerprint("issuing.pem");
+    assert!(printed.contains("Archive Cutoff") && printed.contains(&since), "{since}: {printed}");
+    let (hash, _) = fingerprint("unit.pem");
+    let octets = hex::encode(std::fs::read(&answer).unwrap());
+    assert!(
+        octets.contains(&format!("0420{hash}")) && printed.contains("1.3.36.8.3.13"),
+        "{hash}: {printed}"
+    );
+}
+
 fn ocsp_over_http(ca: &Ca) {
     let escaped: String = base64_of(&ca.path("question.der"))
         .bytes()

@@ -167,11 +167,17 @@ impl App {
             let mut answers = Vec::new();
             for id in ids {
                 let record = reader.status(&id.serial())?.filter(|record| record.issuer == ISSUING);
+                let mut cert_hash = None;
+                if self.policies.status().ocsp_cert_hash() && record.is_some() {
+                    // A burned serial number has none.
+                    cert_hash = reader.certificate(&id.serial())?.map(|made| made.sha256);
+                }
                 answers.push(OcspAnswer {
                     id: id.clone(),
                     status: record.map_or(CertAnswer::Unknown, |record| answer(&record)),
                     this_update,
                     next_update: self.next_update(this_update),
+                    cert_hash,
                 });
             }
             Ok::<_, Problem>((reader.epoch()?, answers))
@@ -196,7 +202,14 @@ impl App {
     /// One C_Sign, in this thread.
     fn sign_now(&self, answers: &[OcspAnswer], nonce: Option<&[u8]>, now: Time) -> Result<Vec<u8>, Failure> {
         let responder = &self.ca.responder;
-        let plan = OcspPlan { responder, produced_at: Time::from_secs(now.secs()), answers, nonce };
+        let plan = OcspPlan {
+            responder,
+            produced_at: Time::from_secs(now.secs()),
+            answers,
+            nonce,
+            // Status is kept for ever, also of certificates that have ended: a sealed document is checked years later.
+            archive_cutoff: self.ca.issuing.not_before(),
+        };
         let signer = self.ca.responder_signer();
         let der = plan.prepare().sign(|tbs| signer.sign(tbs)).map_err(Failure::inconsistent)?;
         self.responding.counts.signed.fetch_add(1, Ordering::Relaxed);
