@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building, running and testing need; silent when all are there.
 set -euo pipefail
-packages=(gcc pkg-config libpq-dev libssl-dev softhsm2 opensc openssl libengine-pkcs11-openssl curl jq postgresql nginx-light wrk fonts-wqy-microhei poppler-utils python3 python3-venv
+packages=(gcc pkg-config libpq-dev libssl-dev softhsm2 opensc openssl libengine-pkcs11-openssl curl jq postgresql nginx-light apache2-bin wrk fonts-wqy-microhei poppler-utils python3 python3-venv
     strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins)
 missing=()
 for package in "${packages[@]}"; do

@@ -60,5 +60,6 @@ mod unit_change;
 mod units;
 mod unlock;
 mod unplugged;
+mod web_servers;
 mod workspace;
 mod workstation;
