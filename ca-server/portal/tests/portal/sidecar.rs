@@ -82,7 +82,7 @@ fn start_nginx(site: &Site, address: SocketAddr, backend: SocketAddr) -> Child {
     let folder = site.folder.path().display().to_string();
     site.folder.write("chain.pem", &pem(&[&site.issuing.der, &site.root.der]));
     let server = block("nginx")
-        .replace("listen 443 ssl http2;", &format!("listen {address} ssl;"))
+        .replace("listen 443 ssl http2;", &format!("listen {address} ssl http2;"))
         .replace("/etc/nginx/tls", &folder)
         .replace("/run/qianyin/check.sock", &format!("{folder}/check.sock"))
         .replace("127.0.0.1:8080", &backend.to_string());
@@ -102,6 +102,36 @@ fn start_nginx(site: &Site, address: SocketAddr, backend: SocketAddr) -> Child {
     );
     let config = site.folder.write("nginx.conf", &text);
     Command::new("nginx").arg("-c").arg(config).arg("-p").arg(&folder).spawn().unwrap()
+}
+
+/// A unit's certificate and key as files, for clients that are programs of their own.
+fn files(site: &Site) -> [String; 2] {
+    let (leaf, key) = site.unit_files(|_| {});
+    let certificate = site.folder.write("unit.pem", &pem(&[&leaf]));
+    let key = site.folder.write("unit.key", &key.serialize_pem());
+    [certificate, key].map(|path| path.display().to_string())
+}
+
+/// Octets over TLS with the unit's certificate. Gives what came back until the server closed.
+async fn raw(world: &World, [certificate, key]: &[String; 2], octets: &str) -> String {
+    let mut child = tokio::process::Command::new("openssl")
+        .args(["s_client", "-quiet", "-no_ign_eof", "-connect", &world.address.to_string()])
+        .args(["-cert", certificate, "-key", key])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(octets.as_bytes()).await.unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut said = Vec::new();
+    // The input stays open until the server has answered: its end would be the connection's.
+    let read = tokio::time::timeout(Duration::from_secs(20), output.read_to_end(&mut said)).await;
+    assert!(read.is_ok(), "no end: {octets:?}");
+    drop(input);
+    let _ = child.wait().await;
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// Answers everything with 200 and keeps the head of each request.
@@ -188,4 +218,93 @@ async fn headers_of_the_outside_world_do_not_get_through() {
         }
     }
     assert!(tried >= 100, "{tried}");
+}
+
+/// The same with requests that no well-behaved client sends, over HTTP/1.1 and HTTP/2.
+#[tokio::test]
+async fn nor_do_malformed_ones() {
+    let world = World::new().await;
+    let files = files(&world.site);
+    let ours = ["unit", "unit-name", "serial", "not-after", "refusal"].map(|name| format!("Qianyin-{name}"));
+    let (mut tried, mut passed_on) = (0, 0);
+    for name in ours.iter().map(String::as_str).chain(["Client-Cert", "Client-Cert-Chain"]) {
+        let upper = name.to_ascii_uppercase();
+        let bodies = [
+            format!("{upper}: SPOOFED\r\n\r\n"),
+            format!("{name}:SPOOFED\r\n{upper}: SPOOFED\r\n\r\n"),
+            format!("{name} : SPOOFED\r\n\r\n"),
+            format!("{name}\t: SPOOFED\r\n\r\n"),
+            format!(" {name}: SPOOFED\r\n\r\n"),
+            format!("X: y\r\n {name}: SPOOFED\r\n\r\n"),
+            format!("X: y\n{name}: SPOOFED\n\n"),
+            format!("X: y\r{name}: SPOOFED\r\n\r\n"),
+            format!("Connection: close, {name}\r\n{name}: SPOOFED\r\n\r\n"),
+            format!(
+                "Transfer-Encoding: chunked\r\nTrailer: {name}\r\n\r\n1\r\nx\r\n0\r\n{name}: SPOOFED\r\n\r\n"
+            ),
+            format!("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n{name}: SPOOFED\r\n\r\n0\r\n\r\n"),
+        ];
+        for body in bodies {
+            world.heads.lock().unwrap().clear();
+            let request = format!("POST / HTTP/1.1\r\nHost: portal\r\nConnection: close\r\n{body}");
+            let answer = raw(&world, &files, &request).await;
+            let heads = world.heads.lock().unwrap().join("\n").to_lowercase();
+            assert!(!heads.contains("spoofed"), "{body:?}\n{answer}\n{heads}");
+            let said = heads.matches("qianyin-unit:").count();
+            assert!(said <= 1 && (said == 1) == answer.contains("backend"), "{body:?}\n{answer}\n{heads}");
+            (tried, passed_on) = (tried + 1, passed_on + said);
+        }
+    }
+    assert!(passed_on >= 21, "three of each pass without what was forged: {passed_on}");
+    assert!(world.asked(&world.site.unit(|_| {}), &[]).await.0 == StatusCode::OK, "it still works");
+    for name in ours.iter().map(String::as_str).chain(["Client-Cert", "Client-Cert-Chain", "Client_Cert"]) {
+        world.heads.lock().unwrap().clear();
+        let output = tokio::process::Command::new("curl")
+            .args([
+                "-sS",
+                "--http2",
+                "-w",
+                " %{http_version} %{http_code}",
+                "--cert",
+                &files[0],
+                "--key",
+                &files[1],
+            ])
+            .args(["--cacert", &world.site.folder.path().join("root.pem").display().to_string()])
+            .args(["-H", &format!("{name}: SPOOFED"), "-H", &format!("{name}: SPOOFED again")])
+            .arg(format!("https://{}/", world.address))
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "backend 2 200", "{name}: {output:?}");
+        let heads = world.heads.lock().unwrap().join("\n").to_lowercase();
+        assert!(!heads.contains("spoofed") && heads.matches("qianyin-unit:").count() == 1, "{name}\n{heads}");
+        tried += 1;
+    }
+    assert!(tried >= 80, "{tried}");
+}
+
+/// A certificate whose own text would end a line and begin another header.
+#[tokio::test]
+async fn nor_do_line_ends_in_a_certificate() {
+    let world = World::new().await;
+    for text in [
+        "x\r\nQianyin-Unit: SPOOFED",
+        "x\nQianyin-Unit: SPOOFED",
+        "x\0Qianyin-Unit: SPOOFED",
+        "x\u{2028}SPOOFED:",
+    ] {
+        world.heads.lock().unwrap().clear();
+        let unit = world.site.unit(|params| {
+            params.distinguished_name.push(rcgen::DnType::CommonName, text);
+            params.distinguished_name.push(rcgen::DnType::OrganizationName, text);
+            let uri = text.replace(['\0', '\u{2028}'], "").as_str().try_into().unwrap();
+            params.subject_alt_names.push(rcgen::SanType::URI(uri));
+        });
+        let (status, _) = world.asked(&unit, &[]).await;
+        let heads = world.heads.lock().unwrap().join("\n").to_lowercase();
+        let lines = heads.lines().filter(|line| line.starts_with("qianyin-unit:")).count();
+        assert!(lines <= 1 && (lines == 1) == (status == StatusCode::OK), "{text:?}: {status}\n{heads}");
+        assert!(!heads.lines().any(|line| line.contains(": spoofed")), "{text:?}\n{heads}");
+    }
 }
