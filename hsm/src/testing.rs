@@ -32,7 +32,7 @@ pub struct SoftHsm {
 }
 
 impl SoftHsm {
-    /// A new one in a folder under the system's temporary folder, deleted on drop.
+    /// A new one in a folder of its own under [`temporary`], deleted on drop.
     ///
     /// # Panics
     /// When the folder cannot be made.
@@ -41,7 +41,7 @@ impl SoftHsm {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name =
             format!("qianyin-softhsm-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let dir = std::env::temp_dir().join(name);
+        let dir = temporary().join(name);
         // A process of the same number may have died before its own cleaning up.
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(dir.join("tokens")).expect("temporary folder");
@@ -115,6 +115,13 @@ impl SoftHsm {
         token.so_session(&so_pin).expect("SO login").init_user_pin(&pin).expect("C_InitPIN");
         token
     }
+}
+
+/// In memory where the system has such a folder and nobody named another one: SoftHSM waits for the disk at each write.
+fn temporary() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let named = std::env::var_os("TMPDIR").is_some();
+    if !named && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 impl Default for SoftHsm {

@@ -10,37 +10,35 @@ use hsm::{
     testing::{SoftHsm, in_softhsm, in_softhsm_with},
 };
 use ring::signature;
-use serde_json::{Value, json};
+use serde_json::Value;
 use ukey::{
     certificate,
     protocol::{Attributes, Done, FailureCode, Outcome},
 };
 
-use common::{ATTEMPT, Ca, done, run, spki_of_csr};
+use common::{ATTEMPT, Ca, commands, done, run, spki_of_csr};
 
-const CKA_ID: &str = "0123456789abcdef0123456789abcdef";
+const CKA_ID: &str = ATTEMPT;
+const PIN: &str = "123456";
 
 fn initialise(label: &str) -> Value {
-    json!({ "command": "initialise", "label": label, "factory_so_pin": "factory-so", "so_pin": "derived-so",
-        "user_pin": "123456" })
+    commands::initialise(label, PIN)
 }
 
 fn request(algorithm: &str) -> Value {
-    json!({ "command": "request", "cka_id": CKA_ID, "algorithm": algorithm, "user_pin": "123456",
-        "subject_cn": ATTEMPT })
+    commands::request(CKA_ID, algorithm, PIN)
 }
 
 fn write(der: &[u8]) -> Value {
-    json!({ "command": "write", "cka_id": CKA_ID, "certificate": BASE64.encode(der), "label": "单位证书",
-        "user_pin": "123456" })
+    commands::write(CKA_ID, der, "单位证书", PIN)
 }
 
 fn prove() -> Value {
-    json!({ "command": "prove", "cka_id": CKA_ID, "challenge": BASE64.encode([7; 32]), "user_pin": "123456" })
+    commands::prove(CKA_ID, PIN)
 }
 
 fn discard() -> Value {
-    json!({ "command": "discard", "cka_id": CKA_ID, "user_pin": "123456" })
+    commands::discard(CKA_ID, PIN)
 }
 
 fn pin(text: &str) -> Pin {
