@@ -24,7 +24,7 @@ use ukey::protocol::{Done, FailureCode, Outcome};
 
 use common::{
     Ca,
-    personalisation::{COMMANDS, Ended, Personalisation, forget_tokens, from_factory, told},
+    personalisation::{COMMANDS, Ended, Personalisation, from_factory, told},
     run,
 };
 
@@ -62,7 +62,7 @@ fn crashes(softhsm: &SoftHsm, function: &str, moment: &str) -> String {
     });
     softhsm.module().reinitialise().unwrap();
     personalisation.is_good(&token, &der);
-    forget_tokens(softhsm);
+    softhsm.forget_tokens();
     codes.map(|codes| if codes.is_empty() { "-".to_owned() } else { told(&codes) }).join(", ")
 }
 

@@ -21,49 +21,25 @@
 mod common;
 
 use std::{
-    cell::Cell,
-    collections::BTreeMap,
     fmt::Write,
     fs,
     time::{Duration, Instant},
 };
 
-use hsm::{
-    Module, Pin, PinState, Token,
-    testing::{SoftHsm, in_softhsm_with},
-};
+use hsm::{Pin, PinState, Token, testing::SoftHsm};
 use p11_fault::table::{CODES, Half, functions};
 use ukey::{job, protocol::Outcome};
 
 use common::{
-    Ca,
-    personalisation::{COMMANDS, Personalisation, forget_tokens, from_factory, told},
+    faults::{MOMENTS, Matrix, in_matrix},
+    personalisation::{COMMANDS, Personalisation, from_factory, told},
     run, step,
 };
 
-const MOMENTS: [&str; 2] = ["before", "after"];
 /// A call that hangs is answered for so soon.
 const HANGS_AFTER: Duration = Duration::from_millis(500);
 /// Back within so long.
 const BACK: Duration = Duration::from_secs(30);
-
-fn in_matrix(test: &str, body: impl FnOnce(&Matrix<'_>)) {
-    let real = SoftHsm::module_path();
-    let module = p11_fault::shared_library().unwrap();
-    let variables = [
-        ("P11_FAULT_CALLS", "{dir}/calls"),
-        ("P11_FAULT_CONTROL", "{dir}/control"),
-        ("P11_FAULT_GONE", "{dir}/gone"),
-        ("P11_FAULT_RELEASE", "{dir}/release"),
-        ("P11_FAULT_SWAP", "{dir}/swap"),
-        ("P11_FAULT_MODULE", real.to_str().unwrap()),
-        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
-    ];
-    in_softhsm_with(test, &variables, |softhsm| {
-        fs::write(softhsm.dir().join("calls"), "").unwrap();
-        body(&Matrix { softhsm, module: softhsm.module(), ca: Ca::new(), armed: Cell::new(0) });
-    });
-}
 
 #[test]
 fn every_answer_of_calls_about_tokens_and_sessions() {
@@ -142,7 +118,7 @@ fn spoilt_signatures_and_cut_certificates() {
             for fault in
                 ["C_Sign:1:after:flip", "C_Sign:1:after:truncate", "C_CreateObject:1:before:truncate"]
             {
-                let row = matrix.spoilt(algorithm, fault);
+                let row = matrix.disturbed(algorithm, fault.split(':').next().unwrap(), fault);
                 writeln!(table, "{algorithm:<8} {fault:<32} {row}").unwrap();
             }
         }
@@ -150,83 +126,7 @@ fn spoilt_signatures_and_cut_certificates() {
     });
 }
 
-struct Matrix<'a> {
-    softhsm: &'a SoftHsm,
-    module: Module,
-    ca: Ca,
-    armed: Cell<usize>,
-}
-
 impl Matrix<'_> {
-    /// From now on. Calls are counted anew, also when the fault is the one before.
-    fn arm(&self, fault: &str) {
-        self.armed.set(self.armed.get() + 1);
-        fs::write(self.softhsm.dir().join("calls"), "").unwrap();
-        fs::write(
-            self.softhsm.dir().join("control"),
-            format!("{fault}{}", ",".repeat(1 + self.armed.get() % 2)),
-        )
-        .unwrap();
-    }
-
-    fn calls(&self) -> String {
-        fs::read_to_string(self.softhsm.dir().join("calls")).unwrap()
-    }
-
-    /// Functions called since then.
-    fn called(&self) -> Vec<String> {
-        self.calls().lines().filter_map(|line| Some(line.strip_suffix(" 1")?.to_owned())).collect()
-    }
-
-    /// Which command calls a function first, when nothing is wrong.
-    fn first_callers(&self) -> BTreeMap<String, usize> {
-        let token = from_factory(self.softhsm);
-        let mut first = BTreeMap::new();
-        let personalisation = Personalisation { ca: &self.ca, algorithm: "ec-p256", fault: "none" };
-        let (told, der) = personalisation.finish(|number, _, command| {
-            self.arm("");
-            let outcome = run(&self.module, token.serial().as_str(), command);
-            for function in self.called() {
-                first.entry(function).or_insert(number);
-            }
-            Ok(outcome)
-        });
-        assert!(told.iter().all(Vec::is_empty), "{told:?}");
-        personalisation.is_good(&token, &der);
-        forget_tokens(self.softhsm);
-        first.retain(|function, _| functions(Half::Token).any(|known| known == function));
-        first
-    }
-
-    /// The same fault at the first call of the function in each of the commands. `-`: it is not called there.
-    fn disturbed(&self, algorithm: &str, function: &str, fault: &str) -> String {
-        let token = from_factory(self.softhsm);
-        let personalisation = Personalisation { ca: &self.ca, algorithm, fault };
-        let mut struck = [false; 4];
-        let (codes, der) = personalisation.finish(|number, tried, command| {
-            if tried == 0 {
-                self.arm(fault);
-            }
-            let outcome = run(&self.module, token.serial().as_str(), command);
-            struck[number] |= self.called().iter().any(|called| called == function);
-            Ok(outcome)
-        });
-        self.arm("");
-        personalisation.is_good(&token, &der);
-        forget_tokens(self.softhsm);
-        let cells: Vec<_> = struck
-            .iter()
-            .zip(&codes)
-            .map(|(struck, codes)| if *struck { told(codes) } else { "-".to_owned() })
-            .collect();
-        cells.join(", ")
-    }
-
-    fn spoilt(&self, algorithm: &str, fault: &str) -> String {
-        let function = fault.split(':').next().unwrap();
-        self.disturbed(algorithm, function, fault)
-    }
-
     /// The command is answered for while its call still hangs, its token is refused meanwhile, and another one is not.
     fn hangs(&self, function: &str, at: usize, moment: &str) -> String {
         let fault = format!("{function}:1:{moment}:hang");
@@ -263,7 +163,7 @@ impl Matrix<'_> {
         self.arm("");
         personalisation.is_good(&token, &der);
         other.is_untouched();
-        forget_tokens(self.softhsm);
+        self.softhsm.forget_tokens();
         told(&codes.concat())
     }
 
@@ -288,7 +188,7 @@ impl Matrix<'_> {
         self.arm("");
         personalisation.is_good(&token, &der);
         other.is_untouched();
-        forget_tokens(self.softhsm);
+        self.softhsm.forget_tokens();
         told(&codes.concat())
     }
 }

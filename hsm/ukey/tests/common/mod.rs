@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod commands;
+pub(crate) mod faults;
 pub(crate) mod personalisation;
 pub(crate) mod plain;
 pub(crate) mod program;

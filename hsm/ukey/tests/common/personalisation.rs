@@ -1,7 +1,5 @@
 //! A whole personalisation whose commands can be disturbed one by one, and what must be true at its end.
 
-use std::fs;
-
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::PROVE_CONTEXT;
 use hsm::{KeyId, Pin, PinState, SoPin, Token, testing::SoftHsm};
@@ -97,14 +95,6 @@ impl Personalisation<'_> {
         drop(session);
         token.so_session(&SoPin::new(DERIVED.to_owned()).unwrap()).unwrap();
     }
-}
-
-/// Tokens of older cells make every look around slower.
-pub(crate) fn forget_tokens(softhsm: &SoftHsm) {
-    for entry in fs::read_dir(softhsm.tokens_dir()).unwrap() {
-        fs::remove_dir_all(entry.unwrap().path()).unwrap();
-    }
-    softhsm.module().reinitialise().unwrap();
 }
 
 /// `mended` when nothing was told.
