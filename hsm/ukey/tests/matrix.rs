@@ -14,7 +14,7 @@
 //! Not covered: C_InitToken on a token that took the other one's place in the very same slot without the driver's noticing.
 //! The call names a slot and no token, so nothing could be done about it.
 //!
-//! A code stands for its class: `module-failed` is transient, or another token is taken; `bad-command` is permanent; at all
+//! A code stands for its class: `module-failed` and `driver-hangs` are transient, or another token is taken; `bad-command` is permanent; at all
 //! others a person does what the code says, and the server sends the same command again. `mended` was told nobody.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
@@ -28,7 +28,10 @@ use std::{
 
 use hsm::{Pin, PinState, Token, testing::SoftHsm};
 use p11_fault::table::{CODES, Half, functions};
-use ukey::{job, protocol::Outcome};
+use ukey::{
+    job,
+    protocol::{FailureCode, Outcome},
+};
 
 use common::{
     faults::{MOMENTS, Matrix, in_matrix},
@@ -194,7 +197,7 @@ impl Matrix<'_> {
 }
 
 fn hangs(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed { message, .. } if message.ends_with("does not answer"))
+    matches!(outcome, Outcome::Failed { code: FailureCode::DriverHangs, .. })
 }
 
 /// Another token that came from the same factory.
