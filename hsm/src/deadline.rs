@@ -19,6 +19,22 @@ const IDLE_MAX: usize = 64;
 /// How long calls under way are waited for at the end.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
+/// Does `work` on a thread of its own and waits for at most `limit`. `None`: it goes on by itself, whoever asked does not.
+pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (give, take) = channel();
+    let thread = thread::spawn(move || give.send(work()));
+    let result = match take.recv_timeout(limit) {
+        Ok(result) => Some(result),
+        Err(RecvTimeoutError::Timeout) => return None,
+        Err(RecvTimeoutError::Disconnected) => None,
+    };
+    // It has nothing left to do but its destructors, unless it panicked.
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+    result
+}
+
 const WAITING: u8 = 0;
 const BEGUN: u8 = 1;
 const LATE: u8 = 2;
@@ -214,6 +230,22 @@ mod tests {
             let _ = forever.recv();
         };
         assert_eq!(threads.within(limit, begun, &late), Err(Late::Begun));
+    }
+
+    #[test]
+    fn whoever_asks_waits_no_longer_than_the_limit() {
+        assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
+        let (release, released) = channel::<()>();
+        let (tell, ended) = channel();
+        let late = within(Duration::from_millis(10), move || {
+            let _ = released.recv();
+            tell.send(()).unwrap();
+        });
+        assert_eq!(late, None);
+        release.send(()).unwrap();
+        ended.recv().unwrap();
+        let panic = std::panic::catch_unwind(|| within(Duration::from_secs(60), || panic!("seen")));
+        assert!(panic.is_err(), "not taken for a call that hangs");
     }
 
     /// What is over is waited for to the last destructor, and what hangs is not waited for without end.

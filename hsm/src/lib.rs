@@ -11,6 +11,7 @@
 //! | a key pair born on the token | [`Token::session`], [`Session::generate_key_pair`], [`Session::attributes`] |
 //! | one signature on a holder's token | [`Session::sign`] |
 //! | many signatures with a CA key | [`SessionPool::open`], [`SessionPool::sign`] |
+//! | work that may never come back | [`within`] |
 //! | a program that holds PINs | [`keep_memory_private`], [`read_secret`] |
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
@@ -30,6 +31,7 @@ mod session;
 pub mod testing;
 mod token;
 
+pub use deadline::within;
 pub use error::{Class, Error};
 pub use key::{Input, KeyAlgorithm, KeyAttributes, KeyId, KeyRef, PublicKey};
 pub use module::{Module, ModuleInfo};

@@ -1,4 +1,5 @@
-//! SoftHSM2 for tests: each test has its own tokens, in a folder that goes away with it.
+//! SoftHSM2 for tests: each test has its own tokens, in a folder that goes away with it. [`in_kryoptic`]: the same with
+//! kryoptic, which keeps another database, counts wrong PINs and locks, and gives a token a new serial number at C_InitToken.
 //!
 //! SoftHSM reads SOFTHSM2_CONF at C_Initialize, and a process cannot safely set its own environment, so
 //! [`in_softhsm`] runs the test's body in a second process of the same test binary.
@@ -13,6 +14,9 @@ use std::{
 use crate::{Module, Pin, SoPin, Token, TokenSerial};
 
 const CONF: &str = "SOFTHSM2_CONF";
+const KRYOPTIC_CONF: &str = "KRYOPTIC_CONF";
+/// Names kryoptic's module; it is in no distribution (docs/contributing.md).
+const KRYOPTIC_MODULE: &str = "KRYOPTIC_MODULE";
 /// Names the test whose body the second process runs.
 const BODY: &str = "QIANYIN_SOFTHSM_TEST";
 /// Written at the end of the body: without it a test that ran nothing would pass.
@@ -32,7 +36,7 @@ pub struct SoftHsm {
 }
 
 impl SoftHsm {
-    /// A new one in a folder under the system's temporary folder, deleted on drop.
+    /// A new one in a folder of its own under [`temporary`], deleted on drop.
     ///
     /// # Panics
     /// When the folder cannot be made.
@@ -41,7 +45,7 @@ impl SoftHsm {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name =
             format!("qianyin-softhsm-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let dir = std::env::temp_dir().join(name);
+        let dir = temporary().join(name);
         // A process of the same number may have died before its own cleaning up.
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(dir.join("tokens")).expect("temporary folder");
@@ -50,7 +54,9 @@ impl SoftHsm {
             dir.join("tokens").display()
         );
         std::fs::write(dir.join("softhsm2.conf"), conf).expect("softhsm2.conf");
-        Self { dir, owner: true }
+        let new = Self { dir, owner: true };
+        new.add_kryoptic_slot();
+        new
     }
 
     /// The one that another process made in `dir`; it is left in place.
@@ -109,7 +115,12 @@ impl SoftHsm {
     #[must_use]
     pub fn init_token(&self, label: &str, so_pin: &str, pin: &str) -> Token {
         let so_pin = SoPin::new(so_pin.to_owned()).expect("SO PIN");
-        let blank = self.module().token(&TokenSerial::new("")).expect("SoftHSM2 always shows a blank token");
+        let blank = TokenSerial::new("");
+        if std::env::var_os(KRYOPTIC_CONF).is_some() && self.module().token(&blank).is_err() {
+            self.add_kryoptic_slot();
+            self.module().reinitialise().expect("C_Initialize");
+        }
+        let blank = self.module().token(&blank).expect("one blank token");
         let token = blank.init(&so_pin, label).expect("C_InitToken");
         let pin = Pin::new(pin.to_owned()).expect("PIN");
         token.so_session(&so_pin).expect("SO login").init_user_pin(&pin).expect("C_InitPIN");
@@ -117,9 +128,55 @@ impl SoftHsm {
     }
 }
 
+/// In memory where the system has such a folder and nobody named another one: SoftHSM waits for the disk at each write.
+fn temporary() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let named = std::env::var_os("TMPDIR").is_some();
+    if !named && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
+
 impl Default for SoftHsm {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl SoftHsm {
+    /// Deletes every token: each that is there makes looking around slower.
+    ///
+    /// # Panics
+    /// When the files cannot be deleted, or the module does not come back.
+    pub fn forget_tokens(&self) {
+        std::fs::remove_dir_all(self.tokens_dir()).expect("tokens");
+        std::fs::create_dir(self.tokens_dir()).expect("tokens");
+        let _ = std::fs::remove_file(self.kryoptic_conf());
+        self.add_kryoptic_slot();
+        self.module().reinitialise().expect("C_Initialize");
+    }
+
+    /// The token that is not blank, when there is only one: kryoptic's has another serial number after C_InitToken.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn only_token(&self) -> TokenSerial {
+        let tokens = self.module().tokens().expect("C_GetSlotList");
+        let mut serials = tokens.into_iter().map(|info| info.serial);
+        serials.find(|serial| !serial.as_str().is_empty()).expect("a token")
+    }
+
+    fn kryoptic_conf(&self) -> PathBuf {
+        self.dir.join("kryoptic.conf")
+    }
+
+    /// kryoptic has a slot for each token that it is told of.
+    fn add_kryoptic_slot(&self) {
+        let text = std::fs::read_to_string(self.kryoptic_conf()).unwrap_or_default();
+        let number = text.matches("[[slots]]").count();
+        let file = self.tokens_dir().join(format!("{number}.sql"));
+        let slot =
+            format!("[[slots]]\nslot = {number}\ndbtype = \"sqlite\"\ndbargs = \"{}\"\n", file.display());
+        std::fs::write(self.kryoptic_conf(), text + &slot).expect("kryoptic.conf");
     }
 }
 
@@ -169,4 +226,17 @@ pub fn in_softhsm_with(test: &str, variables: &[(&str, &str)], body: impl FnOnce
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{test} failed in its own process {variables:?}:\n{said}");
     assert!(softhsm.dir.join(DONE).exists(), "no test is called {test}:\n{said}");
+}
+
+/// As [`in_softhsm_with`], with kryoptic as the module; says so and does nothing when `KRYOPTIC_MODULE` names none.
+///
+/// # Panics
+/// As [`in_softhsm`].
+pub fn in_kryoptic(test: &str, variables: &[(&str, &str)], body: impl FnOnce(&SoftHsm)) {
+    let Ok(module) = std::env::var(KRYOPTIC_MODULE) else {
+        eprintln!("{test}: SKIPPED, {KRYOPTIC_MODULE} names no module");
+        return;
+    };
+    let kryoptic = [("SOFTHSM2_MODULE", module.as_str()), (KRYOPTIC_CONF, "{dir}/kryoptic.conf")];
+    in_softhsm_with(test, &[&kryoptic[..], variables].concat(), body);
 }

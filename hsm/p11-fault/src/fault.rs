@@ -127,6 +127,7 @@ fn by_control(path: &str, function: &'static str) -> Option<(Moment, End)> {
     let count = known.calls.entry(function).or_default();
     *count += 1;
     let count = *count;
+    journal::call(function, count);
     let fault = known.faults.iter().find(|fault| fault.function == function && fault.nth == count);
     let struck = fault.map(|fault| (fault.moment, fault.end));
     *control = Some(known);

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `P11_FAULT_MODULE` | file of the real module |
 //! | `P11_FAULT_JOURNAL` | file that gets a line before and after each signature |
-//! | `P11_FAULT_CALLS` | file that gets a line for each call that can be disturbed: `FUNCTION NTH` |
+//! | `P11_FAULT_CALLS` | file that gets a line for each call that can be disturbed: `FUNCTION NTH`, counted as its faults are |
 //! | `P11_FAULT` | faults, separated by commas: `FUNCTION:NTH:before\|after:WHAT` |
 //! | `P11_FAULT_CONTROL` | file with such faults instead: read at each call, counted from its last change |
 //! | `P11_FAULT_GONE` | control file: while it exists, the tokens named in it (label or serial number, one a line; all when it is empty) are unplugged |
@@ -18,6 +18,23 @@
 //! (another token is there from now on), `flip` (one bit of the signature is wrong), `truncate` (half of the signature,
 //! or of the new object's value, and "done"). Calls that only ask for the length of a signature neither count nor
 //! stand in the journal.
+//!
+//! Where each of them is injected, before and after the effect:
+//!
+//! | | HSM that signs | token that is personalised |
+//! |---|---|---|
+//! | answers: [`table`], functions × codes | `tests/matrix.rs` | `ukey/tests/matrix.rs`, in each command |
+//! | the other codes of the standard | `tests/matrix.rs`: each is one of the situations above | the same |
+//! | hang | `tests/matrix.rs`, `tests/faults.rs`, the server's `hang.rs` | `ukey/tests/matrix.rs` |
+//! | crash of the module | the server's `crash.rs`: killed before and after each write, so around each signature | `ukey/tests/crash.rs`, in each command |
+//! | token pulled | `tests/faults.rs` | `ukey/tests/job.rs` at each call, the server's `unplugged.rs` |
+//! | token exchanged | `tests/matrix.rs`, `tests/faults.rs` | `ukey/tests/matrix.rs` |
+//! | wrong or cut signature | `tests/matrix.rs` | `ukey/tests/matrix.rs` |
+//! | cut write | signing writes nothing | `ukey/tests/matrix.rs` |
+//! | PIN counter that locks | `tests/faults.rs` | `ukey/tests/locked.rs` |
+//!
+//! Not to be had: another token in the very slot of the one before without the driver's noticing. Here each token has its
+//! own slot, and the old one is gone.
 #![expect(unsafe_code, reason = "a C library: its whole interface is raw pointers of PKCS#11")]
 #![expect(non_snake_case, reason = "the functions have the standard's names")]
 
@@ -26,6 +43,7 @@ mod forward;
 mod journal;
 mod plug;
 mod real;
+pub mod table;
 mod tries;
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
-//! Every call that signing needs × every answer that a module can give instead × before and after its effect: what the
-//! caller is told, that nothing is signed twice, that no PIN is told, and that the next signature works, without a restart.
+//! The HSM's half of the matrix of `p11_fault::table`: every function that signing calls × every answer of the table × before
+//! and after its effect: what class of error the caller is told, that nothing is signed twice, that no PIN is told, and that
+//! the next signature works within 30 s, without a restart.
 //!
 //! In the same table: a call that hangs, a token that is exchanged for another one around the call, a signature with a wrong
 //! bit and half of one. Left out: those two at every other function, which gives no signature; the same before C_Sign, when
@@ -17,49 +18,8 @@ use hsm::{
     Class, Error, Input, KeyAlgorithm, KeyId, Patience, Pin, PublicKey, SessionPool, Token,
     testing::{SoftHsm, in_softhsm_with},
 };
+use p11_fault::table::{CODES, Half, functions};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-
-const FUNCTIONS: [&str; 11] = [
-    "C_GetSlotList",
-    "C_GetTokenInfo",
-    "C_OpenSession",
-    "C_Login",
-    "C_FindObjectsInit",
-    "C_FindObjects",
-    "C_FindObjectsFinal",
-    "C_GetAttributeValue",
-    "C_SignInit",
-    "C_Sign",
-    "C_CloseSession",
-];
-
-/// PKCS#11 v2.40 §6: what modules and devices answer when something is wrong.
-const CODES: [(&str, u32); 24] = [
-    ("HOST_MEMORY", 0x02),
-    ("GENERAL_ERROR", 0x05),
-    ("FUNCTION_FAILED", 0x06),
-    ("DEVICE_ERROR", 0x30),
-    ("DEVICE_MEMORY", 0x31),
-    ("DEVICE_REMOVED", 0x32),
-    ("FUNCTION_NOT_SUPPORTED", 0x54),
-    ("KEY_HANDLE_INVALID", 0x60),
-    ("MECHANISM_INVALID", 0x70),
-    ("OBJECT_HANDLE_INVALID", 0x82),
-    ("OPERATION_ACTIVE", 0x90),
-    ("PIN_INCORRECT", 0xa0),
-    ("PIN_LOCKED", 0xa4),
-    ("SESSION_CLOSED", 0xb0),
-    ("SESSION_COUNT", 0xb1),
-    ("SESSION_HANDLE_INVALID", 0xb3),
-    ("TOKEN_NOT_PRESENT", 0xe0),
-    ("TOKEN_NOT_RECOGNIZED", 0xe1),
-    ("TOKEN_WRITE_PROTECTED", 0xe2),
-    ("USER_ALREADY_LOGGED_IN", 0x100),
-    ("USER_NOT_LOGGED_IN", 0x101),
-    ("USER_PIN_NOT_INITIALIZED", 0x102),
-    ("BUFFER_TOO_SMALL", 0x150),
-    ("CRYPTOKI_NOT_INITIALIZED", 0x190),
-];
 
 const PIN: &str = "59302817";
 /// Back within so long, without a restart of the process.
@@ -88,7 +48,7 @@ fn every_answer_of_every_call_while_signing() {
         let PublicKey::Ec(point) = *key.public() else { unreachable!() };
         let mut table = String::new();
         let mut matrix = Matrix { softhsm, token, point, message: 0 };
-        for function in FUNCTIONS {
+        for function in functions(Half::Hsm) {
             for (name, code) in CODES {
                 let told: Vec<_> = ["before", "after"]
                     .map(|moment| matrix.cell(function, moment, &format!("{code:#x}")))
@@ -109,6 +69,38 @@ fn every_answer_of_every_call_while_signing() {
         }
         matrix.nothing_was_signed_twice();
         insta::with_settings!({ snapshot_path => "snapshots" }, { insta::assert_snapshot!(table) });
+    });
+}
+
+/// What each code of the standard is, is decided in one place for all functions: the table need not have all of them.
+#[test]
+fn every_code_is_a_situation() {
+    let real = SoftHsm::module_path();
+    let module = p11_fault::shared_library().unwrap();
+    let variables = [
+        ("P11_FAULT_CONTROL", "{dir}/control"),
+        ("P11_FAULT_MODULE", real.to_str().unwrap()),
+        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
+    ];
+    in_softhsm_with("every_code_is_a_situation", &variables, |softhsm| {
+        let module = softhsm.module();
+        let mut situations: Vec<(String, Vec<String>)> = Vec::new();
+        // The standard's numbers up to v3.2, gaps too; a vendor's first and last.
+        for code in (0x01..=0x20f_u64).chain([0x8000_0000, 0xffff_ffff]) {
+            fs::write(softhsm.dir().join("control"), format!("C_GetSlotList:1:before:{code:#x}")).unwrap();
+            let error = module.tokens().unwrap_err();
+            let name = format!("{error:?}").split([' ', '{']).next().unwrap_or_default().to_owned();
+            let situation = format!("{:?}: {name}", error.class());
+            let code = if name == "ModuleFailed" { "all others".to_owned() } else { format!("{code:x}") };
+            match situations.iter_mut().find(|(known, _)| *known == situation) {
+                Some((_, codes)) if codes.contains(&code) => {}
+                Some((_, codes)) => codes.push(code),
+                None => situations.push((situation, vec![code])),
+            }
+        }
+        let table: String =
+            situations.iter().map(|(name, codes)| format!("{name}\n    {}\n", codes.join(" "))).collect();
+        insta::assert_snapshot!(table);
     });
 }
 

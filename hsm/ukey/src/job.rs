@@ -1,15 +1,27 @@
 //! The commands of personalisation on a token (steps 5 and 8 of the path).
 //!
 //! Each can be repeated after a crash or an unplug at any point: what is done is found and not done again, and the
-//! last thing written is the one that says "done". A PIN is tried once; the SO PIN is one of two known ones.
+//! last thing written is the one that says "done". A PIN is tried once; the SO PIN is one of two known ones. What a token
+//! signs is checked before it leaves, what it writes is read back, and a call that hangs is answered for.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::{PROVE_CONTEXT, SignatureAlgorithm};
 use hsm::{
-    CertificateObject, Class, Error, Input, KeyAlgorithm, KeyId, KeyRef, Module, Pin, PinState, Session,
-    SoPin, Token, TokenSerial,
+    CertificateObject, Class, Error, Input, KeyAlgorithm, KeyId, KeyRef, Module, Pin, PinState, PublicKey,
+    Session, SoPin, Token, TokenSerial,
 };
-use ring::digest::{SHA256, digest};
+use ring::{
+    digest::{SHA256, digest},
+    signature::{
+        ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    },
+};
 
 use crate::{
     certificate, leftover,
@@ -32,10 +44,54 @@ impl From<Error> for Failure {
     }
 }
 
-/// Does a command on the token with this serial number.
+/// A slow token takes half a minute for C_InitToken, and longer for the primes of an RSA key.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+
+/// Tokens that a command of this process is at work on.
+static BUSY: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Does a command on the token with this serial number. While another one is at work on it, perhaps for ever because its
+/// driver hangs, the token is refused: no PIN is given to it while another one is on its way there.
 #[must_use]
 pub fn execute(module: &Module, token: &str, step: Step) -> Outcome {
-    let mut result = perform(module, token, &step);
+    match Busy::new(token) {
+        Some(_busy) => settled(module, token, &step),
+        None => hangs(token),
+    }
+}
+
+/// As [`execute`], answered for after so long. The command then goes on by itself, and holds up no other token.
+#[must_use]
+pub fn execute_within(module: &Module, token: &str, step: Step, limit: Duration) -> Outcome {
+    let (its_module, its_token) = (module.clone(), token.to_owned());
+    let outcome = hsm::within(limit, move || execute(&its_module, &its_token, step));
+    outcome.unwrap_or_else(|| hangs(token))
+}
+
+fn hangs(token: &str) -> Outcome {
+    let error = Error::ModuleHangs { token: TokenSerial::new(token) };
+    Outcome::Failed { code: FailureCode::of(&error), message: error.to_string() }
+}
+
+/// The token is at work, until dropped.
+struct Busy(String);
+
+impl Busy {
+    /// `None` when it is already.
+    fn new(token: &str) -> Option<Self> {
+        let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.insert(token.to_owned()).then(|| Self(token.to_owned()))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+fn settled(module: &Module, token: &str, step: &Step) -> Outcome {
+    let mut result = perform(module, token, step);
     if matches!(&result, Err(Failure::Token(error)) if matches!(error.cause(), Error::TokenBusy { .. })) {
         // A call that failed after its effect can leave a session behind. Nothing was tried with the PIN yet.
         result = match module.reinitialise() {
@@ -43,9 +99,9 @@ pub fn execute(module: &Module, token: &str, step: Step) -> Outcome {
             Err(error @ Error::ModuleHangs { .. }) => Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "C_Initialize");
-                perform(module, token, &step)
+                perform(module, token, step)
             }
-            Ok(()) => perform(module, token, &step),
+            Ok(()) => perform(module, token, step),
         };
     }
     match result {
@@ -177,13 +233,26 @@ fn write(session: &Session, cka_id: &KeyId, der: &[u8], label: &str) -> Result<D
         issuer: fields.issuer,
         serial: fields.serial,
     };
+    let before = under(session, cka_id)?;
+    // What a write that was cut off left of it is no use to anybody.
+    for cut in before.iter().filter(|old| old.len() < der.len() && der.starts_with(old)) {
+        session.delete_certificate(cka_id, cut)?;
+    }
     session.write_certificate(&object)?;
-    let read = session
-        .certificates()?
-        .into_iter()
-        .find(|read| read.cka_id == object.cka_id && read.der == object.der);
-    let read = read.ok_or(Failure::Command("the certificate does not read back as written"))?;
-    Ok(Done::Write { certificate: BASE64.encode(read.der) })
+    let after = under(session, cka_id)?;
+    if !after.iter().any(|read| read == der) {
+        for spoilt in after.iter().filter(|read| !before.contains(read)) {
+            session.delete_certificate(cka_id, spoilt)?;
+        }
+        return Err(encoding(session, "the certificate does not read back as written").into());
+    }
+    Ok(Done::Write { certificate: BASE64.encode(der) })
+}
+
+/// Certificates with this CKA_ID, DER.
+fn under(session: &Session, cka_id: &KeyId) -> Result<Vec<Vec<u8>>, Error> {
+    let all = session.certificates()?;
+    Ok(all.into_iter().filter(|object| object.cka_id == cka_id.as_bytes()).map(|object| object.der).collect())
 }
 
 fn prove(session: &Session, cka_id: &KeyId, challenge: &[u8; 32]) -> Result<Done, Failure> {
@@ -192,17 +261,28 @@ fn prove(session: &Session, cka_id: &KeyId, challenge: &[u8; 32]) -> Result<Done
     Ok(Done::Prove { signature: BASE64.encode(signature) })
 }
 
-/// With SHA-256, in the form that X.509 writes it.
+/// With SHA-256, in the form that X.509 writes it. A signature that is wrong does not leave.
 pub(crate) fn sign(session: &Session, key: &KeyRef, message: &[u8]) -> Result<Vec<u8>, Error> {
-    if key.algorithm() != KeyAlgorithm::EcP256 {
-        return session.sign(key, Input::Message(message));
+    let wrong = || encoding(session, "it made a wrong signature");
+    match key.public() {
+        PublicKey::Ec(point) => {
+            let raw = session.sign(key, Input::Sha256(&sha256(message)))?;
+            let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+            public.verify(message, &raw).map_err(|_| wrong())?;
+            ca_core::ecdsa_der(&raw).map_err(|_| wrong())
+        }
+        PublicKey::Rsa { n, e } => {
+            let signature = session.sign(key, Input::Message(message))?;
+            let public = RsaPublicKeyComponents { n, e };
+            public.verify(&RSA_PKCS1_2048_8192_SHA256, message, &signature).map_err(|_| wrong())?;
+            Ok(signature)
+        }
+        PublicKey::Ed25519(_) => session.sign(key, Input::Message(message)),
     }
-    let raw = session.sign(key, Input::Sha256(&sha256(message)))?;
-    let wrong = || Error::Encoding {
-        token: session.token().clone(),
-        what: "a signature has not the length of P-256's",
-    };
-    ca_core::ecdsa_der(&raw).map_err(|_| wrong())
+}
+
+fn encoding(session: &Session, what: &'static str) -> Error {
+    Error::Encoding { token: session.token().clone(), what }
 }
 
 fn signature_algorithm(key: &KeyRef) -> SignatureAlgorithm {

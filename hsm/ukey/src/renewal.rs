@@ -97,7 +97,7 @@ impl Renewal {
         let outcome = match step.filter(|_| token == serial) {
             Some(step) => {
                 let (module, name) = (self.identity.token().module().clone(), token.clone());
-                blocking(move || job::execute(&module, &name, step)).await?
+                blocking(move || job::execute_within(&module, &name, step, job::ANSWER_WITHIN)).await?
             }
             None => Outcome::Failed {
                 code: FailureCode::BadCommand,

@@ -6,41 +6,39 @@ mod common;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_core::PROVE_CONTEXT;
 use hsm::{
-    Error, KeyId, Pin, PinState, SoPin, Token,
+    CertificateObject, Error, KeyId, Pin, PinState, SoPin, Token,
     testing::{SoftHsm, in_softhsm, in_softhsm_with},
 };
 use ring::signature;
-use serde_json::{Value, json};
+use serde_json::Value;
 use ukey::{
     certificate,
     protocol::{Attributes, Done, FailureCode, Outcome},
 };
 
-use common::{ATTEMPT, Ca, done, run, spki_of_csr};
+use common::{ATTEMPT, Ca, commands, done, run, spki_of_csr};
 
-const CKA_ID: &str = "0123456789abcdef0123456789abcdef";
+const CKA_ID: &str = ATTEMPT;
+const PIN: &str = "123456";
 
 fn initialise(label: &str) -> Value {
-    json!({ "command": "initialise", "label": label, "factory_so_pin": "factory-so", "so_pin": "derived-so",
-        "user_pin": "123456" })
+    commands::initialise(label, PIN)
 }
 
 fn request(algorithm: &str) -> Value {
-    json!({ "command": "request", "cka_id": CKA_ID, "algorithm": algorithm, "user_pin": "123456",
-        "subject_cn": ATTEMPT })
+    commands::request(CKA_ID, algorithm, PIN)
 }
 
 fn write(der: &[u8]) -> Value {
-    json!({ "command": "write", "cka_id": CKA_ID, "certificate": BASE64.encode(der), "label": "单位证书",
-        "user_pin": "123456" })
+    commands::write(CKA_ID, der, "单位证书", PIN)
 }
 
 fn prove() -> Value {
-    json!({ "command": "prove", "cka_id": CKA_ID, "challenge": BASE64.encode([7; 32]), "user_pin": "123456" })
+    commands::prove(CKA_ID, PIN)
 }
 
 fn discard() -> Value {
-    json!({ "command": "discard", "cka_id": CKA_ID, "user_pin": "123456" })
+    commands::discard(CKA_ID, PIN)
 }
 
 fn pin(text: &str) -> Pin {
@@ -205,6 +203,44 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         let long = initialise(&"南".repeat(11));
         assert_eq!(code(run(&module, serial, long)), FailureCode::BadCommand);
         assert_eq!(token.info().unwrap().label, "unit");
+    });
+}
+
+/// A program that died while the token wrote: the piece goes, other certificates under the same identifier stay.
+#[test]
+fn what_a_cut_write_left_goes_away() {
+    in_softhsm("what_a_cut_write_left_goes_away", |softhsm| {
+        let ca = Ca::new();
+        let module = softhsm.module();
+        let token = softhsm.init_token("unit", "so-pin-1", PIN);
+        let serial = token.serial().as_str();
+        let Done::Request { csr, .. } = done(run(&module, serial, request("ec-p256"))) else {
+            unreachable!()
+        };
+        let spki = spki_of_csr(&BASE64.decode(csr).unwrap());
+        let (older, der) = (ca.issue(&spki, "older"), ca.issue(&spki, "unit"));
+        let put = |der: &[u8]| {
+            let object = CertificateObject {
+                cka_id: hex::decode(CKA_ID).unwrap(),
+                label: "x".to_owned(),
+                der: der.to_vec(),
+                subject: Vec::new(),
+                issuer: Vec::new(),
+                serial: Vec::new(),
+            };
+            token.session(&pin(PIN)).unwrap().write_certificate(&object).unwrap();
+        };
+        put(&older);
+        put(&der[..der.len() / 2]);
+        for _ in 0..2 {
+            done(run(&module, serial, write(&der)));
+            let mut found: Vec<_> =
+                token.certificates().unwrap().into_iter().map(|object| object.der).collect();
+            found.sort();
+            let mut wanted = vec![older.clone(), der.clone()];
+            wanted.sort();
+            assert_eq!(found, wanted);
+        }
     });
 }
 

@@ -15,7 +15,7 @@ use ukey::{
     protocol::{Done, FailureCode, Outcome},
 };
 
-use common::{Ca, Reply, Server, done, plain::plain, program, run, spki_of_csr};
+use common::{Ca, Reply, Server, commands, done, plain::plain, program, run, spki_of_csr};
 
 /// Of the certificate in use; an attempt that was given up; another one, of which nobody proves that it is over; not an
 /// attempt's, though it is as long.
@@ -26,24 +26,18 @@ const FOREIGN: &str = "0123456789abcdef0123456789abcde3";
 const PIN: &str = "271828";
 
 fn request(token: &Token, id: &str) -> Vec<u8> {
-    let command = json!({ "command": "request", "cka_id": id, "algorithm": "ec-p256", "user_pin": PIN, "subject_cn": id });
+    let command = commands::request_named(id, "ec-p256", PIN);
     let made = done(run(token.module(), token.serial().as_str(), command));
     let Done::Request { csr, .. } = made else { unreachable!() };
     spki_of_csr(&BASE64.decode(csr).unwrap())
 }
 
 fn write(token: &Token, id: &str, der: &[u8]) {
-    let command = json!({ "command": "write", "cka_id": id, "certificate": BASE64.encode(der), "label": "unit",
-        "user_pin": PIN });
-    done(run(token.module(), token.serial().as_str(), command));
+    done(run(token.module(), token.serial().as_str(), commands::write(id, der, "unit", PIN)));
 }
 
 fn discard(token: &Token, id: &str) -> Outcome {
-    run(
-        token.module(),
-        token.serial().as_str(),
-        json!({ "command": "discard", "cka_id": id, "user_pin": PIN }),
-    )
+    run(token.module(), token.serial().as_str(), commands::discard(id, PIN))
 }
 
 fn key_id(id: &str) -> KeyId {

@@ -77,7 +77,9 @@ pub(super) fn request(module: &Module, arguments: &Request, voice: &Voice) -> Re
         user_pin: arguments.token.pin(&token, voice)?,
         subject_cn: SUBJECT.to_owned(),
     };
-    let Done::Request { csr, .. } = done(job::execute(module, token.serial().as_str(), step))? else {
+    let Done::Request { csr, .. } =
+        done(job::execute_within(module, token.serial().as_str(), step, job::ANSWER_WITHIN))?
+    else {
         return Err(Error::Enrolment(Enrolment::Token(FailureCode::BadCommand, "no request".to_owned())));
     };
     let failed = |error| Error::File { path: arguments.output.clone(), error };
@@ -108,7 +110,7 @@ pub(super) fn install(module: &Module, arguments: &Install, voice: &Voice) -> Re
     let key = key.filter(|key| certificate::spki(key.public()).as_ref() == Some(&fields.spki));
     let cka_id = key.ok_or(Error::Enrolment(Enrolment::NotItsKey))?.cka_id().clone();
     let step = Step::Write { cka_id, certificate: der, label: fields.common_name, user_pin: Pin::new(pin)? };
-    done(job::execute(module, token.serial().as_str(), step))?;
+    done(job::execute_within(module, token.serial().as_str(), step, job::ANSWER_WITHIN))?;
     voice.installed(token.serial().as_str());
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! A small CA and a scripted HTTPS server with client certificates.
 #![expect(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod commands;
+pub(crate) mod faults;
+pub(crate) mod personalisation;
 pub(crate) mod plain;
 pub(crate) mod program;
 
@@ -166,13 +169,13 @@ pub(crate) fn personalised(softhsm: &SoftHsm, ca: &Ca, label: &str, algorithm: &
     let token = softhsm.init_token(label, "so-pin-1", "271828");
     let module = softhsm.module();
     let serial = token.serial().as_str();
-    let request = json!({ "command": "request", "cka_id": "ab01", "algorithm": algorithm, "user_pin": "271828",
-        "subject_cn": ATTEMPT });
-    let Done::Request { csr, .. } = done(run(&module, serial, request)) else { unreachable!() };
+    let Done::Request { csr, .. } =
+        done(run(&module, serial, commands::request("ab01", algorithm, "271828")))
+    else {
+        unreachable!()
+    };
     let certificate = ca.issue(&spki_of_csr(&BASE64.decode(csr).unwrap()), label);
-    let write = json!({ "command": "write", "cka_id": "ab01", "certificate": BASE64.encode(certificate),
-        "label": label, "user_pin": "271828" });
-    done(run(&module, serial, write));
+    done(run(&module, serial, commands::write("ab01", &certificate, label, "271828")));
     token
 }
 
