@@ -6,8 +6,7 @@
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::channel},
-    thread,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -178,20 +177,16 @@ impl TokenKey {
                 return Err(hangs());
             }
         }
-        let (key, message, (give, take)) = (self.clone(), message.to_vec(), channel());
-        let thread = thread::spawn(move || {
+        let (key, message) = (self.clone(), message.to_vec());
+        let signed = hsm::within(SIGN_WITHIN, move || {
             let signed = key.sign_here(scheme, &message);
             let mut last = key.last();
             last.signing = false;
             last.refused |=
                 matches!(signed, Err(hsm::Error::PinIncorrect { .. } | hsm::Error::PinLocked { .. }));
-            drop(last);
-            let _ = give.send(signed);
+            signed
         });
-        let signed = take.recv_timeout(SIGN_WITHIN).map_err(|_| hangs())?;
-        // Libraries below the module keep something for each thread: it has ended before the process does.
-        let _ = thread.join();
-        signed
+        signed.unwrap_or_else(|| Err(hangs()))
     }
 
     fn sign_here(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, hsm::Error> {
