@@ -8,6 +8,7 @@
 //!  └──┴──────correct───────┘
 //! ```
 //! An unlock makes nothing: `personalising ──unlock──▶ active`, with the certificate whose token was unlocked.
+//! An event of the unit after the decision: what is approved or paid stays where it is, and is approved anew with the new data.
 //! What is paid and given back in full before it is claimed is withdrawn (refund).
 //! A free application is settled without a payment as it is approved. One that only changes a certificate's standing is
 //! executed as it is approved.
@@ -82,6 +83,11 @@ pub enum ApplicationCommand {
     Approve {
         /// Who.
         by: Author,
+    },
+    /// The unit's data changed after the decision: an officer approves the new ones.
+    ApproveAnew {
+        /// The officer.
+        by: StaffId,
     },
     /// An officer rejects.
     Reject {
@@ -193,6 +199,11 @@ impl ApplicationState {
             }
             (S::Submitted, C::Approve { by: Author::Event { .. } }) => Err(Refusal::PersonWanted),
             (S::Submitted, C::Approve { by }) => Ok(S::Approved { by }),
+            (S::Approved { .. } | S::Paid { .. }, C::ApproveAnew { by }) if entered(&by) => {
+                Err(Refusal::SamePerson)
+            }
+            (S::Approved { .. }, C::ApproveAnew { by }) => Ok(S::Approved { by: Author::Staff(by) }),
+            (paid @ S::Paid { .. }, C::ApproveAnew { .. }) => Ok(paid),
             (S::Submitted, C::Reject { by, reasons }) => Ok(S::Rejected { by, reasons }),
             (S::Submitted | S::Rejected { .. }, C::Correct) => Ok(S::Submitted),
             (S::Submitted | S::Approved { .. }, C::Withdraw) => Ok(S::Withdrawn),
@@ -230,6 +241,7 @@ impl ApplicationCommand {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Approve { .. } => "approve",
+            Self::ApproveAnew { .. } => "approve-anew",
             Self::Reject { .. } => "reject",
             Self::Correct => "correct",
             Self::Withdraw => "withdraw",
@@ -294,6 +306,7 @@ mod tests {
             ApplicationCommand::Abandon { attempt: attempt.clone() },
             ApplicationCommand::Deliver { attempt },
             ApplicationCommand::Activate { serial },
+            ApplicationCommand::ApproveAnew { by: staff(2) },
         ]
     }
 
@@ -326,6 +339,15 @@ mod tests {
         ] {
             let editors = [author(3), author(1)];
             assert_eq!(ApplicationState::Submitted.transition(&editors, command), Err(Refusal::SamePerson));
+        }
+        let event = crate::UnitEventId::new(Time::from_secs(0), [6; 10]);
+        let editors = [author(3), Author::Event { event, recorded_by: staff(1) }];
+        for state in [ApplicationState::Approved { by: author(1) }, ApplicationState::Paid { payment: None }]
+        {
+            let anew = |by| state.clone().transition(&editors, ApplicationCommand::ApproveAnew { by });
+            assert_eq!(anew(staff(1)), Err(Refusal::SamePerson), "who recorded the event");
+            assert_eq!(anew(staff(3)), Err(Refusal::SamePerson));
+            assert_eq!(anew(staff(2)).unwrap().name(), state.name());
         }
     }
 
@@ -380,7 +402,7 @@ mod tests {
         /// Whatever is asked in whatever order: a certificate comes of an application only after somebody who did not
         /// enter it approved it, after it was settled, and while an attempt held it.
         #[test]
-        fn no_way_around_the_decision(commands in proptest::collection::vec(0..13_usize, 0..40)) {
+        fn no_way_around_the_decision(commands in proptest::collection::vec(0..14_usize, 0..40)) {
             let editors = [author(1), author(3)];
             let mut state = ApplicationState::Submitted;
             let (mut approved, mut settled, mut claimed) = (false, false, false);
@@ -390,6 +412,9 @@ mod tests {
                 match &command {
                     ApplicationCommand::Correct => (approved, settled, claimed) = (false, false, false),
                     ApplicationCommand::Approve { by } => approved = !editors.contains(by),
+                    ApplicationCommand::ApproveAnew { by } => {
+                        approved &= !editors.contains(&Author::Staff(by.clone()));
+                    }
                     ApplicationCommand::Settle { .. } => settled = true,
                     ApplicationCommand::Claim { .. } => claimed = true,
                     ApplicationCommand::Abandon { .. } => claimed = false,

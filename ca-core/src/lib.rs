@@ -50,6 +50,7 @@ mod subject;
 mod token;
 mod training;
 mod unit_event;
+mod unit_fate;
 mod urls;
 
 pub use application::{ApplicationCommand, ApplicationState};
@@ -113,4 +114,7 @@ pub use subject::{Host, Subject};
 pub use token::{Consequence, Location, StockWord, Token, TokenCommand, TokenSerial, TokenState};
 pub use training::{TrainingCommand, TrainingState};
 pub use unit_event::{UnitEvent, UnitEventKind, UnitEventState};
+pub use unit_fate::{
+    ApplicationFacts, ApplicationFate, CertificateFacts, CertificateFate, Found, Impact, Successor,
+};
 pub use urls::Urls;

@@ -32,6 +32,7 @@ actions! {
     CorrectApplication = "correct-application",
     WithdrawApplication = "withdraw-application",
     ExpireApplication = "expire-application",
+    ApplyUnitEvent = "apply-unit-event",
     RecordPayment = "record-payment",
     AssignMoney = "assign-money",
     RequestReturn = "request-return",
@@ -65,7 +66,8 @@ pub(crate) struct Event {
     pub(crate) action: Action,
     /// Who did it, where some rule asks for that.
     pub(crate) by: Option<Box<str>>,
-    /// A change's new state, an amount in fen, the orders that became one.
+    /// A change's new state, an amount in fen, the orders that became one; of a unit's event its identifier and, after a space,
+    /// what became of the object.
     pub(crate) fact: Option<Box<str>>,
 }
 
@@ -117,6 +119,9 @@ impl Log {
             | Action::IssueInvoice
             | Action::SettleChargeback => entry.detail.amount,
             Action::CollectOrders => entry.detail.orders,
+            Action::ApplyUnitEvent => {
+                entry.detail.event.zip(entry.detail.fate).map(|(event, fate)| format!("{event} {fate}"))
+            }
             Action::ActivateCertificate => Some("good".to_owned()),
             _ => entry.detail.to,
         };

@@ -341,6 +341,12 @@ pub(crate) struct Detail {
     /// Orders that became one, with spaces between.
     #[serde(default)]
     pub(crate) orders: Option<String>,
+    /// What happened to the unit.
+    #[serde(default)]
+    pub(crate) event: Option<String>,
+    /// What became of the object by that.
+    #[serde(default)]
+    pub(crate) fate: Option<String>,
 }
 
 /// `Option` by itself would take a missing column for NULL.

@@ -19,6 +19,7 @@ use super::{
     gate::{self, NewDocument},
     hold::{Placing, place, place_instead},
     once,
+    unit_change::make_way,
 };
 use crate::{
     permit::{CorrectApplication, Permit, SubmitApplication, WithdrawApplication},
@@ -135,6 +136,7 @@ impl App {
                 let mut closed = gate::missing(tx, &rules, kind, (&unit, &draft.agent), now)?;
                 closed.append(&mut draft.missing);
                 Problem::unless_empty(closed)?;
+                make_way(tx, kind, now)?;
                 may_apply(tx, kind, &unit, (draft.years, days_max), now)?;
                 let application = draft.of(unit, Vec::new());
                 tx.insert_application(&application)?;

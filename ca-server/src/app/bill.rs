@@ -204,7 +204,7 @@ pub(super) fn payable(tx: &mut Tx<'_>, bill: &Bill) -> Result<(), Problem> {
     for charge in bill.charges.iter().filter(|charge| charge.live) {
         let known = tx.application(&charge.application)?.ok_or_else(|| Problem::not_found("application"))?;
         let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-        gate::certificate_fits(tx, known.kind, &unit)?;
+        gate::application_fits(tx, &known, &unit)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{
     App,
     apply::advance,
-    bill, chargeback, free_text,
+    bill, chargeback, free_text, gate,
     personalise::{LEASE_SECS, check_workstation},
     status::change_status,
     stock, unlock,
@@ -107,6 +107,8 @@ pub(super) fn take(
     }
     check_made_at_counter(tx, application)?;
     let known = tx.application(application)?.ok_or_else(|| Problem::not_found("application"))?;
+    let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+    gate::still_so(&known, &unit)?;
     if tx.token_in_work(&claim.token)? {
         return Err(Problem::new(Rule::TokenTaken).with("token", &claim.token));
     }

@@ -6,7 +6,7 @@
 use ca_core::{
     Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
     AuditEntry, Author, CertificateCommand, CertificateState, HoldReason, Loss, NoticeAbout, NoticeKind,
-    TokenCommand,
+    StaffId, TokenCommand, Unit,
 };
 use ca_store::{CertificateStatus, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
@@ -45,23 +45,36 @@ impl App {
         let notice = notice_id(now)?;
         self.store
             .write(WriteSite::DecideApplication, move |tx| {
-                let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
+                // No event goes through it between what is read here and the decision.
+                let (_, unit) = subject(tx, &id)?;
+                tx.lock_unit(&unit.id)?;
+                let (known, unit) = subject(tx, &id)?;
                 if revision.is_some_and(|revision| revision != known.revision()) {
                     return Err(Problem::new(Rule::Stale).with("object", "application"));
                 }
-                let approved = advance(tx, &id, ApplicationCommand::Approve { by: Author::Staff(by) })?;
-                let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+                let anew = is_approved_anew(&known, &unit);
+                let approved = advance(tx, &id, command(anew, by))?;
                 Problem::unless_empty(gate::missing(tx, &rules, known.kind, (&unit, &known.agent), now)?)?;
-                gate::certificate_fits(tx, known.kind, &unit)?;
+                gate::application_fits(tx, &known, &unit)?;
                 // What the officer saw is what the certificate will say.
-                let same = (&unit.name, unit.code) == (&known.unit_name, known.unit_code);
-                if known.kind.makes_certificate() && !same {
+                if known.kind.makes_certificate() && !anew && gate::says_former(&known, &unit) {
                     return Err(Problem::new(Rule::UnitChanged));
                 }
                 let entry =
                     AuditEntry::done(now, permit.actor(), Action::ApproveApplication, "application", &id);
-                tx.append_audit(&entry.with("kind", known.kind.name()))?;
-                let state = carry_on(tx, permit.actor(), &known, placing, now)?.unwrap_or(approved);
+                let entry = entry.with("kind", known.kind.name());
+                let state = if anew {
+                    tx.append_audit(&entry.with("anew", unit.id.as_str()))?;
+                    tx.correct_application(&Application {
+                        unit_name: unit.name,
+                        unit_code: unit.code,
+                        ..known.clone()
+                    })?;
+                    approved
+                } else {
+                    tx.append_audit(&entry)?;
+                    carry_on(tx, permit.actor(), &known, placing, now)?.unwrap_or(approved)
+                };
                 let (told, about) = (NoticeKind::ApplicationApproved, NoticeAbout::Application(id));
                 notify(tx, notice, told, about, &known.agent)?;
                 Ok(state)
@@ -91,6 +104,25 @@ impl App {
                 Ok(state)
             })
             .await
+    }
+}
+
+fn subject(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<(Application, Unit), Problem> {
+    let known = tx.application(id)?.ok_or_else(|| Problem::not_found("application"))?;
+    let unit = tx.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+    Ok((known, unit))
+}
+
+/// Whether it was approved with what its unit was before an event.
+fn is_approved_anew(known: &Application, unit: &Unit) -> bool {
+    let decided = matches!(known.state, ApplicationState::Approved { .. } | ApplicationState::Paid { .. });
+    decided && known.kind.makes_certificate() && gate::says_former(known, unit)
+}
+
+fn command(anew: bool, by: StaffId) -> ApplicationCommand {
+    match anew {
+        true => ApplicationCommand::ApproveAnew { by },
+        false => ApplicationCommand::Approve { by: Author::Staff(by) },
     }
 }
 

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use ca_core::{
-    Action, Actor, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState, AttemptCommand,
-    AttemptId, AuditEntry, CertificateCommand, CertificateState, HoldReason, Loss, NoticeAbout, NoticeKind,
-    TokenCommand,
+    Action, Actor, Application, ApplicationCommand, ApplicationId, ApplicationKind, ApplicationState,
+    AttemptCommand, AttemptId, AuditEntry, CertificateCommand, CertificateState, HoldReason, Loss,
+    NoticeAbout, NoticeKind, TokenCommand,
 };
 use ca_store::{AuditFilter, CertificateStatus, Reader, Tx, WriteSite};
 use ca_verifier::Serial;
@@ -21,7 +21,7 @@ use super::{
     apply::advance,
     bill,
     claim::check_made_at_counter,
-    gate::must_be_good,
+    gate::{is_still_so, must_be_good, says_former},
     hold::place,
     notice::{notice_id, notify},
     shift, stock,
@@ -60,6 +60,7 @@ impl App {
                 check_made_at_counter(tx, &application)?;
                 let counter = tx.application(&application)?.and_then(|known| known.counter);
                 shift::refuse_closed(tx, counter.as_deref(), now)?;
+                is_still_so(tx, &application)?;
                 let attempt =
                     tx.live_attempt_of(&application)?.ok_or_else(|| Problem::not_found("personalisation"))?;
                 let next = attempt.state.clone().transition(AttemptCommand::Deliver)?;
@@ -127,6 +128,7 @@ impl App {
                     return Ok(Ok(state));
                 }
                 let next = state.transition(CertificateCommand::Activate)?;
+                may_begin(tx, &known, serial)?;
                 // The damaged token's certificate has served until now.
                 if let ApplicationKind::Replace { of, cause: Loss::Damaged } = known.kind {
                     stock::end_with_token(tx, &actor, of, TokenCommand::Damage, now)?;
@@ -196,6 +198,26 @@ impl App {
             .take(CODE_CHARACTERS)
             .map(|octet| char::from(ALPHABET[usize::from(*octet) % ALPHABET.len()]))
             .collect())
+    }
+}
+
+/// A certificate does not begin to serve for a unit that has ended, nor with what the unit is no longer while its change is
+/// not decided.
+fn may_begin(reader: &mut Reader<'_>, known: &Application, serial: Serial) -> Result<(), Problem> {
+    let unit = reader.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+    if let Some(ended) = unit.ended_at {
+        return Err(Problem::new(Rule::UnitEnded).with("since", wire::china_time(ended)));
+    }
+    if !says_former(known, &unit) {
+        return Ok(());
+    }
+    let Some(id) = reader.successor_of(&serial)? else { return Ok(()) };
+    match reader.application_state(&id)?.map(|(_, state)| state) {
+        Some(state @ (ApplicationState::Submitted | ApplicationState::Approved { .. })) => {
+            let problem = Problem::new(Rule::ActivateAfterChange).with("application", &id);
+            Err(problem.with("state", state.name()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,8 @@
 //! accepted. A closed gate says everything that is missing, and is asked again when an officer approves.
 
 use ca_core::{
-    AgentId, ApplicationKind, CertificateState, Document, DocumentForm, StaffId, Unit,
+    AgentId, Application, ApplicationId, ApplicationKind, CertificateState, Document, DocumentForm, StaffId,
+    Unit,
     policy::{ApplicationRules, DocumentRules, Eligibility, EligibilityRules},
 };
 use ca_store::{CertificateStatus, Reader};
@@ -135,6 +136,47 @@ pub(super) fn missing(
         missing.push(Problem::new(Rule::AgentNotConfirmed));
     }
     Ok(missing)
+}
+
+/// Whether an application says what its unit is no longer.
+pub(super) fn says_former(application: &Application, unit: &Unit) -> bool {
+    (&application.unit_name, application.unit_code) != (&unit.name, unit.code)
+}
+
+/// Nothing is made for a unit that has ended, nor of an application that says what its unit is no longer.
+pub(super) fn still_so(application: &Application, unit: &Unit) -> Result<(), Problem> {
+    if let Some(ended) = unit.ended_at {
+        return Err(Problem::new(Rule::UnitEnded).with("since", wire::china_time(ended)));
+    }
+    match application.kind.makes_certificate() && says_former(application, unit) {
+        true => Err(Problem::new(Rule::ApproveAnew).with("application", &application.id)),
+        false => Ok(()),
+    }
+}
+
+/// The same, of an application by its identifier.
+pub(super) fn is_still_so(reader: &mut Reader<'_>, id: &ApplicationId) -> Result<(), Problem> {
+    let known = reader.application(id)?.ok_or_else(|| Problem::not_found("application"))?;
+    let unit = reader.unit(&known.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+    still_so(&known, &unit)
+}
+
+/// The certificate that an application is about. What an event of the unit entered may be decided before the holder has
+/// activated, so that the certificate need not serve with what the unit is no longer.
+pub(super) fn application_fits(
+    reader: &mut Reader<'_>,
+    application: &Application,
+    unit: &Unit,
+) -> Result<(), Problem> {
+    let by_event = application.entered_before.first().unwrap_or(&application.entered_by).event().is_some();
+    if let (true, ApplicationKind::Change { of }) = (by_event, application.kind)
+        && let Some(status) = reader.status(&of)?
+        && status.state == CertificateStatus::Issued(CertificateState::NotActivated)
+        && wire::now() <= status.not_after
+    {
+        return Ok(());
+    }
+    certificate_fits(reader, application.kind, unit)
 }
 
 /// The certificate that an application is about: the unit's own, in a state that the kind can begin with.

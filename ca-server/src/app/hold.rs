@@ -14,7 +14,7 @@ use super::{
     apply::temporary,
     decide::end_once,
     notice::{notice_id, notify},
-    status::{change_status, put_on_hold},
+    status::{change_status, put_on_hold, unit_ended},
 };
 use crate::{
     personal::unopened,
@@ -199,6 +199,7 @@ fn end(tx: &mut Tx<'_>, hold: &Hold, now: Time) -> Result<bool, Problem> {
         Some(HoldEnd::Revoke) => {
             (Action::RevokeCertificate, CertificateCommand::Revoke { reason: Reason::KeyCompromise, at: now })
         }
+        Some(HoldEnd::Release) if unit_ended(tx, hold.certificate)?.is_some() => return Ok(false),
         Some(HoldEnd::Release) => (Action::ReleaseCertificate, CertificateCommand::Release),
         None => return Ok(false),
     };

@@ -16,7 +16,7 @@ use ca_core::{
 use ca_store::{CertificateRecord, WriteSite, kill_point};
 use ca_verifier::{Serial, Time};
 
-use super::{App, apply::advance, clock, stock};
+use super::{App, apply::advance, clock, gate, stock};
 use crate::{
     problem::{Failure, Problem},
     rule::Rule,
@@ -100,7 +100,8 @@ impl App {
             };
             Ok::<(Application, Unit, Option<CertificateRecord>), Problem>((application, unit, former))
         })?;
-        // As it was approved: an event of the unit since then is another application's.
+        // What was approved and what the unit is are the same, or nothing is signed.
+        gate::still_so(&application, &unit)?;
         let unit = Unit { name: application.unit_name.clone(), code: application.unit_code, ..unit };
         let profile = self.policies.profile(&application.profile).map_err(Failure::inconsistent)?;
         let not_before = Time::from_secs(now.secs());

@@ -54,6 +54,7 @@ mod token_pin;
 mod training;
 pub(crate) mod unit_change;
 pub(crate) mod unit_event;
+pub(crate) mod unit_fate;
 mod unlock;
 
 use std::{

@@ -17,7 +17,7 @@ use super::{
     App, Exchange,
     apply::advance,
     bill, chargeback,
-    gate::must_be_good,
+    gate::{is_still_so, must_be_good},
     leftover::discard_step,
     personalise::{Hand, holders_place},
     status::{change_status, change_status_since},
@@ -162,6 +162,7 @@ impl App {
         self.store
             .write(WriteSite::ClaimApplication, move |tx| {
                 must_be_good(tx, of)?;
+                is_still_so(tx, &application.id)?;
                 let order = bill::bill_of(tx, &application.id)?.order.id;
                 chargeback::refuse_in_arrears(tx, &order)?;
                 let old = tx.intent(&of)?.and_then(|intent| intent.token);
@@ -210,6 +211,7 @@ impl App {
                 // It may have been put on hold since the holder's program connected.
                 must_be_good(tx, of)?;
                 let held = tx.attempt(&attempt)?.ok_or_else(|| Problem::not_found("attempt"))?;
+                is_still_so(tx, &held.application)?;
                 let next = held.state.clone().transition(end)?;
                 let serial = next.serial().ok_or_else(|| Failure::inconsistent("proved without a serial"))?;
                 tx.move_attempt(&attempt, &held.state, &next)?;

@@ -4,7 +4,7 @@ use ca_core::{
     Action, Actor, AuditEntry, CertificateCommand, CertificateState, HoldOutcome, HoldReason,
     policy::HoldRules,
 };
-use ca_store::{CertificateStatus, Store, Tx, WriteSite};
+use ca_store::{CertificateStatus, Reader, Store, Tx, WriteSite};
 use ca_verifier::{Reason, Serial, Time};
 
 use super::{
@@ -87,6 +87,12 @@ pub(super) fn standing(tx: &mut Tx<'_>, serial: Serial) -> Result<CertificateSta
     }
 }
 
+/// Since when there is no unit any more whose certificate this is: it is not released, it waits to be revoked.
+pub(super) fn unit_ended(reader: &mut Reader<'_>, serial: Serial) -> Result<Option<Time>, Problem> {
+    let Some(unit) = reader.certificate(&serial)?.and_then(|record| record.unit) else { return Ok(None) };
+    Ok(reader.unit(&unit)?.and_then(|unit| unit.ended_at))
+}
+
 /// The hold itself, without its reason: for `hold::place` only, which writes that down.
 pub(super) fn put_on_hold(
     tx: &mut Tx<'_>,
@@ -139,6 +145,11 @@ fn advance(
 ) -> Result<CertificateState, Problem> {
     let state = standing(tx, serial)?;
     let next = state.transition(command)?;
+    if command == CertificateCommand::Release
+        && let Some(ended) = unit_ended(tx, serial)?
+    {
+        return Err(Problem::new(Rule::UnitEnded).with("since", wire::china_time(ended)));
+    }
     tx.move_status(&serial, state, next, now)?;
     stock::follow(tx, serial, next, now)?;
     let mut entry = AuditEntry::done(now, actor, action, "certificate", serial).with("from", state.name());

@@ -1,20 +1,21 @@
 //! Step 11, before it: what an event of a unit enters by itself about the certificates that it touches, in the transaction
-//! that applies it: once, therefore. A person who did not record the event decides each application, as if another had
+//! that applies it: once, therefore (`unit_fate` goes through them). A person who did not record the event decides each application, as if another had
 //! entered it. Why no certificate is revoked without that: a slip in a form must not put a unit out of work for ever.
 
 use ca_core::{
     Action, Actor, AgentId, Application, ApplicationCommand, ApplicationId, ApplicationKind,
     ApplicationState, AuditEntry, Author, CertificateState, Document, DocumentForm, Fen, NoticeAbout,
-    NoticeKind, StaffId, Unit, UnitEvent, UnitEventKind, UnitId, billing::Tariff,
+    NoticeKind, Unit, UnitEvent, UnitEventKind, UnitId, billing::Tariff,
 };
 use ca_store::{CertificateStatus, Reader, Tx};
 use ca_verifier::{Serial, Time};
 
 use super::{
     apply::{PROFILE, advance, told},
-    bill, gate,
+    bill,
     notice::{notice_id, notify},
     unit_event::EVENTS,
+    unit_fate::recorder,
 };
 use crate::{
     problem::{Failure, Problem},
@@ -30,7 +31,7 @@ pub(crate) struct Touched {
     pub(crate) state: CertificateState,
     pub(crate) not_after: Time,
     /// What it was made for; none only of what was imported.
-    former: Option<ApplicationId>,
+    pub(super) made_for: Option<ApplicationId>,
 }
 
 /// The unit's certificates that are neither revoked nor expired.
@@ -42,8 +43,8 @@ pub(crate) fn touched(reader: &mut Reader<'_>, unit: &UnitId, now: Time) -> Resu
             && !matches!(state, CertificateState::Revoked { .. })
             && now <= status.not_after
         {
-            let (serial, not_after, former) = (record.serial, record.not_after, record.application);
-            found.push(Touched { serial, state, not_after, former });
+            let (serial, not_after, made_for) = (record.serial, record.not_after, record.application);
+            found.push(Touched { serial, state, not_after, made_for });
         }
     }
     Ok(found)
@@ -58,83 +59,91 @@ pub(crate) fn touched_by(
     let mut found = Vec::new();
     for touched in touched(reader, &event.unit, now)? {
         let former = former(reader, &touched)?;
-        let touches = match (&event.kind, &former) {
-            (UnitEventKind::Rename { name }, Some(former)) => former.unit_name != *name,
-            (UnitEventKind::NewCode { code }, Some(former)) => former.unit_code != (*code).into(),
-            (UnitEventKind::Agent { from, .. }, Some(former)) => former.agent == *from,
-            (UnitEventKind::Agent { .. }, None) => false,
-            _ => true,
-        };
-        if touches {
+        if touches(event, former.as_ref()) {
             found.push(touched);
         }
     }
     Ok(found)
 }
 
-/// Enters an application about each certificate that the event touches and that can be helped; gives how many.
+/// Whether the event is about a certificate that was made for `former`.
+pub(super) fn touches(event: &UnitEvent, former: Option<&Application>) -> bool {
+    match (&event.kind, former) {
+        (UnitEventKind::Rename { name }, Some(former)) => former.unit_name != *name,
+        (UnitEventKind::NewCode { code }, Some(former)) => former.unit_code != (*code).into(),
+        (UnitEventKind::Agent { from, .. }, Some(former)) => former.agent == *from,
+        (UnitEventKind::Agent { .. }, None) => false,
+        _ => true,
+    }
+}
+
+/// Enters what the event asks for about a certificate.
 pub(super) fn enter(
     tx: &mut Tx<'_>,
     event: &UnitEvent,
+    unit: &Unit,
+    (serial, agent, former): (Serial, AgentId, Option<Application>),
     tariff: &Tariff,
     now: Time,
-) -> Result<usize, Problem> {
-    let unit = tx.unit(&event.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
-    let mut entered = 0;
-    for touched in touched_by(tx, event, now)? {
-        let Some(kind) = event.kind.remedy(touched.serial) else { continue };
-        match gate::certificate_fits(tx, kind, &unit) {
-            Err(problem) if problem.rule.status() < 500 => continue,
-            fits => fits?,
-        }
-        if let Some(id) = tx.successor_of(&touched.serial)? {
-            let gone = make_way(tx, &id, now)?;
-            // What a person asked for, or somebody pays, goes on; a person sees to the rest.
-            if kind.makes_certificate() && !gone {
-                continue;
-            }
-        }
-        let former = former(tx, &touched)?;
-        let Some(agent) = agent(tx, &unit, former.as_ref())? else { continue };
-        let application = application(event, &unit, (kind, agent), former, now)?;
-        tx.insert_application(&application)?;
-        let quote = bill::quote(tx, tariff, kind, application.years, now)?;
-        bill::quoted(tx, &application, &quote, now)?;
-        let (actor, action) = (Actor::System(EVENTS), Action::SubmitApplication);
-        let entry = AuditEntry::done(now, &actor, action, "application", &application.id);
-        let entry = told(entry, &application).with("uscc", application.unit_code);
-        tx.append_audit(&entry.with("fee", quote.total.get()).with("event", &event.id))?;
-        entered += 1;
-    }
-    Ok(entered)
+) -> Result<ApplicationId, Problem> {
+    let kind = event.kind.remedy(serial);
+    let kind = kind.ok_or_else(|| Failure::inconsistent("an event that asks for nothing"))?;
+    let application = application(event, unit, (kind, agent), former, now)?;
+    tx.insert_application(&application)?;
+    let quote = bill::quote(tx, tariff, kind, application.years, now)?;
+    bill::quoted(tx, &application, &quote, now)?;
+    let (actor, action) = (Actor::System(EVENTS), Action::SubmitApplication);
+    let entry = AuditEntry::done(now, &actor, action, "application", &application.id);
+    let entry = told(entry, &application).with("uscc", application.unit_code);
+    tx.append_audit(&entry.with("fee", quote.total.get()).with("event", &event.id))?;
+    Ok(application.id)
 }
 
 /// A renewal that nobody asked for and nobody pays is of old data, and ends; it is ordered again by itself.
-fn make_way(tx: &mut Tx<'_>, id: &ApplicationId, now: Time) -> Result<bool, Problem> {
-    let known = tx.application(id)?.ok_or_else(|| Problem::not_found("application"))?;
-    let by_itself = known.entered_before.is_empty() && !matches!(known.entered_by, Author::Staff(_));
-    let waits = matches!(known.state, ApplicationState::Submitted | ApplicationState::Approved { .. });
-    let order = bill::bill_of(tx, id)?.order;
-    let paying = order.received != Fen::ZERO || bill::live_online_payment(tx, &order.id)?.is_some();
-    if !by_itself || !waits || paying {
+pub(super) fn waits_by_itself(reader: &mut Reader<'_>, known: &Application) -> Result<bool, Problem> {
+    let by_itself = known.entered_before.is_empty() && known.entered_by == Author::Policy;
+    Ok(by_itself && unpaid(reader, known)?)
+}
+
+/// Neither decided and settled, nor about to be paid.
+fn unpaid(reader: &mut Reader<'_>, known: &Application) -> Result<bool, Problem> {
+    if !matches!(known.state, ApplicationState::Submitted | ApplicationState::Approved { .. }) {
         return Ok(false);
     }
+    let order = bill::bill_of(reader, &known.id)?.order;
+    Ok(order.received == Fen::ZERO && bill::live_online_payment(reader, &order.id)?.is_none())
+}
+
+/// A change that an event entered is no use any more where the token is gone or broken: its replacement says the new data.
+pub(super) fn make_way(tx: &mut Tx<'_>, kind: ApplicationKind, now: Time) -> Result<(), Problem> {
+    let ApplicationKind::Replace { of, .. } = kind else { return Ok(()) };
+    let Some(id) = tx.successor_of(&of)?.filter(|_| !kind.is_temporary()) else { return Ok(()) };
+    let known = tx.application(&id)?.ok_or_else(|| Problem::not_found("application"))?;
+    let by_event = known.entered_before.first().unwrap_or(&known.entered_by).event().is_some();
+    match by_event && unpaid(tx, &known)? {
+        true => expire(tx, &id, now),
+        false => Ok(()),
+    }
+}
+
+/// An application ends, and so does what is due for it.
+pub(super) fn expire(tx: &mut Tx<'_>, id: &ApplicationId, now: Time) -> Result<(), Problem> {
     advance(tx, id, ApplicationCommand::Expire)?;
     bill::cancel(tx, id, now)?;
     let (actor, action) = (Actor::System(EVENTS), Action::ExpireApplication);
-    tx.append_audit(&AuditEntry::done(now, &actor, action, "application", id).with("for", "unit-event"))?;
-    Ok(true)
+    Ok(tx.append_audit(&AuditEntry::done(now, &actor, action, "application", id).with("for", "unit-event"))?)
 }
 
-fn former(reader: &mut Reader<'_>, touched: &Touched) -> Result<Option<Application>, Problem> {
-    match &touched.former {
+/// What a certificate was made for.
+pub(super) fn former(reader: &mut Reader<'_>, touched: &Touched) -> Result<Option<Application>, Problem> {
+    match &touched.made_for {
         Some(id) => Ok(reader.application(id)?),
         None => Ok(None),
     }
 }
 
 /// Whoever applied last, or else whoever acts for the unit now; nobody but the one who has left, if there is no other.
-fn agent(
+pub(super) fn agent(
     reader: &mut Reader<'_>,
     unit: &Unit,
     former: Option<&Application>,
@@ -152,8 +161,7 @@ fn application(
     former: Option<Application>,
     now: Time,
 ) -> Result<Application, Problem> {
-    let recorder = event.recorded_by.strip_prefix("staff:").map(StaffId::parse).transpose()?;
-    let recorder = recorder.ok_or_else(|| Failure::inconsistent("an event that no person recorded"))?;
+    let recorder = recorder(event)?;
     let (cps, counter) = former.map(|known| (known.cps, known.counter)).unwrap_or_default();
     Ok(Application {
         id: ApplicationId::new(now, wire::random()?),
@@ -182,9 +190,9 @@ fn application(
 }
 
 /// Tells the unit what happened, where that concerns its certificates or who acts for it.
-pub(super) fn tell(tx: &mut Tx<'_>, event: &UnitEvent, now: Time) -> Result<(), Problem> {
+pub(super) fn tell(tx: &mut Tx<'_>, event: &UnitEvent, changed: usize, now: Time) -> Result<(), Problem> {
     let concerns = matches!(event.kind, UnitEventKind::Agent { .. });
-    if !concerns && touched_by(tx, event, now)?.is_empty() {
+    if !concerns && changed == 0 {
         return Ok(());
     }
     let about = NoticeAbout::UnitEvent(event.id.clone());

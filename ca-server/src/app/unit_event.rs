@@ -14,7 +14,8 @@ use super::{
     App, Made, Once,
     enroll::{living_agent, locked_agent, registered_unit, suspicion, unit_name},
     free_text, gate, once,
-    unit_change::{enter, tell},
+    unit_change::tell,
+    unit_fate::{find, go_through, signature_under_way},
 };
 use crate::{
     permit::{Permit, RecordUnitEvent},
@@ -100,7 +101,8 @@ impl App {
                     AuditEntry::done(now, permit.actor(), Action::RecordUnitEvent, "unit", &event.unit);
                 let entry = entry.with("event", &id).with("kind", event.kind.name());
                 tx.append_audit(&entry.with("effective", effective_at))?;
-                if effective_at <= now {
+                // Whether there will be a certificate is known in a moment: the day's worker applies it then.
+                if effective_at <= now && !signature_under_way(tx, &event.unit)? {
                     apply(tx, permit.actor(), &event, &tariff, now)?;
                 }
                 Ok(Made::Now(id))
@@ -137,10 +139,13 @@ impl App {
             let (id, tariff) = (event.id.clone(), self.tariff(now)?);
             let work = self.store.write(WriteSite::UnitEvent, move |tx| {
                 tx.lock_unit(&event.unit)?;
-                apply(tx, &Actor::System(EVENTS), &event, &tariff, now)
+                if signature_under_way(tx, &event.unit)? {
+                    return Ok(false);
+                }
+                apply(tx, &Actor::System(EVENTS), &event, &tariff, now).map(|()| true)
             });
             match work.await {
-                Ok(()) => applied += 1,
+                Ok(done) => applied += usize::from(done),
                 Err(problem) => tracing::error!(event = %id, "unit event: {}", problem.rule.name()),
             }
         }
@@ -233,6 +238,7 @@ fn apply(
     now: Time,
 ) -> Result<(), Problem> {
     let unit = tx.unit(&event.unit)?.ok_or_else(|| Problem::not_found("unit"))?;
+    let findings = find(tx, event, now)?;
     let before: Option<String> = match &event.kind {
         UnitEventKind::Rename { name } => {
             tx.rename_unit(&unit.id, name, suspicion(name).as_deref())?;
@@ -255,12 +261,13 @@ fn apply(
         }
     };
     tx.move_unit_event(&event.id, event.state, event.state.apply()?, before.as_deref())?;
-    let entered = enter(tx, event, tariff, now)?;
+    let tally = go_through(tx, event, findings, tariff, now)?;
     let entry = AuditEntry::done(now, actor, Action::ApplyUnitEvent, "unit", &unit.id);
-    let entry = entry.with("event", &event.id).with("kind", event.kind.name()).with("applications", entered);
+    let entry = entry.with("event", &event.id).with("kind", event.kind.name());
+    let entry = entry.with("applications", tally.entered).with("changed", tally.changed);
     tx.append_audit(&match before {
         Some(before) => entry.with("before", before),
         None => entry,
     })?;
-    tell(tx, event, now)
+    tell(tx, event, tally.changed, now)
 }

@@ -3,6 +3,12 @@
 macro_rules! with_tokens {
     ($outer:ident! { $make:ident! { $($others:tt)* } }) => { $outer! { $make! { $($others)*
 
+    ApproveAnew "application.approve-anew" 409
+        "申请 {application} 审核后，单位名称或代码已变更，尚未按新信息再次审核。" "请由未录入该申请和变更事项的审核员再次审核；已缴费用不变，审核后继续办理。"
+        "The unit's name or code has changed since application {application} was approved." "Have an officer who recorded neither approve it anew; what is paid stays paid, and it goes on then.";
+    ActivateAfterChange "activation.change-first" 409
+        "制证后单位名称或代码已变更，变更申请 {application} 尚未办结（{state}）。" "请等变更审核通过、费用缴清后再激活，并随即运行 ukey renew 换发。"
+        "The unit's name or code has changed since this certificate was made; its change {application} is {state}." "Activate when the change is approved and paid, then run ukey renew at once.";
     TokenMissing "token.absent" 409
         "工作站上没有序列号为 {token} 的 U-key。" "请插入该 U-key。"
         "The token with serial number {token} is not at the workstation." "Insert that token.";

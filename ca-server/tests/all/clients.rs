@@ -385,7 +385,7 @@ fn fetch_crls(ca: &Ca) {
     std::fs::write(ca.dir.join("crls.pem"), all).unwrap();
 }
 
-fn ocsp(ca: &Ca, certificate: &str, options: &[&str]) -> String {
+pub(crate) fn ocsp(ca: &Ca, certificate: &str, options: &[&str]) -> String {
     let mut arguments: Vec<String> = vec!["ocsp".into()];
     // The hash must be named before the certificate that it is for.
     arguments

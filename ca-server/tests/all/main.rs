@@ -57,6 +57,7 @@ mod stock;
 mod support;
 mod training;
 mod unit_change;
+mod unit_outcomes;
 mod units;
 mod unlock;
 mod unplugged;

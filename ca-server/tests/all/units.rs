@@ -309,11 +309,25 @@ fn events(ca: &Ca) {
     let kinds: Vec<&str> =
         listed.as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["rename", "new-code", "merger", "dissolution"], "{listed}");
-    // What was entered before cannot be approved any more.
-    let waiting = ca.get("officer", "/api/v1/applications?unit=91110000101623741K&state=submitted");
-    let id = waiting[0]["id"].as_str().unwrap();
+    // What was entered before has ended with the unit, and the answer said so.
+    let of_unit = |state: &str| {
+        ca.get("officer", &format!("/api/v1/applications?unit=91110000101623741K&state={state}"))
+    };
+    assert_eq!(of_unit("submitted"), json!([]));
+    let ended = of_unit("expired");
+    let id = ended[0]["id"].as_str().unwrap_or_else(|| panic!("{ended}"));
+    assert_eq!(ended[0]["unit_name"], "南京老字号印务有限公司", "the rename went through it before");
+    assert_eq!(
+        (&merged["outcomes"][0]["id"], &merged["outcomes"][0]["fate"]),
+        (&json!(id), &json!("expired"))
+    );
     let refused = ca.post("officer", &format!("/api/v1/applications/{id}/approval"), &Value::Null);
-    assert_eq!(refused["title"], "unit.ended", "{refused}");
+    assert_eq!(refused["title"], "wrong-state", "{refused}");
+    let body = json!({
+        "uscc": "91110000101623741K", "agent": ca.agent, "years": 1, "cps": CPS, "documents": Ca::documents(),
+    });
+    let refused = ca.post("clerk", "/api/v1/applications", &body);
+    assert!(refused.to_string().contains("unit.ended"), "{refused}");
 
     // The account of a unit that has ended is closed.
     let labour_no =

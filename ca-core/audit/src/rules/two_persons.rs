@@ -14,8 +14,11 @@ pub(super) fn check(book: &Book, findings: &mut Findings) {
     for (id, application) in &book.applications {
         by_policy(book, id, application, findings);
         by_event(book, id, application, findings);
-        let entered =
-            authors(application).map(|author| event_of(author).map_or(author, |(_, person)| person));
+        let entered = authors(application).enumerate().filter(|(position, author)| {
+            // Who recorded an event later may have decided before.
+            *position == 0 || !author.starts_with(EVENT)
+        });
+        let entered = entered.map(|(_, author)| event_of(author).map_or(author, |(_, person)| person));
         let decision = Decision {
             place: (Rule::TwoPersons, "application", id),
             actions: &[Action::ApproveApplication, Action::RejectApplication],
@@ -30,13 +33,16 @@ const POLICY: &str = "system:renewals";
 
 fn by_policy(book: &Book, id: &str, application: &Application, findings: &mut Findings) {
     let mut add = |violation| findings.add(Rule::TwoPersons, "application", id, violation);
-    let by_itself = application.entered_by == POLICY && application.entered_before.is_empty();
+    // An event may have had a hand in it since; then a person approved it anew.
+    let mut others = authors(application).skip(1).peekable();
+    let by_itself = authors(application).next() == Some(POLICY);
+    let (touched, by_itself) =
+        (others.peek().is_some(), by_itself && others.all(|author| author.starts_with(EVENT)));
     let approvals = book.log.events(id, Action::ApproveApplication);
     let by_program =
         approvals.filter(|event| event.by.as_deref().is_some_and(|by| by.starts_with("system:")));
     if !by_itself {
-        let named =
-            application.entered_before.iter().chain([&application.entered_by]).any(|name| name == POLICY);
+        let named = authors(application).any(|name| name == POLICY);
         if by_program.count() > 0 || application.decided_by.as_deref() == Some(POLICY) || named {
             add(Violation::DecidedByProgram);
         }
@@ -45,7 +51,11 @@ fn by_policy(book: &Book, id: &str, application: &Application, findings: &mut Fi
     let former = application.certificate.as_ref().and_then(|serial| book.certificates.get(serial));
     let former = former.and_then(|known| known.row.application.as_ref());
     let former = former.and_then(|former| book.applications.get(former));
-    let what = |of: &Application| (of.unit.clone(), of.unit_name.clone(), of.unit_code.clone());
+    let by_person =
+        book.log.events(id, Action::ApproveApplication).any(|event| event.by.as_deref() != Some(POLICY));
+    let data = |of: &Application| (of.unit_name.clone(), of.unit_code.clone());
+    let anew = touched && by_person;
+    let what = |of: &Application| (of.unit.clone(), (!anew).then(|| data(of)));
     if application.kind != "renew" || former.is_none_or(|former| what(former) != what(application)) {
         add(Violation::NotARenewal);
     }
@@ -68,9 +78,10 @@ fn by_event(book: &Book, id: &str, application: &Application, findings: &mut Fin
     let mut entries = book.log.events(id, Action::SubmitApplication);
     let logged = entries.any(|entry| entry.by.as_deref() == Some(EVENTS));
     let mut authors = authors(application);
-    // An event enters an application first; persons may correct it.
+    // An event enters an application first; persons may correct it, and other events have a hand in it later.
     let own = authors.next().and_then(event_of);
-    let later = authors.any(|author| author.starts_with(EVENT));
+    let later: Vec<&str> = authors.filter(|author| author.starts_with(EVENT)).collect();
+    let later = later.into_iter().any(|author| !had_a_hand(book, id, application, author, findings));
     let of = application.certificate.as_ref().and_then(|serial| book.certificates.get(serial));
     let of = of.and_then(|known| known.row.unit.as_deref());
     let fits = |(event, person): (&str, &str)| {
@@ -90,6 +101,36 @@ fn by_event(book: &Book, id: &str, application: &Application, findings: &mut Fin
     if later || logged != own.is_some() || own.is_some_and(|own| !fits(own)) {
         findings.add(Rule::TwoPersons, "application", id, Violation::NotOfEvent);
     }
+}
+
+/// Whether an event went through an application that was there before it, as the log says too. From then on whoever recorded
+/// it decides nothing of that.
+fn had_a_hand(
+    book: &Book,
+    id: &str,
+    application: &Application,
+    author: &str,
+    findings: &mut Findings,
+) -> bool {
+    let Some((event, person)) = event_of(author) else { return false };
+    let recorder = format!("staff:{person}");
+    let fits = book.unit_events.get(event).is_some_and(|known| {
+        matches!(known.kind.as_str(), "rename" | "new-code")
+            && known.state == "applied"
+            && known.recorded_by == recorder
+            && known.unit == application.unit
+    });
+    let mut entries = book.log.events(id, Action::ApplyUnitEvent);
+    let of_event = |fact: &str| fact.split_once(' ').is_some_and(|(known, _)| known == event);
+    let Some(entry) = entries.find(|entry| entry.fact.as_deref().is_some_and(of_event)) else { return false };
+    let decisions = book.log.of(id).iter().filter(|known| {
+        known.id > entry.id && matches!(known.action, Action::ApproveApplication | Action::RejectApplication)
+    });
+    if decisions.filter_map(|known| known.by.as_deref()).any(|by| by == recorder) {
+        let person = person.to_owned();
+        findings.add(Rule::TwoPersons, "application", id, Violation::SamePerson { person });
+    }
+    fits
 }
 
 /// What one person asks for and another decides.
@@ -265,6 +306,73 @@ mod tests {
         export.remove("unit_event", "id", &event);
         let expected = [("application", id, Violation::NotOfEvent)];
         assert_eq!(export.violations(Rule::TwoPersons), expected, "there is no such event");
+    }
+
+    /// An event goes through the clean book's application, which an officer approved before.
+    fn gone_through(export: &mut Export, recorder: &str) -> String {
+        let (unit, event, id) = (export.unit.clone(), "7".repeat(32), export.application.clone());
+        export.add(json!({
+            "table": "unit_event", "id": event, "unit": unit, "kind": "rename", "before": "单位", "state": "applied",
+            "recorded_by": format!("staff:{recorder}"),
+        }));
+        export.log("apply-unit-event", &id, json!({ "event": event, "fate": "approve-anew" }));
+        let first = export.row("application", "id", &id)["entered_by"].clone();
+        export.change("application", "id", &id, "entered_before", json!([first]));
+        let author = format!("unit-event:{event}:{recorder}");
+        export.change("application", "id", &id, "entered_by", json!(author));
+        id
+    }
+
+    #[test]
+    fn an_event_has_a_hand_in_what_was_there_before() {
+        let mut export = Export::clean();
+        // Who approved it before recorded the event: that is no fault, if another approves it anew.
+        let id = gone_through(&mut export, OFFICER);
+        assert_eq!(export.violations(Rule::TwoPersons), []);
+        export.log_by("third", "approve-application", &id, json!({}));
+        assert_eq!(export.violations(Rule::TwoPersons), []);
+        export.log_by(OFFICER, "approve-application", &id, json!({}));
+        let same = Violation::SamePerson { person: OFFICER.to_owned() };
+        assert_eq!(export.violations(Rule::TwoPersons), [("application", id, same)]);
+        let event = "7".repeat(32);
+        for (column, value) in [
+            ("state", json!("cancelled")),
+            ("unit", json!("other")),
+            ("kind", json!("dissolution")),
+            ("recorded_by", json!("staff:other")),
+        ] {
+            let mut export = Export::clean();
+            let id = gone_through(&mut export, OFFICER);
+            export.change("unit_event", "id", &event, column, value);
+            let expected = [("application", id, Violation::NotOfEvent)];
+            assert_eq!(export.violations(Rule::TwoPersons), expected, "{column}");
+        }
+        let mut export = Export::clean();
+        let id = gone_through(&mut export, OFFICER);
+        export.remove_entry("apply-unit-event", &id);
+        assert_eq!(export.violations(Rule::TwoPersons), [("application", id, Violation::NotOfEvent)]);
+    }
+
+    #[test]
+    fn a_renewal_by_the_policy_is_approved_anew_by_a_person() {
+        let mut export = Export::clean();
+        let (id, event) = (renewal(&mut export), "7".repeat(32));
+        let unit = export.unit.clone();
+        export.add(json!({
+            "table": "unit_event", "id": event, "unit": unit, "kind": "rename", "before": "单位", "state": "applied",
+            "recorded_by": format!("staff:{CLERK}"),
+        }));
+        export.log("apply-unit-event", &id, json!({ "event": event, "fate": "approve-anew" }));
+        export.change("application", "id", &id, "entered_before", json!([POLICY]));
+        export.change("application", "id", &id, "entered_by", json!(format!("unit-event:{event}:{CLERK}")));
+        assert_eq!(export.violations(Rule::TwoPersons), []);
+        export.change("application", "id", &id, "unit_name", json!("新名"));
+        let expected = [("application", id.clone(), Violation::NotARenewal)];
+        assert_eq!(export.violations(Rule::TwoPersons), expected, "nobody approved the new name");
+        export.log_by(OFFICER, "approve-application", &id, json!({}));
+        export.change("application", "id", &id, "state", json!("paid"));
+        export.change("application", "id", &id, "decided_by", Value::Null);
+        assert_eq!(export.violations(Rule::TwoPersons), []);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::{
     app::{
         About, App, Made, NewUnit, NewUnitEvent,
         unit_change::{Touched, touched, touched_by},
+        unit_fate::{Outcome, outcomes},
     },
     http::problem::{Body, IdempotencyKey, Query},
     permit::{Permit, ReadRecords, RecordUnitEvent, RegisterUnit},
@@ -241,6 +242,34 @@ pub(super) struct RecordedView {
     certificates: Vec<TouchedView>,
     /// What it entered by itself, for an officer to decide.
     applications: Vec<EnteredView>,
+    /// What became of each certificate and application of the unit, when the event was applied.
+    outcomes: Vec<OutcomeView>,
+}
+
+/// What became of a certificate or an application by an event.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OutcomeView {
+    /// `certificate` or `application`.
+    object: &'static str,
+    /// Its serial number, or our identifier.
+    id: String,
+    /// Where it stood.
+    before: String,
+    /// For a certificate `unaffected`, `change-entered`, `revocation-entered`, `withdrawn`, `carried-over`, `replaced-soon`,
+    /// `ends-by-itself` or `needs-person`; for an application `carried-over`, `approve-anew`, `expired`, `stopped` or
+    /// `passed`. One that is not listed was not touched.
+    fate: String,
+    /// The application that was entered about the certificate, or goes on for it.
+    application: Option<String>,
+    zh: &'static str,
+    en: &'static str,
+}
+
+impl From<Outcome> for OutcomeView {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { object, id, before, fate, application, texts: (zh, en) } = outcome;
+        Self { object, id, before, fate, application, zh, en }
+    }
 }
 
 /// What an event entered by itself.
@@ -287,7 +316,8 @@ fn recorded(reader: &mut Reader<'_>, id: &UnitEventId, now: Time) -> Result<Reco
         ..ApplicationFilter::default()
     };
     let applications = reader.applications(&filter)?.into_iter().map(EnteredView::from).collect();
-    Ok(RecordedView { certificates: certificates.collect(), applications, event: event.into() })
+    let outcomes = outcomes(reader, &event)?.into_iter().map(OutcomeView::from).collect();
+    Ok(RecordedView { certificates: certificates.collect(), applications, outcomes, event: event.into() })
 }
 
 /// A unit's certificates that are neither revoked nor expired, with the same advice for each.

@@ -212,9 +212,14 @@ impl Reader<'_> {
                 query = query.filter(application::entered_at.lt(before.millis()));
             }
             if filter.by_persons {
+                // An event may have had a hand in what a person entered.
+                let first = application::entered_before
+                    .ne("[]")
+                    .and(application::entered_before.not_like("[\"unit-event:%"))
+                    .and(application::entered_before.not_like(format!("[\"{}\"%", Author::Policy)));
                 query = query
                     .filter(application::entered_by.ne(Author::Policy.to_string()))
-                    .filter(application::entered_by.not_like("unit-event:%"));
+                    .filter(application::entered_by.not_like("unit-event:%").or(first));
             }
             if let Some(event) = &filter.event {
                 let (own, corrected) = (format!("unit-event:{event}:%"), format!("[\"unit-event:{event}:%"));

@@ -122,12 +122,46 @@ fn applications(book: &Book, findings: &mut Findings) {
             }
             "withdrawn" => Some(Action::WithdrawApplication),
             "expired" => Some(Action::ExpireApplication),
-            _ => Some(Action::ApproveApplication),
+            _ => {
+                approved(&book.log, id, findings);
+                None
+            }
         };
         once(&book.log, ("application", id), Action::SubmitApplication, findings);
         if let Some(action) = decided {
             once(&book.log, ("application", id), action, findings);
         }
+        made_after_event(&book.log, id, &application.state, findings);
+    }
+}
+
+/// What an event of the unit makes of an application that was approved before: it is to be approved anew.
+const ANEW: &str = " approve-anew";
+
+fn stopped<'a>(log: &'a Log, id: &str) -> impl Iterator<Item = &'a Event> {
+    let events = log.events(id, Action::ApplyUnitEvent);
+    events.filter(|event| event.fact.as_deref().is_some_and(|fact| fact.ends_with(ANEW)))
+}
+
+/// Once, and once more after each event that asks for that.
+fn approved(log: &Log, id: &str, findings: &mut Findings) {
+    let action = Action::ApproveApplication;
+    let (count, most) = (log.count(id, action), 1 + stopped(log, id).count());
+    if count == 0 {
+        findings.add(Rule::LogEntry, "application", id, Violation::EntryMissing { action: action.name() });
+    } else if count > most {
+        let violation = Violation::EntryRepeated { action: action.name(), count, expected: most };
+        findings.add(Rule::LogEntry, "application", id, violation);
+    }
+}
+
+/// Nothing is made of it between the event and the approval after that.
+fn made_after_event(log: &Log, id: &str, state: &str, findings: &mut Findings) {
+    let Some(last) = stopped(log, id).last() else { return };
+    let again = log.events(id, Action::ApproveApplication).any(|event| event.id > last.id);
+    if !again && matches!(state, "personalising" | "issued" | "delivered" | "active") {
+        let action = Action::ApproveApplication.name();
+        findings.add(Rule::LogEntry, "application", id, Violation::EntryMissing { action });
     }
 }
 
@@ -230,6 +264,33 @@ mod tests {
         export.change_entry("issue-certificate", &serial, "rule", json!("csr"));
         let found = export.violations(Rule::LogEntry);
         assert_eq!(found, [("certificate", serial, missing("issue-certificate"))]);
+    }
+
+    #[test]
+    fn approved_anew_after_an_event_and_not_otherwise() {
+        let officer = |export: &mut Export, application: &str| {
+            let entry = export.log("approve-application", application, json!({}));
+            let actor = json!(format!("staff:{}", crate::testing::OFFICER));
+            export.change("audit", "id", &entry.to_string(), "actor", actor);
+        };
+        let mut export = Export::clean();
+        let application = export.application.clone();
+        officer(&mut export, &application);
+        let twice = Violation::EntryRepeated { action: "approve-application", count: 2, expected: 1 };
+        assert_eq!(export.violations(Rule::LogEntry), [("application", application.clone(), twice)]);
+        let mut export = Export::clean();
+        let anew = json!({ "event": "e", "fate": "approve-anew" });
+        export.log("apply-unit-event", &application, json!({ "event": "e", "fate": "passed" }));
+        assert_eq!(export.violations(Rule::LogEntry), []);
+        export.log("apply-unit-event", &application, anew);
+        let expected = [("application", application.clone(), missing("approve-application"))];
+        assert_eq!(export.violations(Rule::LogEntry), expected, "it was delivered without that");
+        officer(&mut export, &application);
+        assert_eq!(export.violations(Rule::LogEntry), []);
+        let mut export = Export::clean();
+        export.log("apply-unit-event", &application, json!({ "event": "e", "fate": "approve-anew" }));
+        export.change("application", "id", &application, "state", json!("paid"));
+        assert_eq!(export.violations(Rule::LogEntry), [], "it waits");
     }
 
     #[test]
