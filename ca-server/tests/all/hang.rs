@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, fs};
 
+use serde_json::{Value, json};
+
 use crate::support::{Ca, Database, MODULE, USCC, curl, openssl, text, wait};
 
 /// Everything that the HSM is asked for from now on.
@@ -51,11 +53,23 @@ fn the_hsm_hangs(database: Database) {
     let attempt = |id: &str| ca.application(id)["personalisation"]["state"].as_str().map(str::to_owned);
     wait(30, "the signature that hangs", || attempt(&hangs).as_deref() == Some("intended"));
     everything_else_answers(&ca, &token);
+    // Whether there will be a certificate with the old name nobody knows yet: the event waits.
+    let events = format!("/api/v1/units/{USCC}/events");
+    let renamed = json!({
+        "kind": "rename", "name": "南京签印认证有限公司", "effective_on": "2026-01-05", "basis": "变更通知书",
+        "sha256": "33".repeat(32),
+    });
+    let recorded = ca.post("clerk", &events, &renamed);
+    assert_eq!((&recorded["event"]["state"], &recorded["outcomes"]), (&json!("pending"), &json!([])));
     assert_eq!(attempt(&hangs).as_deref(), Some("intended"), "and the signature hangs still");
 
     // What was never answered may have been signed: it is given up, and the money stays.
     wait(60, "the end of the attempt", || state(&hangs) == "paid");
     everything_else_answers(&ca, &token);
+    let event = format!("{events}/{}", recorded["event"]["id"].as_str().unwrap());
+    wait(90, "the event", || ca.get("officer", &event)["event"]["state"] == "applied");
+    let approved = ca.post("officer", &format!("/api/v1/applications/{hangs}/approval"), &Value::Null);
+    assert_eq!(approved["state"], "paid", "approved anew: {approved}");
     let begun = hanging(&ca);
     assert!(!begun.is_empty());
 

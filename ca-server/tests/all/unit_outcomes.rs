@@ -279,10 +279,13 @@ fn recoded(ca: &mut Ca, (application, _, on): &(String, String, String)) {
     let new = ca.application(&change)["serial"].as_str().unwrap().to_owned();
     assert_eq!((standing_of(ca, &old), standing_of(ca, &new)), (revoked("affiliationChanged"), good()));
     wait(20, "OCSP", || ocsp(ca, "unit.pem", &[]).contains("affiliationChanged"));
-    wait(20, "the portal's refusal", || ca.login(on).0 == 403);
+    // Both keys are on the token until the next renewal clears it.
+    let key = ca.key_uri_of(&old, on);
+    wait(20, "the portal's refusal", || ca.login_by(&key).0 == 403);
+    let key = ca.key_uri_of(&new, on);
     ca.write_certificate(&new);
-    wait(20, "the portal", || ca.login(on).0 == 200);
-    assert!(ca.login(on).1.contains(CODE), "{}", ca.login(on).1);
+    wait(20, "the portal", || ca.login_by(&key).0 == 200);
+    assert!(ca.login_by(&key).1.contains(CODE), "{}", ca.login_by(&key).1);
 }
 
 /// Everything ends: at once what nobody has, by another person's decision what somebody uses; nothing begins meanwhile.

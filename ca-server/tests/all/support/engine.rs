@@ -7,7 +7,12 @@ use super::{Ca, MODULE, text};
 impl Ca {
     /// A login at the portal with curl. Gives status and body.
     pub(crate) fn login(&self, token: &str) -> (u16, String) {
-        let mut command = self.curl_with_token(token);
+        self.login_by(&self.key_uri(token))
+    }
+
+    /// The same, with the key of this URI.
+    pub(crate) fn login_by(&self, key: &str) -> (u16, String) {
+        let mut command = self.curl_with_key(key);
         command.args(["-H", "Accept: application/json", "-w", "\n%{http_code}"]);
         let output = command.arg(format!("https://{}/", self.portal)).output().unwrap();
         let answer = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -17,10 +22,22 @@ impl Ca {
 
     /// curl, with the unit's certificate and the key in its token.
     pub(crate) fn curl_with_token(&self, token: &str) -> Command {
+        self.curl_with_key(&self.key_uri(token))
+    }
+
+    fn curl_with_key(&self, key: &str) -> Command {
         let mut command = self.with_engine("curl");
-        command.args(["-sS", "--engine", "pkcs11", "--key-type", "ENG", "--key", &self.key_uri(token)]);
+        command.args(["-sS", "--engine", "pkcs11", "--key-type", "ENG", "--key", key]);
         command.args(["--cert", &self.path("unit.pem"), "--cacert", &self.path("root.pem")]);
         command
+    }
+
+    /// The URI of a certificate's key, where the token has several: its CKA_ID is the attempt's identifier.
+    pub(crate) fn key_uri_of(&self, serial: &str, token: &str) -> String {
+        let intent = self.rows("intent").into_iter().find(|row| row["serial"] == serial).unwrap();
+        let attempt = intent["attempt"].as_str().unwrap_or_else(|| panic!("{intent}"));
+        let octets = attempt.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair)));
+        format!("{};id={}", self.key_uri(token), octets.collect::<String>())
     }
 
     /// The key's PKCS#11 URI (RFC 7512); the engine reads the PIN from its file.
