@@ -128,17 +128,18 @@ impl App {
 
     /// The answer, from this instance's database and clock.
     pub(crate) fn report_status(&self, question: &StatusQuestion) -> Result<StatusReport, Problem> {
-        report(&self.store, question, Time::from_millis(self.latest_intent.load(Ordering::Relaxed)))
+        let latest = Time::from_millis(self.latest_intent.load(Ordering::Relaxed));
+        report(&self.store, question, wire::now(), latest)
     }
 }
 
-/// The answer, without a running server too. No moment is believed to be now that lies before `latest`.
+/// The answer, without a running server too. A clock that is behind `latest` went back.
 pub(crate) fn report(
     store: &Store,
     question: &StatusQuestion,
+    now: Time,
     latest: Time,
 ) -> Result<StatusReport, Problem> {
-    let now = wire::now();
     let at = question.at.unwrap_or(now);
     if at > now {
         return Err(Problem::field("at", "a moment in the past is needed, and this one lies in the future"));
@@ -151,7 +152,7 @@ pub(crate) fn report(
             None => HashMap::new(),
         };
         let (pairs, agent) = agents(reader, question, &found, at)?;
-        let mut reports: HashMap<Serial, CertificateReport> = found
+        let reports: HashMap<Serial, CertificateReport> = found
             .into_iter()
             .map(|record| {
                 let entries = question.at.map(|_| log.remove(&record.status.serial).unwrap_or_default());
@@ -161,7 +162,6 @@ pub(crate) fn report(
             .collect();
         let each = |serial: &Serial| reports.get(serial).cloned().unwrap_or_else(|| unknown(*serial));
         let certificates: Vec<_> = question.serials.iter().map(each).collect();
-        reports.clear();
         if certificates.iter().map(|one| one.agents.len()).sum::<usize>() > PAIRS_MAX {
             return Err(too_many_agents());
         }
@@ -303,3 +303,6 @@ fn too_many_agents() -> Problem {
     let detail = format!("more than {PAIRS_MAX} agents act for their units; ask for fewer at once");
     Problem::field("serials", detail)
 }
+
+#[cfg(test)]
+mod tests;

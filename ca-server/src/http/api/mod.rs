@@ -43,7 +43,7 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use self::log::LogView;
+pub(crate) use self::{log::LogView, standings::OneStatusView};
 use super::upload::UPLOAD_MAX;
 use crate::{
     app::{App, INVOICE_FILE_MAX, Made},

@@ -42,7 +42,7 @@ struct AnswerView {
 
 /// One certificate.
 #[derive(Serialize, ToSchema)]
-pub(super) struct OneStatusView {
+pub(crate) struct OneStatusView {
     #[serde(flatten)]
     answer: AnswerView,
     #[serde(flatten)]
@@ -120,10 +120,7 @@ pub(super) async fn certificate_status(
     Query(query): Query<StatusQuery>,
 ) -> Result<Json<OneStatusView>, Problem> {
     let report = app.report_status(&StatusQuestion::about(&serial, query.at.as_deref())?)?;
-    let answer = AnswerView::of(&report);
-    let certificate =
-        report.certificates.into_iter().next().ok_or_else(|| Problem::not_found("certificate"))?;
-    Ok(Json(OneStatusView { answer, certificate: view(certificate, report.at) }))
+    OneStatusView::of(report).map(Json)
 }
 
 /// The status of many certificates, all of one epoch; and which agent has a card.
@@ -141,6 +138,16 @@ pub(super) async fn certificate_statuses(
     let at = report.at;
     let certificates = report.certificates.into_iter().map(|one| view(one, at)).collect();
     Ok(Json(StatusesView { answer, agent: report.agent.map(|id| id.to_string()), certificates }))
+}
+
+impl OneStatusView {
+    /// Of the first certificate of a report.
+    pub(crate) fn of(report: StatusReport) -> Result<Self, Problem> {
+        let answer = AnswerView::of(&report);
+        let certificate = report.certificates.into_iter().next();
+        let certificate = certificate.ok_or_else(|| Problem::not_found("certificate"))?;
+        Ok(Self { answer, certificate: view(certificate, report.at) })
+    }
 }
 
 impl AnswerView {
