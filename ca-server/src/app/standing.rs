@@ -43,6 +43,9 @@ pub(crate) struct NewStatusQuestion {
     pub(crate) card: Option<String>,
 }
 
+/// Who acts for which unit.
+type Acting = HashMap<UnitId, Vec<UnitPair>>;
+
 /// What is asked, read.
 pub(crate) struct StatusQuestion {
     serials: Vec<Serial>,
@@ -185,7 +188,7 @@ fn one(
     record: StandingRecord,
     log: Option<&[StatusEntry]>,
     (at, now, latest): (Time, Time, Time),
-    pairs: &HashMap<UnitId, Vec<UnitPair>>,
+    pairs: &Acting,
 ) -> CertificateReport {
     let StandingRecord { status, issued } = record;
     let blank = unknown(status.serial);
@@ -264,7 +267,7 @@ fn agents(
     question: &StatusQuestion,
     found: &[StandingRecord],
     at: Time,
-) -> Result<(HashMap<UnitId, Vec<UnitPair>>, Option<AgentId>), Problem> {
+) -> Result<(Acting, Option<AgentId>), Problem> {
     let unit_of = |record: &StandingRecord| Some(record.issued.as_ref()?.unit.as_ref()?.id.clone());
     let units: BTreeSet<UnitId> = found.iter().filter_map(unit_of).collect();
     let units: Vec<UnitId> = units.into_iter().collect();
@@ -279,7 +282,7 @@ fn agents(
     };
     // Whoever acts for none of the units is none of the portal's business.
     let holder = holder.map(|agent| agent.id).filter(|id| pairs.iter().any(|pair| pair.agent == *id));
-    let mut by_unit: HashMap<UnitId, Vec<UnitPair>> = HashMap::new();
+    let mut by_unit: Acting = HashMap::new();
     for pair in pairs {
         by_unit.entry(pair.unit.clone()).or_default().push(pair);
     }
