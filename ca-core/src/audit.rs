@@ -204,6 +204,8 @@ actions! {
     ReadStock = "read-stock",
     /// Records were read.
     ReadRecords = "read-records",
+    /// The status of certificates was asked for, with what the register says of their units.
+    ReadStatus = "read-status",
     /// A unit or an agent read its own records.
     ReadOwnRecords = "read-own-records",
     /// The log was read.

@@ -46,6 +46,7 @@ mod register;
 mod retention;
 pub mod shift;
 mod signature;
+mod status_history;
 mod subject;
 mod token;
 mod training;
@@ -110,6 +111,7 @@ pub use push::{PreparedSnapshot, PreparedStatus, StatusMessage, StatusSnapshotPl
 pub use register::{ImportCommand, ImportState};
 pub use retention::{Kept, Ties};
 pub use signature::{SignError, SignatureAlgorithm};
+pub use status_history::{PastState, StatusEntry, StatusHistory, StatusVerdict, Validity};
 pub use subject::{Host, Subject};
 pub use token::{Consequence, Location, StockWord, Token, TokenCommand, TokenSerial, TokenState};
 pub use training::{TrainingCommand, TrainingState};

@@ -78,6 +78,7 @@ permissions!(
     RevokeCertificate,
     ReadStock,
     ReadRecords,
+    ReadStatus,
     ReadOwnRecords,
     ReadLog,
 );

@@ -64,6 +64,13 @@ pub(crate) fn china_day(time: Time) -> Result<jiff::civil::Date, Failure> {
     Ok(moment.in_tz("Asia/Shanghai").map_err(Failure::inconsistent)?.date())
 }
 
+/// As RFC 3339 writes it, UTC, with milliseconds.
+pub(crate) fn to_millisecond(time: Time) -> String {
+    jiff::Timestamp::from_millisecond(time.millis())
+        .map(|timestamp| timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+        .unwrap_or_default()
+}
+
 /// IMF-fixdate (RFC 9110 §5.6.7).
 pub(crate) fn http_date(time: Time) -> String {
     jiff::Timestamp::from_second(time.secs())
@@ -80,6 +87,7 @@ mod tests {
         let leap_day = Time::from_secs(1_709_164_800); // 2024-02-29T00:00:00Z, 08:00 in China
         assert_eq!(last_second(leap_day, 1).unwrap().to_string(), "2025-02-27T23:59:59Z");
         assert_eq!(last_second(leap_day, 4).unwrap().to_string(), "2028-02-28T23:59:59Z");
+        assert_eq!(to_millisecond(Time::from_millis(1_709_164_800_007)), "2024-02-29T00:00:00.007Z");
         assert_eq!(http_date(Time::from_secs(784_111_777)), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 

@@ -31,7 +31,7 @@ pub use keys::KeyRules;
 pub use profile::{AlternativeName, Attribute, ExtendedKeyUsage, KeyUsage, Kind, Profile};
 pub use reader::PolicyError;
 pub use retention::RetentionRules;
-pub use roles::{AGENT_ACCOUNT, Roles, UNIT_ACCOUNT};
+pub use roles::{AGENT_ACCOUNT, PORTAL, Roles, UNIT_ACCOUNT};
 pub use status::{HoldRules, StatusRules};
 pub use tokens::{InitialPin, TokenModel, TokenRules};
 

@@ -5,13 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reader::{PolicyError, Reader, Section};
 use crate::{Action, Error};
 
-const ROLES: [&str; 9] =
-    ["administrator", "agent", "auditor", "cashier", "clerk", "maker", "reviewer", "trainer", "unit-account"];
+const ROLES: [&str; 10] = [
+    "administrator",
+    "agent",
+    "auditor",
+    "cashier",
+    "clerk",
+    "maker",
+    "portal",
+    "reviewer",
+    "trainer",
+    "unit-account",
+];
 
 /// The role of a unit's account.
 pub const UNIT_ACCOUNT: &str = "unit-account";
 /// The role of an agent's account.
 pub const AGENT_ACCOUNT: &str = "agent";
+
+/// The role of a portal's server, which asks for the status of certificates.
+pub const PORTAL: &str = "portal";
+
+/// A portal's server asks and does nothing else: its key lies in a file on a machine that the world can reach.
+const PORTAL_MAY: [Action; 1] = [Action::ReadStatus];
 
 /// What an account may do at most, with what is its own: it is known by a password only.
 const ACCOUNT_MAY: [Action; 7] = [
@@ -27,8 +43,8 @@ const ACCOUNT_MAY: [Action; 7] = [
 const ACCOUNT_ONLY: [Action; 2] = [Action::ChangePassword, Action::ReadOwnRecords];
 
 /// An auditor reads and does nothing else (GM/T 0034 §9; NSR 2.1).
-const AUDITOR_MAY: [Action; 4] =
-    [Action::ReadRecords, Action::ReadStock, Action::ReadLog, Action::RevealPersonalData];
+const AUDITOR_MAY: [Action; 5] =
+    [Action::ReadRecords, Action::ReadStatus, Action::ReadStock, Action::ReadLog, Action::RevealPersonalData];
 
 /// Actions that one role must never hold together: who enters does not decide (I10), who takes money does not decide,
 /// who decides does not make the token, who hands over a token does not send its code (ETSI EN 319 411-1, 6.4.4; NSR 2.2.1).
@@ -137,6 +153,11 @@ fn grant(role: &str, section: &Section<'_>) -> Option<Grant> {
             section.refuse("may", "an auditor must only read", action.name());
         }
     }
+    if role == PORTAL {
+        for action in may.iter().filter(|action| !PORTAL_MAY.contains(action)) {
+            section.refuse("may", "a portal must only ask for status", action.name());
+        }
+    }
     let account = Roles::is_account(role);
     for action in &may {
         if account && !ACCOUNT_MAY.contains(action) {
@@ -198,9 +219,14 @@ mod tests {
                 "no role may hold both record-payment and approve-application, found cashier",
             ),
             (
-                "may = [\"read-records\", \"read-stock\", \"read-log\",",
-                "may = [\"read-records\", \"read-stock\", \"read-log\", \"revoke-certificate\",",
+                "may = [\"read-records\", \"read-status\",",
+                "may = [\"read-records\", \"read-status\", \"revoke-certificate\",",
                 "an auditor must only read, found revoke-certificate",
+            ),
+            (
+                "may = [\"read-status\"]",
+                "may = [\"read-status\", \"read-records\"]",
+                "a portal must only ask for status, found read-records",
             ),
             (
                 "\"qualify-agent\", ",

@@ -6,7 +6,7 @@ use ca_verifier::Time;
 use crate::{ca::label, problem::Problem, rule::Rule};
 
 /// What two clocks may differ by without anybody having set one back.
-pub(super) const TOLERANCE_MILLIS: i64 = 1000;
+pub(crate) const TOLERANCE_MILLIS: i64 = 1000;
 
 /// Refuses while the clock is behind an intent or a CRL that is there.
 pub(crate) fn check(store: &Store, now: Time) -> Result<(), Problem> {

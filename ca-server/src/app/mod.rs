@@ -47,6 +47,7 @@ mod report_loss;
 pub(crate) mod revocation_list;
 pub(crate) mod root_crl;
 pub(crate) mod shift;
+pub(crate) mod standing;
 pub(crate) mod status;
 mod status_feed;
 pub(crate) mod stock;
@@ -96,6 +97,7 @@ pub(crate) use self::{
     reenroll::Reenrolled,
     renew::Renewal,
     report_loss::{LossReport, Reported},
+    standing::{CertificateReport, NewStatusQuestion, StatusQuestion, StatusReport},
     status_feed::StatusFeed,
     training::{Decision, NewResult, NewSession, NewTraining},
     unit_event::NewUnitEvent,

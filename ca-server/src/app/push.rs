@@ -413,3 +413,43 @@ fn change(record: StatusRecord) -> StatusChange {
 fn epoch(number: i64) -> Result<u64, Failure> {
     u64::try_from(number).map_err(Failure::inconsistent)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    /// 1,024 seats, 16 for one place; whoever leaves gives theirs back.
+    #[test]
+    fn seats_are_counted_by_place_and_in_all() {
+        let stream = StatusStream::new(0);
+        let refused = |address: IpAddr| stream.sit_down(address).map(drop).unwrap_err().rule;
+        let place = |number: usize| IpAddr::from(Ipv4Addr::from(u32::try_from(number).unwrap()));
+        let places = SEATS / SEATS_EACH_PLACE;
+        let mut taken: Vec<Seat> = Vec::new();
+        for number in 1..places {
+            taken.extend((0..SEATS_EACH_PLACE).map(|_| stream.sit_down(place(number)).unwrap()));
+            assert_eq!(refused(place(number)), Rule::TooMany, "{number}");
+        }
+        // All addresses of a /64 are one place, and so are both ways of writing an IPv4 address.
+        let of_one_network = |number: usize| {
+            let last = u64::try_from(number).unwrap();
+            IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8_0000_0001 << 64) | u128::from(last)))
+        };
+        taken.extend((0..SEATS_EACH_PLACE).map(|number| stream.sit_down(of_one_network(number)).unwrap()));
+        assert_eq!((taken.len(), stream.subscribers()), (SEATS, SEATS));
+        for address in [of_one_network(99), place(1), place(SEATS)] {
+            assert_eq!(refused(address), Rule::Busy, "the 1,025th: {address}");
+        }
+        drop(taken.pop());
+        assert_eq!(stream.subscribers(), SEATS - 1);
+        let mapped = IpAddr::from(Ipv4Addr::from(1).to_ipv6_mapped());
+        assert_eq!((refused(mapped), refused(place(1))), (Rule::TooMany, Rule::TooMany));
+        taken.push(stream.sit_down(place(SEATS)).unwrap());
+        assert_eq!(refused(of_one_network(7)), Rule::Busy);
+        taken.clear();
+        assert_eq!(stream.subscribers(), 0);
+        assert!(stream.seats.lock().unwrap().is_empty(), "nothing is kept of who was here");
+    }
+}

@@ -5,6 +5,7 @@ mod bench_ocsp;
 mod bench_orders;
 mod bench_register;
 mod bench_search;
+mod certificate_status;
 mod doctor;
 mod erase;
 mod export;
@@ -92,6 +93,8 @@ enum Command {
     Revoke(revoke::Revoke),
     /// Revoke every certificate of a list, after an incident | 按清单批量吊销
     RevokeList(revoke_list::RevokeList),
+    /// How a certificate stands, or stood at a moment | 查询证书状态
+    CertificateStatus(certificate_status::CertificateStatus),
     /// Put a certificate on hold | 冻结证书
     Hold(revoke::Change),
     /// End a hold | 解冻证书
@@ -216,6 +219,7 @@ fn run(command: Command, out: &Out) -> Result<(), Stop> {
         Command::Staff(staff) => runtime.block_on(staff.run(out)),
         Command::Revoke(revoke) => runtime.block_on(revoke.run(out)),
         Command::RevokeList(list) => runtime.block_on(list.run(out)),
+        Command::CertificateStatus(status) => status.run(out),
         Command::Hold(change) => runtime.block_on(change.hold(out)),
         Command::Release(change) => runtime.block_on(change.release(out)),
         Command::RootCrl(root_crl) => runtime.block_on(root_crl.run(out)),

@@ -63,7 +63,7 @@ impl Change {
         Ok(())
     }
 
-    fn open(&self) -> Result<(Store, Serial), Stop> {
+    pub(super) fn open(&self) -> Result<(Store, Serial), Stop> {
         let config = Config::load(&self.server.config)?;
         let file = PathBuf::from(&self.certificate);
         let serial = if file.is_file() {

@@ -143,8 +143,11 @@ impl SetRoles {
     }
 }
 
-/// Roles of staff that the policy has; accounts are known by a password and are no staff.
+/// Roles of staff that the policy has; accounts are known by a password and are no staff, and a portal's server is no person.
 fn check_roles(policies: &ca_core::Policies, roles: &[String]) -> Result<(), Problem> {
+    if roles.len() > 1 && roles.iter().any(|role| role == ca_core::policy::PORTAL) {
+        return Err(Problem::field("role", "a portal's server has the role portal and no other"));
+    }
     let known = |role: &str| policies.roles().names().any(|name| name == role);
     match roles.iter().find(|role| !known(role) || ca_core::Roles::is_account(role)) {
         Some(role) => {

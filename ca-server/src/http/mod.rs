@@ -25,7 +25,10 @@ use tower_http::{
 };
 
 use self::receipts::PATH as RECEIPTS;
-pub(crate) use self::{api::LogView, auth::Peer};
+pub(crate) use self::{
+    api::{LogView, OneStatusView},
+    auth::Peer,
+};
 use crate::{app::App, problem::Problem, rule::Rule};
 
 /// Bodies of the API: forms, no files.

@@ -36,8 +36,8 @@ pub use tx::{Reader, Tx};
 pub use verbs::{
     AccountOwner, AccountRecord, ApplicationFilter, AttemptRecord, AuditFilter, AuditRecord, BatchLine,
     BatchRecord, CertificateRecord, CertificateStatus, Claim, ClearAgent, CrlHead, CrlRecord, CrlSource,
-    DeliveryRecord, Earned, Ending, EndingFilter, Expiring, InvoiceFilter, LineItem, LineRecord,
+    DeliveryRecord, Earned, Ending, EndingFilter, Expiring, InvoiceFilter, IssuedFacts, LineItem, LineRecord,
     NoticeFilter, NoticeRecord, OpeningRecord, OrderFilter, PairRecord, Progress, RegisterImport,
-    RegisterRow, ShiftRecord, Span, StatusRecord, StockCount, Takings, TokenDelivery, TokenFilter,
-    TrainingFilter, UnitFilter,
+    RegisterRow, ShiftRecord, Span, StandingRecord, StatusRecord, StockCount, Takings, TokenDelivery,
+    TokenFilter, TrainingFilter, UnitFacts, UnitFilter, UnitPair,
 };

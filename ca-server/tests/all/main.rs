@@ -53,6 +53,7 @@ mod root_crl;
 mod secrets;
 mod shift;
 mod staff_crash;
+mod standings;
 mod stock;
 mod support;
 mod training;

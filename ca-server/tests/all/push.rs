@@ -2,7 +2,8 @@
 //! and a heartbeat from every instance, and an end that says why.
 
 use std::{
-    net::TcpListener,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
 };
 
@@ -222,13 +223,15 @@ fn refusals(ca: &Ca) {
     }
 }
 
+fn metric(ca: &Ca, name: &str) -> i64 {
+    let text = text(&curl(&["-sS", &format!("http://{}/metrics", ca.http)]));
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")).map(str::to_owned));
+    line.unwrap().parse().unwrap()
+}
+
 /// One place cannot take all the seats, and whoever leaves gives theirs back.
 fn limits(ca: &Ca) {
-    let metric = |name: &str| {
-        let text = text(&curl(&["-sS", &format!("http://{}/metrics", ca.http)]));
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")).map(str::to_owned));
-        line.unwrap().parse::<i64>().unwrap()
-    };
+    let metric = |name: &str| metric(ca, name);
     // Those that were opened before and closed are gone first.
     wait(20, "their seats", || metric("qianyin_push_subscribers") == 1);
     let streams: Vec<Stream> =
@@ -241,6 +244,71 @@ fn limits(ca: &Ca) {
     wait(20, "free seats", || metric("qianyin_push_subscribers") == 1);
     assert_eq!(metric("qianyin_push_dropped_total"), 0);
     assert!(metric("qianyin_push_epoch") > 0 && metric("qianyin_push_age_milliseconds") >= 0);
+}
+
+/// More at once than a message holds, and somebody who does not take what is sent.
+#[test]
+fn too_much_and_too_slow() {
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.sql(&inserted(50_001));
+    ca.serve(&[]);
+    let issuing = der(&ca, "issuing.pem");
+    let epoch = StatusSnapshot::verify(&snapshot(&ca), &issuing, now()).unwrap().epoch();
+    let too_much = (String::from("snapshot"), String::from(r#"{"why":"too-much"}"#));
+    // Whoever was away is told so, and whoever was there when it happened.
+    let mut late = Stream::open(&ca, &ca.http, "late", epoch - 1);
+    assert!(late.child.wait().unwrap().success(), "the stream ends by itself");
+    assert_eq!(late.events(), std::slice::from_ref(&too_much));
+    let mut there = Stream::open(&ca, &ca.http, "there", epoch);
+    wait(20, "a heartbeat", || !there.messages().is_empty());
+    ca.sql(&moved(50_001));
+    assert!(there.child.wait().unwrap().success(), "the stream ends by itself");
+    assert_eq!(there.events().pop().unwrap(), too_much);
+
+    // Each of these fits a message; all of them are more than the buffers between two programs hold.
+    let steady = Stream::open(&ca, &ca.http, "steady", epoch + 1);
+    let mut lazy = TcpStream::connect(&ca.http).unwrap();
+    let line = format!("GET /api/v1/status/stream?after={} HTTP/1.1\r\nHost: ca\r\n", epoch + 1);
+    lazy.write_all(format!("{line}Connection: close\r\n\r\n").as_bytes()).unwrap();
+    wait(20, "both streams", || metric(&ca, "qianyin_push_subscribers") == 2);
+    for round in 2..6 {
+        ca.sql(&moved(40_000));
+        let told = i64::try_from(epoch + round).unwrap();
+        wait(60, "the message", || metric(&ca, "qianyin_push_epoch") == told);
+    }
+    wait(60, "the end of whoever takes nothing", || metric(&ca, "qianyin_push_dropped_total") == 1);
+    let to = |jws: &str| {
+        let payload = URL_SAFE_NO_PAD.decode(jws.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&payload).unwrap()["to"].as_u64().unwrap()
+    };
+    wait(60, "the last message", || steady.messages().last().is_some_and(|jws| to(jws) == epoch + 5));
+    let mut taken = Vec::new();
+    lazy.read_to_end(&mut taken).unwrap();
+    let taken = String::from_utf8(taken).unwrap();
+    assert!(taken.contains("event: end\ndata: {\"why\":\"slow\"}"), "{}", &taken[taken.len() - 200..]);
+    wait(20, "the seat", || metric(&ca, "qianyin_push_subscribers") == 1);
+}
+
+/// Good certificates that nobody has, all of one epoch: no message has a part of them.
+fn inserted(count: u32) -> String {
+    format!(
+        "PRAGMA foreign_keys = OFF; BEGIN; UPDATE status_epoch SET epoch = epoch + 1;
+         INSERT INTO status (serial, issuer, shard, state, not_after, changed_at, epoch)
+         WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})
+         SELECT CAST('~' || printf('%017d', n) AS BLOB), 'issuing', 0, 'good', 4000000000000, 0,
+             (SELECT epoch FROM status_epoch) FROM number;
+         COMMIT;"
+    )
+}
+
+/// The first of them move again.
+fn moved(count: u32) -> String {
+    format!(
+        "BEGIN IMMEDIATE; UPDATE status_epoch SET epoch = epoch + 1;
+         UPDATE status SET epoch = (SELECT epoch FROM status_epoch)
+         WHERE serial BETWEEN CAST('~' AS BLOB) AND CAST('~' || printf('%017d', {count}) AS BLOB);
+         COMMIT;"
+    )
 }
 
 /// A second server on the same database.

@@ -121,6 +121,8 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/certificates/{serial}/holds", Staff("read-records")),
     ("POST", "/api/v1/hotline/holds", Staff("report-loss")),
     ("POST", "/api/v1/own/certificates/{serial}/hold", Own("report-loss")),
+    ("GET", "/api/v1/status/certificates/{serial}", Staff("read-status")),
+    ("POST", "/api/v1/status/certificates", Staff("read-status")),
     ("GET", "/api/v1/status/stream", Public),
     ("GET", "/api/v1/status/snapshot", Signed),
     ("POST", "/api/v1/key-revocations", Public),

@@ -25,6 +25,7 @@ mod register;
 mod renewals;
 mod reports;
 mod shifts;
+mod standings;
 mod tokens;
 mod trainings;
 mod units;
@@ -42,7 +43,7 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use self::log::LogView;
+pub(crate) use self::{log::LogView, standings::OneStatusView};
 use super::upload::UPLOAD_MAX;
 use crate::{
     app::{App, INVOICE_FILE_MAX, Made},
@@ -233,6 +234,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::holds))
         .routes(routes!(holds::report))
         .routes(routes!(holds::report_own))
+        .routes(routes!(standings::certificate_status))
+        .routes(routes!(standings::certificate_statuses))
         .merge(key_revocations())
         .merge(pushes())
         .merge(uploads())

@@ -32,6 +32,7 @@ mod report;
 mod retention;
 mod shift;
 mod staff;
+mod standing;
 mod status;
 mod token;
 mod training;
@@ -62,6 +63,7 @@ pub use self::{
     renewal::{Ending, EndingFilter},
     report::Earned,
     shift::{ShiftRecord, Span, Takings},
+    standing::{IssuedFacts, StandingRecord, UnitFacts, UnitPair},
     status::{CertificateStatus, CrlSource, StatusRecord},
     token::{StockCount, TokenDelivery, TokenFilter},
     training::TrainingFilter,

@@ -61,7 +61,7 @@ pub struct CrlSource {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = status)]
-struct Row {
+pub(super) struct Row {
     serial: Vec<u8>,
     issuer: String,
     shard: i32,
