@@ -3,7 +3,8 @@
 //! Pure: no I/O, no clock, no randomness. Time and bytes are arguments. What cannot be decided is refused: there is
 //! no way to accept an unknown or stale status.
 //!
-//! A minimal check; the crate `portal` is a complete one:
+//! A minimal check; `examples/small_portal.rs` is a complete portal in 60 lines, with [`GateLayer`] before
+//! what only units may do, and the crate `portal` is one with everything:
 //!
 //! ```
 //! use ca_verifier::{Error, Gate, Refusal, Time, Trust, VerifiedPath, VerifiedUnit, server_config};
@@ -54,6 +55,7 @@ mod error;
 mod gate;
 mod index;
 mod issuer;
+mod layer;
 mod ocsp;
 pub mod oid;
 mod push;
@@ -73,6 +75,7 @@ pub use crl::{CLOCK_SKEW_SECS, CRL_ENTRIES_MAX, CRL_OCTETS_MAX, Crl, CrlNumber};
 pub use error::Error;
 pub use gate::{Gate, VerifiedUnit};
 pub use index::{Source, StatusIndex};
+pub use layer::{Admission, GateLayer, GateService};
 pub use ocsp::{OCSP_OCTETS_MAX, OcspAnswer};
 pub use push::{
     STATUS_CHANGES_MAX, STATUS_MESSAGE_OCTETS_MAX, STATUS_MESSAGE_TYPE, STATUS_SNAPSHOT_OCTETS_MAX,

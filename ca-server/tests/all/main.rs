@@ -52,6 +52,7 @@ mod roles;
 mod root_crl;
 mod secrets;
 mod shift;
+mod small_portal;
 mod staff_crash;
 mod standings;
 mod stock;
