@@ -8,7 +8,6 @@ use std::{
 };
 
 use ca_verifier::{CRL_OCTETS_MAX, Gate, Time};
-use http_body_util::{BodyExt, Limited};
 use hyper::{
     StatusCode,
     body::Bytes,
@@ -57,10 +56,6 @@ pub(crate) struct FollowerHealth {
 enum PollError {
     #[error(transparent)]
     Get(#[from] GetError),
-    #[error("HTTP status {0}")]
-    Status(StatusCode),
-    #[error("body: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
     #[error("no answer within {} s", POLL_TIMEOUT.as_secs())]
     Timeout,
     #[error("refused: {0}")]
@@ -160,11 +155,9 @@ impl Follower {
             StatusCode::NOT_MODIFIED => Ok(Answer::NotModified),
             StatusCode::OK => {
                 let etag = got.response.headers().get(ETAG).cloned();
-                let body = Limited::new(got.response.into_body(), CRL_OCTETS_MAX);
-                let der = body.collect().await.map_err(PollError::Body)?.to_bytes();
-                Ok(Answer::Crl { der, etag })
+                Ok(Answer::Crl { der: got.body(CRL_OCTETS_MAX).await?, etag })
             }
-            status => Err(PollError::Status(status)),
+            status => Err(GetError::Status(status).into()),
         }
     }
 

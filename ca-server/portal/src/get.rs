@@ -1,8 +1,8 @@
 //! One GET over plain HTTP/1.1, to an address of the configuration. Addresses in certificates are never fetched.
 
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
-    Request, Response, Uri,
+    Request, Response, StatusCode, Uri,
     body::{Bytes, Incoming},
     header::{CONNECTION, HOST, HeaderValue, IF_NONE_MATCH},
 };
@@ -20,6 +20,10 @@ pub(crate) enum GetError {
     Http(hyper::Error),
     #[error("address: {0}")]
     Address(hyper::http::Error),
+    #[error("HTTP status {0}")]
+    Status(StatusCode),
+    #[error("body: {0}")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// An answer whose body is still to come. Its connection ends with it.
@@ -27,6 +31,14 @@ pub(crate) enum GetError {
 pub(crate) struct Got {
     pub(crate) response: Response<Incoming>,
     _connection: Connection,
+}
+
+impl Got {
+    /// The whole body, of at most so many octets.
+    pub(crate) async fn body(self, most: usize) -> Result<Bytes, GetError> {
+        let body = Limited::new(self.response.into_body(), most).collect().await;
+        Ok(body.map_err(GetError::Body)?.to_bytes())
+    }
 }
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ca_verifier::{Error as StatusError, Gate, STATUS_MESSAGE_OCTETS_MAX, STATUS_SNAPSHOT_OCTETS_MAX, Time};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::{StatusCode, Uri};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -68,10 +68,6 @@ pub(crate) struct PushHealth {
 enum PushError {
     #[error(transparent)]
     Get(#[from] GetError),
-    #[error("HTTP status {0}")]
-    Status(StatusCode),
-    #[error("body: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
     #[error("no answer in time")]
     Timeout,
     #[error(transparent)]
@@ -129,7 +125,7 @@ impl PushFollower {
             let frame = timeout(HEARTBEAT_TIMEOUT, got.response.frame()).await;
             let frame = frame.map_err(|_| PushError::Timeout)?;
             let frame = frame.ok_or_else(|| PushError::Ended("closed".to_owned()))?;
-            let frame = frame.map_err(|error| PushError::Body(error.into()))?;
+            let frame = frame.map_err(|error| GetError::Body(error.into()))?;
             let Ok(octets) = frame.into_data() else { continue };
             for event in events.take(&octets)? {
                 self.take_event(url, event).await?;
@@ -156,9 +152,7 @@ impl PushFollower {
 
     async fn take_snapshot(&self, url: &Uri) -> Result<(), PushError> {
         let taken = async {
-            let got = self.get(url, SNAPSHOT).await?;
-            let body = Limited::new(got.response.into_body(), STATUS_SNAPSHOT_OCTETS_MAX);
-            Ok::<_, PushError>(body.collect().await.map_err(PushError::Body)?.to_bytes())
+            Ok::<_, PushError>(self.get(url, SNAPSHOT).await?.body(STATUS_SNAPSHOT_OCTETS_MAX).await?)
         };
         let octets = timeout(SNAPSHOT_TIMEOUT, taken).await.map_err(|_| PushError::Timeout)??;
         let (gate, issuer, at) = (Arc::clone(&self.gate), self.source.issuer.clone(), now());
@@ -182,7 +176,7 @@ impl PushFollower {
         let got = timeout(ANSWER_TIMEOUT, get(url, path, None)).await.map_err(|_| PushError::Timeout)??;
         match got.response.status() {
             StatusCode::OK => Ok(got),
-            status => Err(PushError::Status(status)),
+            status => Err(GetError::Status(status).into()),
         }
     }
 

@@ -12,10 +12,10 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use hsm::testing::{SoftHsm, in_softhsm, in_softhsm_with};
+use hsm::testing::{SoftHsm, in_softhsm};
 use serde_json::{Value, json};
 
-use common::{ATTEMPT, Ca, Received, Reply, Server, commands, personalised, spki_of_csr};
+use common::{ATTEMPT, Ca, Received, Reply, Server, commands, faults::in_faults, personalised, spki_of_csr};
 
 fn start(softhsm: &SoftHsm, ca: &Ca, server: &Server, more: &[&str]) -> Child {
     let pin = softhsm.dir().join("pin");
@@ -206,14 +206,7 @@ fn a_report_is_sent_until_it_is_answered() {
 /// SoftHSM fails a login while another program writes to its token, and vendors' drivers have their moments, too.
 #[test]
 fn a_clerks_token_that_fails_once_is_asked_again() {
-    let real = SoftHsm::module_path();
-    let module = p11_fault::shared_library().unwrap();
-    let variables = [
-        ("P11_FAULT_CONTROL", "{dir}/control"),
-        ("P11_FAULT_MODULE", real.to_str().unwrap()),
-        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
-    ];
-    in_softhsm_with("a_clerks_token_that_fails_once_is_asked_again", &variables, |softhsm| {
+    in_faults("a_clerks_token_that_fails_once_is_asked_again", |softhsm| {
         let ca = Ca::new();
         let _ = personalised(softhsm, &ca, "clerk", "ec-p256");
         let control = softhsm.dir().join("control");
@@ -237,15 +230,7 @@ fn a_clerks_token_that_fails_once_is_asked_again() {
 /// A driver that hangs in one token's command: the clerk and the server hear of it, and the next token is worked on.
 #[test]
 fn a_driver_that_hangs_does_not_hold_up_the_other_tokens() {
-    let real = SoftHsm::module_path();
-    let module = p11_fault::shared_library().unwrap();
-    let variables = [
-        ("P11_FAULT_CONTROL", "{dir}/control"),
-        ("P11_FAULT_RELEASE", "{dir}/release"),
-        ("P11_FAULT_MODULE", real.to_str().unwrap()),
-        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
-    ];
-    in_softhsm_with("a_driver_that_hangs_does_not_hold_up_the_other_tokens", &variables, |softhsm| {
+    in_faults("a_driver_that_hangs_does_not_hold_up_the_other_tokens", |softhsm| {
         let ca = Ca::new();
         let _ = personalised(softhsm, &ca, "clerk", "ec-p256");
         let [sick, well] = ["sick", "well"]
@@ -289,15 +274,7 @@ fn a_driver_that_hangs_does_not_hold_up_the_other_tokens() {
 /// itself when the driver answers again.
 #[test]
 fn a_clerks_token_that_hangs_in_a_handshake() {
-    let real = SoftHsm::module_path();
-    let module = p11_fault::shared_library().unwrap();
-    let variables = [
-        ("P11_FAULT_CONTROL", "{dir}/control"),
-        ("P11_FAULT_RELEASE", "{dir}/release"),
-        ("P11_FAULT_MODULE", real.to_str().unwrap()),
-        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
-    ];
-    in_softhsm_with("a_clerks_token_that_hangs_in_a_handshake", &variables, |softhsm| {
+    in_faults("a_clerks_token_that_hangs_in_a_handshake", |softhsm| {
         let ca = Ca::new();
         let _ = personalised(softhsm, &ca, "clerk", "ec-p256");
         let (control, release) = (softhsm.dir().join("control"), softhsm.dir().join("release"));
@@ -336,14 +313,7 @@ fn a_clerks_token_that_hangs_in_a_handshake() {
 #[test]
 fn the_clerks_token_is_waited_for() {
     let test = "the_clerks_token_is_waited_for";
-    let real = SoftHsm::module_path();
-    let module = p11_fault::shared_library().unwrap();
-    let variables = [
-        ("P11_FAULT_GONE", "{dir}/gone"),
-        ("P11_FAULT_MODULE", real.to_str().unwrap()),
-        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
-    ];
-    in_softhsm_with(test, &variables, |softhsm| {
+    in_faults(test, |softhsm| {
         let ca = Ca::new();
         personalised(softhsm, &ca, "clerk", "ec-p256");
         let gone = softhsm.dir().join("gone");
@@ -370,14 +340,7 @@ fn the_clerks_token_is_waited_for() {
 
 #[test]
 fn pulling_the_clerks_token_ends_it() {
-    let real = SoftHsm::module_path();
-    let module = p11_fault::shared_library().unwrap();
-    let variables = [
-        ("P11_FAULT_GONE", "{dir}/gone"),
-        ("P11_FAULT_MODULE", real.to_str().unwrap()),
-        ("SOFTHSM2_MODULE", module.to_str().unwrap()),
-    ];
-    in_softhsm_with("pulling_the_clerks_token_ends_it", &variables, |softhsm| {
+    in_faults("pulling_the_clerks_token_ends_it", |softhsm| {
         let ca = Ca::new();
         let clerk = personalised(softhsm, &ca, "clerk", "ec-p256");
         let gone = softhsm.dir().join("gone");

@@ -17,8 +17,13 @@ use super::{
 pub(crate) const MOMENTS: [&str; 2] = ["before", "after"];
 
 pub(crate) fn in_matrix(test: &str, body: impl FnOnce(&Matrix<'_>)) {
+    in_faults(test, |softhsm| body(&Matrix::new(softhsm)));
+}
+
+/// SoftHSM with the module between; control files lie in its folder: `control`, `gone`, `release`, `swap`.
+pub(crate) fn in_faults(test: &str, body: impl FnOnce(&SoftHsm)) {
     let real = SoftHsm::module_path();
-    in_softhsm_with(test, &variables(real.to_str().unwrap()), |softhsm| body(&Matrix::new(softhsm)));
+    in_softhsm_with(test, &variables(real.to_str().unwrap()), body);
 }
 
 /// The same over kryoptic.
