@@ -319,7 +319,7 @@ mod tests {
         let (cutoff, hash) = ("1.3.6.1.5.5.7.48.1.6 false".to_owned(), "1.3.36.8.3.13 false".to_owned());
         assert_eq!(said[0], [cutoff.clone(), hash]);
         assert_eq!(said[1], Vec::<String>::new(), "nothing is kept of what was never there");
-        assert_eq!(said[3], [cutoff.clone()]);
+        assert_eq!(said[3], std::slice::from_ref(&cutoff));
         assert_eq!((said[5].len(), &said[5][1]), (2, &cutoff));
         let known = basic.tbs_response_data.responses[0].single_extensions.iter().flatten();
         let values: Vec<String> = known.map(|one| hex::encode(one.extn_value.as_bytes())).collect();

@@ -101,8 +101,8 @@ pub enum Error {
         /// The fingerprint of the one that is kept.
         fingerprint: String,
     },
-    /// What came is not the certificate of a CA.
-    #[error("{origin} is no CA certificate")]
+    /// What came is not the certificate of a root.
+    #[error("{origin} is no root certificate")]
     NoRoot {
         /// File or address.
         origin: String,

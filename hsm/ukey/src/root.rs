@@ -11,6 +11,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ca_verifier::Trust;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 const LINE: usize = 64;
 const NAME_DIGITS: usize = 16;
@@ -21,11 +22,14 @@ const FIREFOX: [&str; 3] = [
     ".var/app/org.mozilla.firefox/.mozilla/firefox",
 ];
 
-/// One CA certificate in PEM or DER; `None` when it is none, or not a CA's.
+/// One root in PEM or DER; `None` when it is none: a CA below a root is not one, however well its fingerprint is known.
 #[must_use]
 pub fn read(octets: &[u8]) -> Option<CertificateDer<'static>> {
     let der = CertificateDer::from_pem_slice(octets).unwrap_or_else(|_| octets.to_vec().into());
-    Trust::new(std::slice::from_ref(&der), &[]).ok().map(|_| der)
+    Trust::new(std::slice::from_ref(&der), &[]).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    let itself = certificate.subject() == certificate.issuer() && certificate.verify_signature(None).is_ok();
+    itself.then_some(der)
 }
 
 /// PEM (RFC 7468).
@@ -134,12 +138,21 @@ mod tests {
         params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
     }
 
+    fn below_a_root() -> Vec<u8> {
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "root");
+        let issuer = rcgen::Issuer::new(params.clone(), rcgen::KeyPair::generate().unwrap());
+        params.distinguished_name.push(rcgen::DnType::CommonName, "issuing");
+        params.signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer).unwrap().der().to_vec()
+    }
+
     #[test]
     fn a_root_is_read_in_both_forms_and_nothing_else_is() {
         let der = root(true);
         assert_eq!(read(&der).unwrap().as_ref(), &der[..]);
         assert_eq!(read(pem(&der).as_bytes()).unwrap().as_ref(), &der[..]);
-        for other in [root(false), b"<html>404</html>".to_vec(), Vec::new()] {
+        for other in [root(false), below_a_root(), b"<html>404</html>".to_vec(), Vec::new()] {
             assert!(read(&other).is_none());
         }
     }

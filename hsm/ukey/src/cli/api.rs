@@ -90,9 +90,19 @@ fn read_table(path: &Path) -> Result<(&'static str, Bytes), Error> {
     Ok((if xlsx { XLSX } else { "text/csv" }, Bytes::from(octets)))
 }
 
+/// What a person types: Chinese characters and spaces are written as URLs have them (RFC 3986 §2.1).
 fn path(text: &str) -> Result<String, &'static str> {
-    let printable = text.bytes().all(|octet| octet.is_ascii_graphic());
-    if text.starts_with('/') && printable { Ok(text.to_owned()) } else { Err("a path begins with '/'") }
+    if !text.starts_with('/') || text.chars().any(char::is_control) {
+        return Err("路径须以 / 开头，不含控制字符 / a path begins with '/' and has no control characters");
+    }
+    let mut path = String::new();
+    for octet in text.bytes() {
+        match octet {
+            b'!'..=b'~' => path.push(char::from(octet)),
+            _ => path.push_str(&format!("%{octet:02X}")),
+        }
+    }
+    Ok(path)
 }
 
 fn header_value(text: &str) -> Result<String, &'static str> {
@@ -101,5 +111,19 @@ fn header_value(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("1 to 100 printable characters")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_as_people_type_them() {
+        assert_eq!(path("/api/v1/units?q=南京 a").unwrap(), "/api/v1/units?q=%E5%8D%97%E4%BA%AC%20a");
+        assert_eq!(path("/api/v1/units?q=%E5").unwrap(), "/api/v1/units?q=%E5");
+        for bad in ["", "api", "/a\r\nHost: b", "/\u{7f}"] {
+            assert!(path(bad).is_err(), "{bad:?}");
+        }
     }
 }

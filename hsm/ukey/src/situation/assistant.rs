@@ -123,8 +123,11 @@ fn roots(error: &Error) -> Option<(&'static str, Texts<'_>, Texts<'_>)> {
         ),
         Error::NoRoot { origin } => (
             "no-root-there",
-            (format!("{origin} 不是 CA 证书。"), "请核对地址或文件。"),
-            (format!("{origin} is no CA certificate."), "Check the address or the file."),
+            (format!("{origin} 不是根证书（签发 CA 的证书也不是）。"), "请核对地址或文件，改用根证书。"),
+            (
+                format!("{origin} is no root certificate; an issuing CA's is none either."),
+                "Check the address or the file, and take the root's.",
+            ),
         ),
         other => return revocation(other),
     })
