@@ -3,7 +3,7 @@
 //! Pure: no I/O, no clock, no randomness. Time and bytes are arguments. What cannot be decided is refused: there is
 //! no way to accept an unknown or stale status.
 //!
-//! A minimal check; `examples/small_portal.rs` is a complete portal in 60 lines, with [`GateLayer`] before
+//! A minimal check; `examples/small_portal.rs` is a complete portal in 70 lines, with [`GateLayer`] before
 //! what only units may do, and the crate `portal` is one with everything:
 //!
 //! ```

@@ -169,6 +169,8 @@ pub(crate) struct PushSource {
     /// At least one.
     pub(crate) urls: Vec<Uri>,
     pub(crate) issuer: CertificateDer<'static>,
+    /// Without a message for so long, its certificates are refused.
+    pub(crate) silence: Duration,
 }
 
 /// What both configuration files say of it.
@@ -275,9 +277,8 @@ impl Reader<'_> {
         let mut pushes = Vec::new();
         for (index, table) in tables.push.iter().enumerate() {
             let source = self.push(index, table)?;
-            let secs = self.within(&format!("push[{index}].silence_secs"), table.silence_secs, PUSH_SECS)?;
             let issuer = format!("push[{index}].issuer");
-            let silence = i64::try_from(secs).unwrap_or(SILENCE_SECS);
+            let silence = i64::try_from(source.silence.as_secs()).unwrap_or(SILENCE_SECS);
             gate = gate
                 .expect_push(&source.issuer, silence)
                 .map_err(|error| self.fault(&issuer, error.into()))?;
@@ -310,7 +311,9 @@ impl Reader<'_> {
         if urls.is_empty() {
             return Err(self.fault(&format!("push[{index}].urls"), ConfigFault::Empty));
         }
-        Ok(PushSource { urls, issuer: self.issuer(&format!("push[{index}].issuer"), &table.issuer)? })
+        let issuer = self.issuer(&format!("push[{index}].issuer"), &table.issuer)?;
+        let secs = self.within(&format!("push[{index}].silence_secs"), table.silence_secs, PUSH_SECS)?;
+        Ok(PushSource { urls, issuer, silence: Duration::from_secs(secs) })
     }
 
     fn url(&self, key: &str, text: &str) -> Result<Uri, Error> {

@@ -11,7 +11,7 @@ use ca_verifier::{Error as StatusError, Gate, STATUS_MESSAGE_OCTETS_MAX, STATUS_
 use http_body_util::BodyExt;
 use hyper::{StatusCode, Uri};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     config::PushSource,
@@ -121,31 +121,38 @@ impl PushFollower {
         let after = self.epoch().unwrap_or_default();
         let mut got = self.get(url, &format!("{STREAM}?after={after}")).await?;
         let mut events = Events::new(STATUS_MESSAGE_OCTETS_MAX + EVENT_FRAME);
+        let mut good = Instant::now();
         loop {
-            let frame = timeout(HEARTBEAT_TIMEOUT, got.response.frame()).await;
+            // A stream that says only what is old, or never ends a message, is left for the next address.
+            let last = good + self.source.silence + HEARTBEAT_TIMEOUT;
+            let until = (Instant::now() + HEARTBEAT_TIMEOUT).min(last);
+            let frame = timeout_at(until, got.response.frame()).await;
             let frame = frame.map_err(|_| PushError::Timeout)?;
             let frame = frame.ok_or_else(|| PushError::Ended("closed".to_owned()))?;
             let frame = frame.map_err(|error| GetError::Body(error.into()))?;
             let Ok(octets) = frame.into_data() else { continue };
             for event in events.take(&octets)? {
-                self.take_event(url, event).await?;
+                if self.take_event(url, event).await? {
+                    good = Instant::now();
+                }
             }
         }
     }
 
-    async fn take_event(&self, url: &Uri, event: Event) -> Result<(), PushError> {
+    /// Whether it said something new.
+    async fn take_event(&self, url: &Uri, event: Event) -> Result<bool, PushError> {
         match event.name.as_str() {
             "status" => match self.apply(event.data).await {
                 Ok(()) => {
                     self.succeed(url);
-                    Ok(())
+                    Ok(true)
                 }
                 // Told before, perhaps by another instance with another clock: what follows is newer, and if nothing
                 // does, the gate hears nothing and refuses.
-                Err(PushError::Refused(StatusError::StatusBack { .. })) => Ok(()),
+                Err(PushError::Refused(StatusError::StatusBack { .. })) => Ok(false),
                 Err(error) => Err(error),
             },
-            "snapshot" => self.take_snapshot(url).await,
+            "snapshot" => self.take_snapshot(url).await.map(|()| true),
             _ => Err(PushError::Ended(String::from_utf8_lossy(&event.data).chars().take(200).collect())),
         }
     }

@@ -1,7 +1,12 @@
 //! A portal and a sidecar that listen instead of asking: logins by what the CA's stream says, a revocation within the
 //! second, nobody while the CA is silent, and everybody again when it is back.
 
-use std::process::{Command, Stdio};
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -44,6 +49,43 @@ fn a_portal_listens() {
         status == 403 && body.contains("revoked")
     });
     wait(10, "the sidecar's", || sidecar.check(&ca)["code"] == json!("revoked"));
+}
+
+/// An instance whose answers begin and never come to a message is left for the next one.
+#[test]
+fn a_stream_that_says_nothing_is_left() {
+    let mut ca = Ca::new(Database::Sqlite);
+    ca.serve(&[]);
+    let url = format!("http://{}/api/v1/status/snapshot", ca.http);
+    let snapshot = curl(&["-sSf", &url]).stdout;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, snapshot) = (stream.unwrap(), snapshot.clone());
+            std::thread::spawn(move || say_nothing(stream, &snapshot));
+        }
+    });
+    let genuine = format!("\"http://{}\"", ca.http);
+    let table = push_table(&ca).replace(&genuine, &format!("\"http://{mute}\", {genuine}"));
+    // It is ready only when the second one was heard.
+    ca.start_portal_with(&table);
+    assert_eq!(health(&ca)["push"][0]["ok"], json!(true));
+}
+
+/// A snapshot as it should be, and a stream of comments.
+fn say_nothing(mut stream: TcpStream, snapshot: &[u8]) {
+    let mut head = [0; 4096];
+    let count = stream.read(&mut head).unwrap_or_default();
+    let asked = String::from_utf8_lossy(&head[..count]).into_owned();
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+    if asked.contains("/snapshot") {
+        let _ = stream.write_all(snapshot);
+        return;
+    }
+    while stream.write_all(b": still here\n\n").is_ok() {
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// As `docs/portal.md` shows it.

@@ -1,4 +1,4 @@
-//! The portal of the documentation, 60 lines around `ca-verifier`: who comes in, and who does not any more.
+//! The portal of the documentation, 70 lines around `ca-verifier`: who comes in, and who does not any more.
 
 use std::process::{Child, Command, Stdio};
 

@@ -280,13 +280,8 @@ impl<F: FnMut(Event)> Counter<F> {
             None => refused("the command cannot be read"),
             Some(_) if token == self.clerk.as_str() => refused("the token is the clerk's own"),
             Some(step) => {
-                let (serial, hangs) = (token.clone(), hangs(&token));
-                let done = tokens.within(move |module| job::execute(module, &serial, step)).await?;
-                // What hangs may still do its work: the command is one that can be repeated.
-                done.unwrap_or_else(|| Outcome::Failed {
-                    code: FailureCode::of(&hangs),
-                    message: hangs.to_string(),
-                })
+                let (module, serial, limit) = (tokens.module.clone(), token.clone(), tokens.within);
+                blocking(move || job::execute_within(&module, &serial, step, limit)).await?
             }
         };
         if matches!(&outcome, Outcome::Failed { code: FailureCode::WrongPin, .. }) {
@@ -357,24 +352,24 @@ impl Tokens {
         &self,
         work: impl FnOnce(&Module) -> T + Send + 'static,
     ) -> Result<Option<T>, Error> {
-        let module = self.module.clone();
-        tokio::time::timeout(self.within, blocking(move || work(&module))).await.ok().transpose()
+        let (module, limit) = (self.module.clone(), self.within);
+        blocking(move || hsm::within(limit, move || work(&module))).await
     }
 
     /// Without those that have no serial number.
     async fn list(&self) -> Result<Vec<TokenSeen>, Error> {
-        let tokens = self.within(Module::tokens).await?.ok_or_else(|| hangs("-"))??;
+        let tokens = self.within(Module::tokens).await?.unwrap_or_else(|| Err(hangs()))?;
         Ok(tokens.into_iter().map(TokenSeen::from).filter(|token| !token.serial.is_empty()).collect())
     }
 
     /// The inner error: not looked anew this time.
     async fn look_anew(&self) -> Result<Result<(), hsm::Error>, Error> {
-        Ok(self.within(Module::reinitialise).await?.unwrap_or_else(|| Err(hangs("-"))))
+        Ok(self.within(Module::reinitialise).await?.unwrap_or_else(|| Err(hangs())))
     }
 }
 
-fn hangs(token: &str) -> hsm::Error {
-    hsm::Error::ModuleHangs { token: TokenSerial::new(token) }
+fn hangs() -> hsm::Error {
+    hsm::Error::ModuleHangs { token: TokenSerial::new("-") }
 }
 
 /// Ready when the clerk's token is gone.

@@ -63,6 +63,11 @@ impl Ca {
         self.token_serials(softhsm).into_iter().find(|serial| !before.contains(serial)).unwrap()
     }
 
+    /// Tokens at the workstation, as the module shows them.
+    pub(crate) fn tokens_shown(&self) -> Vec<String> {
+        self.token_serials(&self.dir.join("ukey/softhsm2.conf"))
+    }
+
     fn token_serials(&self, softhsm: &Path) -> Vec<String> {
         let output = self.ukey_command(&["--json", "status"]).env("SOFTHSM2_CONF", softhsm).output().unwrap();
         let status: Value = serde_json::from_slice(&output.stdout).unwrap();
