@@ -93,8 +93,9 @@ fn push_table(ca: &Ca) -> String {
     let page = std::fs::read_to_string(root().join("docs/portal.md")).unwrap();
     let (_, from) = page.split_once("[[push]]\n").unwrap();
     let table = from.split_once("```").unwrap().0;
-    let table = table.replace("ca.example", &ca.http).replace("10", &SILENCE_SECS.to_string());
-    assert!(table.contains(&format!("silence_secs = {SILENCE_SECS}")), "{table}");
+    assert!(table.contains("silence_secs = 10"), "{table}");
+    let table = table.replace("silence_secs = 10", &format!("silence_secs = {SILENCE_SECS}"));
+    let table = table.replace("ca.example", &ca.http);
     format!("[[push]]\n{table}")
 }
 

@@ -23,7 +23,7 @@ fn at_any_moment() {
     let (tokens, points) = (number("QIANYIN_TOKENS", 4), number("QIANYIN_POINTS", 24));
     let mut ca = Ca::new(Database::Sqlite);
     ca.serve(&[]);
-    let applications: Vec<String> = (0..tokens).map(|_| ca.paid_application()).collect();
+    let mut applications: Vec<String> = (0..tokens).map(|_| ca.paid_application()).collect();
     for _ in 0..tokens {
         ca.blank_token();
     }
@@ -63,16 +63,23 @@ fn at_any_moment() {
             continue;
         }
         wait(20, "the end of the line", || ca.get("auditor", PATH)["ended_at"].is_string());
-        let left: Vec<String> =
+        let mut left: Vec<String> =
             applications.iter().filter(|id| ca.application(id)["state"] == "paid").cloned().collect();
         if left.is_empty() {
-            break;
+            if crowd.points >= points {
+                break;
+            }
+            // All were made before there was enough trouble: one more.
+            left.push(ca.paid_application());
+            applications.extend(left.clone());
+            ca.blank_token();
         }
         spoiled += replace_dead(&ca);
         begin(&ca, &left);
     }
     println!(
-        "{tokens} tokens, {} pulled out, {} killed, {spoiled} dead of it, in {:?}",
+        "{} tokens, {} pulled out, {} killed, {spoiled} dead of it, in {:?}",
+        applications.len(),
         crowd.pulled,
         crowd.killed,
         begun.elapsed()
@@ -146,17 +153,18 @@ impl Crowd {
     }
 
     fn disturb(&mut self, ca: &mut Ca, items: &[LineItem]) {
-        std::thread::sleep(Duration::from_millis(self.next(400)));
-        self.points += 1;
+        std::thread::sleep(Duration::from_millis(self.next(250)));
         let working = items.iter().find_map(|item| match &item.state {
             LineItemState::Working { token } => Some(token.clone()),
             _ => None,
         });
         if self.next(8) == 0 {
+            self.points += 1;
             self.killed += 1;
             ca.stop_others();
             start(ca);
         } else if let Some(token) = working {
+            self.points += 1;
             self.pulled += 1;
             fs::write(&self.gone, &token).unwrap();
             std::thread::sleep(Duration::from_millis(self.next(500)));
